@@ -1,0 +1,81 @@
+"""One run: plan every arm, evaluate them, write what was found and show it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from harness.plan import Arm, arms, container
+from harness.types import JudgescaleError, Result
+
+PAIRWISE_NOTES = 6  # with more arms on a task, comparing each with the first says little and prints much
+
+
+def run(cfgs: Sequence[DictConfig], folder: Path, show: bool = True) -> list[Result]:
+    """Evaluate the arms of all configs and write what was found to `folder`.
+
+    Raises JudgescaleError, before any work where that is possible.
+    """
+    planned = [arm for cfg in cfgs for arm in arms(cfg)]
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise JudgescaleError(f"hydra.run.dir={folder}: not a folder that can be written to")
+    from omegaconf import OmegaConf
+
+    from harness.report import files, terminal
+
+    results = evaluate_all(planned)
+    files.write(results, folder, OmegaConf.to_yaml(OmegaConf.create(container(cfgs[0]))))
+    if show:
+        terminal.show(results, folder, next_commands(results))
+    return results
+
+
+def evaluate_all(planned: Sequence[Arm]) -> list[Result]:
+    """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
+    import dataclasses
+
+    from harness.evaluate import difference, evaluate
+    from harness.report import terminal
+
+    found = []
+    with terminal.progress("judging", sum(len(arm.items) * len(arm.ks) for arm in planned)) as bar:
+        for arm in planned:
+            found.append((arm, *evaluate(arm, lambda: bar.advance(bar.task_ids[0]))))
+    results = []
+    for _, group in groupby(found, key=lambda f: (f[0].task.name, f[0].engine.data.path)):
+        (first, result, base), *others = same = list(group)
+        results.append(result)
+        for arm, result, credits in others:
+            notes = list(result.notes)
+            told = arm.strategy.name == "meta_voting" and first.strategy.name == "voting" and arm.k == first.k
+            if not told and len(same) <= PAIRWISE_NOTES and np.array_equal(credits.units.cluster, base.units.cluster):
+                names = [label(a, first.judge != arm.judge) for a in (arm, first)]
+                at_k = [
+                    dataclasses.replace(c, value=c.value[:, [a.ks.index(a.k)]])
+                    for a, c in ((arm, credits), (first, base))
+                ]
+                notes.append(difference(arm, " - ".join(names), *at_k))
+            results.append(dataclasses.replace(result, notes=notes))
+    return results
+
+
+def label(arm: Arm, by_judge: bool) -> str:
+    return arm.judge if by_judge else f"{arm.strategy.name} at k={arm.k}"
+
+
+def next_commands(results: Sequence[Result]) -> list[str]:
+    """Two commands worth trying after this run."""
+    first = results[0]
+    if first.task.startswith("vicuna80"):
+        return [
+            "python run.py -m strategy=single,voting,meta_voting,elo,knockout",
+            "python run.py experiment=rewardbench2_scalar",
+        ]
+    if first.strategy == "single" and max(point.k for point in first.curve) > 1:
+        return [f"python run.py task={first.task} strategy=voting", "python run.py --help"]
+    return ["python run.py", "python run.py --help"]

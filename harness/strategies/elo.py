@@ -1,0 +1,89 @@
+"""Round robin and rating: every pair k times, n(n-1)/2 questions, the best rated wins (arXiv 2505.14674, section 3.3).
+
+Three ratings: `elo` (Elo 1978; averaged over seeded passes, since the result depends on the order of the games),
+`bradley_terry` (maximum likelihood by Hunter's MM algorithm, Annals of Statistics 32, 2004) and `wins` (points).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import ClassVar
+
+import numpy as np
+
+from harness.types import Ask, JudgescaleError
+
+
+@dataclass(frozen=True)
+class Elo:
+    name: ClassVar[str] = "elo"
+    k: int | None = None
+    rating: str = "elo"
+    passes: int = 10  # seeded orders of the games that `elo` averages over
+    step: float = 32.0  # Elo's K factor
+
+    def __post_init__(self) -> None:
+        if self.rating not in ("elo", "bradley_terry", "wins"):
+            raise JudgescaleError(f"strategy.rating={self.rating}: choose elo, bradley_terry or wins")
+
+    def questions(self, n: int) -> list[tuple[int, ...]]:
+        return list(combinations(range(n), 2))
+
+    def judgments(self, n: int) -> int:
+        return (self.k or 0) * n * (n - 1) // 2
+
+    async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
+        pairs = np.array(self.questions(n))
+        scores = (await ask(pairs, self.k or 0)).scores
+        points = verdict(scores)  # (D, Q, k): 1 the first wins, 1/2 a tie, 0 the second wins, NaN unusable
+        if self.rating == "elo":
+            return elo_ratings(pairs, points, n, self.passes, self.step, rng)
+        won = win_matrix(pairs, points, n)
+        return bradley_terry(won) if self.rating == "bradley_terry" else won.sum(axis=2)
+
+
+def verdict(scores: np.ndarray) -> np.ndarray:
+    """Points of the first of two, per judgment: (…, 2) scores to (…)."""
+    return (np.sign(scores[..., 0] - scores[..., 1]) + 1) / 2
+
+
+def win_matrix(pairs: np.ndarray, points: np.ndarray, n: int) -> np.ndarray:
+    """Points that i took from j: (D, n, n)."""
+    won = np.zeros((len(points), n, n))
+    won[:, pairs[:, 0], pairs[:, 1]] = np.nansum(points, axis=2)
+    won[:, pairs[:, 1], pairs[:, 0]] = np.nansum(1 - points, axis=2)
+    return won
+
+
+def elo_ratings(
+    pairs: np.ndarray, points: np.ndarray, n: int, passes: int, step: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Ratings after all games, averaged over seeded orders of the games: (D, n), starting from 1000."""
+    draws, games = len(points), points.shape[1] * points.shape[2]
+    every = np.arange(passes)
+    order = rng.permuted(np.tile(np.arange(games), (passes, 1)), axis=1).T  # (games, passes), shared by the replays
+    players = pairs[order // points.shape[2]]
+    won = points.reshape(draws, games).T[order]  # (games, passes, D)
+    ratings = np.full((passes, n, draws), 1000.0)
+    for (first, second), result in zip(players.transpose(0, 2, 1), won):
+        a, b = ratings[every, first], ratings[every, second]
+        expected = 1 / (1 + np.exp((b - a) * (math.log(10) / 400)))
+        change = np.nan_to_num(step * (result - expected))  # an unusable game changes nothing
+        ratings[every, first] = a + change
+        ratings[every, second] = b - change
+    return ratings.mean(axis=0).T
+
+
+def bradley_terry(won: np.ndarray, prior: float = 0.1, iterations: int = 200) -> np.ndarray:
+    """Log strengths (D, n) from (D, n, n) points. `prior` points a side keep the unbeaten and the winless finite."""
+    n = won.shape[1]
+    won = won + prior * (1 - np.eye(n))
+    games = won + won.transpose(0, 2, 1)
+    strength = np.ones(won.shape[:2])
+    for _ in range(iterations):
+        strength = won.sum(axis=2) / (games / (strength[:, :, None] + strength[:, None, :])).sum(axis=2)
+        strength /= np.exp(np.log(strength).mean(axis=1, keepdims=True))
+    # Equal records must tie: round away what the iteration leaves behind.
+    return np.log(strength).round(9)

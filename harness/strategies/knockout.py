@@ -1,0 +1,45 @@
+"""Knockout tournament: n - 1 matches of k judgments each, the losers go home (arXiv 2505.14674, section 3.3).
+
+A seeded bracket; with an odd number alive one of them has a bye, another one each round; a tied match is a coin flip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import ClassVar
+
+import numpy as np
+
+from harness.types import Ask
+
+
+@dataclass(frozen=True)
+class Knockout:
+    name: ClassVar[str] = "knockout"
+    k: int | None = None
+
+    def questions(self, n: int) -> list[tuple[int, ...]]:
+        return list(combinations(range(n), 2))
+
+    def judgments(self, n: int) -> int:
+        return (self.k or 0) * (n - 1)
+
+    async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Rounds survived, (D, n): the champion's is the largest."""
+        survived = np.zeros((ask.draws, n))
+        alive = rng.permuted(np.tile(np.arange(n), (ask.draws, 1)), axis=1)
+        while alive.shape[1] > 1:
+            bye, paired = alive[:, : alive.shape[1] % 2], alive[:, alive.shape[1] % 2 :]
+            winners = await match(ask, paired.reshape(ask.draws, -1, 2), self.k or 0, rng)
+            alive = np.concatenate([winners, bye], axis=1)  # whoever had the bye queues behind the winners
+            np.put_along_axis(survived, alive, np.take_along_axis(survived, alive, axis=1) + 1, axis=1)
+        return survived
+
+
+async def match(ask: Ask, pairs: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """The winner of each pair by a vote of k judgments: (D, Q, 2) response indices in, (D, Q) out."""
+    scores = (await ask(pairs, k)).scores
+    margin = np.nansum(scores[..., 0] - scores[..., 1], axis=2)
+    second = np.where(margin == 0, rng.random(margin.shape) < 0.5, margin < 0)
+    return np.take_along_axis(pairs, second[..., None].astype(int), axis=2)[..., 0]

@@ -1,0 +1,63 @@
+"""voting@k: k judgments of all the responses at once, summed (arXiv 2504.02495, section 4; arXiv 2505.14674, 3.3).
+
+The sum of 1-10 scores is DeepSeek-GRM's vote; of one-hot verdicts it is the majority vote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from harness.scaling import Curve, vote_curve
+from harness.types import Ask
+
+
+@dataclass(frozen=True)
+class Voting:
+    name: ClassVar[str] = "voting"
+    k: int | None = None
+    unusable: str = "abstain"  # or "plurality": unusable judgments win where they outnumber every verdict
+
+    def questions(self, n: int) -> list[tuple[int, ...]]:
+        return [tuple(range(n))]
+
+    def judgments(self, n: int) -> int:
+        return self.k or 0
+
+    async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
+        answers = await ask(np.arange(n)[None], self.k or 0)
+        return vote(answers.scores[:, 0], self.unusable)
+
+    def exact(self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int]) -> Curve | None:
+        """The whole curve in closed form, for items of one or two responses."""
+        if self.unusable == "plurality" and any(np.isnan(m).any() for m in margins):
+            return None
+        return vote_curve(margins, ks)
+
+
+def vote(scores: np.ndarray, unusable: str = "abstain") -> np.ndarray:
+    """Sum (D, k, m) scores over the k judgments: (D, m); NaN where none was usable. A lone response is averaged."""
+    usable = ~np.isnan(scores).any(axis=2)
+    total = np.where(usable[..., None], scores, 0.0).sum(axis=1)
+    count = usable.sum(axis=1)[:, None]
+    if scores.shape[2] == 1:
+        total = total / np.maximum(count, 1)
+    none = count == 0
+    if unusable == "plurality":
+        most = np.maximum(*verdict_counts(scores))[:, None] if scores.shape[2] <= 2 else _top_votes(scores)
+        none = none | (scores.shape[1] - count > most)
+    return np.where(none, np.nan, total)
+
+
+def verdict_counts(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many of the k judgments favour the first option, and how many the second: (D,) each."""
+    margin = 2 * scores[..., 0] - 1 if scores.shape[2] == 1 else scores[..., 0] - scores[..., 1]
+    return (margin > 0).sum(axis=1), (margin < 0).sum(axis=1)
+
+
+def _top_votes(scores: np.ndarray) -> np.ndarray:
+    best = scores == np.nanmax(scores, axis=2, keepdims=True, initial=-np.inf)
+    return best.sum(axis=1).max(axis=1)[:, None]

@@ -1,0 +1,68 @@
+"""judgescale's one entry: python run.py [judge=…] [engine=…] [strategy=…] [task=…] [experiment=…]   (-m sweeps).
+
+Prints one line and exits with 2 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from harness.types import Result
+
+DEBUG = os.environ.get("JUDGESCALE_DEBUG") or os.environ.get("HYDRA_FULL_ERROR")
+GROUPS = ("judge", "engine", "strategy", "task", "protocol", "experiment", "compare")
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg: DictConfig) -> list[Result] | None:
+    from hydra.core.hydra_config import HydraConfig
+
+    from harness.runner import run
+
+    job = HydraConfig.get()
+    given = list(job.overrides.task)
+    try:
+        cfgs = [cfg, *(hydra.compose("config", with_overrides(given, list(arm))) for arm in cfg.compare)]
+        return run(cfgs, Path(job.runtime.output_dir), show=job.mode.name == "RUN")
+    except Exception as e:
+        if DEBUG:
+            raise
+        from harness.errors import one_line
+
+        if job.mode.name == "RUN":
+            sys.exit(one_line(e))
+        print(f"{' '.join(given)}: {one_line(e)}", file=sys.stderr)  # a sweep goes on with its other jobs
+        raise
+
+
+def with_overrides(given: list[str], arm: list[str]) -> list[str]:
+    """The command line's overrides with an arm's in their place."""
+    taken = {override.split("=")[0] for override in arm} | {"compare"}
+    return [o for o in given if o.split("=")[0].lstrip("+~") not in taken] + arm
+
+
+def names_a_group(argument: str) -> bool:
+    return argument.split("=")[0].split("@")[0].lstrip("+~") in GROUPS
+
+
+if __name__ == "__main__":
+    if not any(map(names_a_group, sys.argv[1:])):
+        sys.argv.append("experiment=tour")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted: nothing was written")
+    except Exception as e:
+        if DEBUG:
+            raise
+        from harness.errors import one_line
+
+        sys.exit(one_line(e))

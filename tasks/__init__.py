@@ -1,0 +1,1 @@
+"""One folder a benchmark: where its items come from, its scoring rule, how its subsets roll up."""

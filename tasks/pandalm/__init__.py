@@ -1,0 +1,48 @@
+"""PandaLM test set: first better, second better or a tie, as the majority of three annotators says (arXiv 2306.05087).
+
+Accuracy and macro F1 over the three classes. An unusable verdict is wrong, and no class, for both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.credit import same_class
+from harness.engines.recorded import HUMAN
+from harness.recorded import RecordedSet
+from harness.types import Item, JudgescaleError, Record, Task
+
+
+def load(data: RecordedSet) -> list[Item]:
+    votes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    first: dict[str, Record] = {}
+    for r in data.records:
+        first.setdefault(r.prompt, r)
+        if r.judgment.judge == HUMAN and r.judgment.scores is not None:
+            votes[r.prompt].append(tuple(s for _, s in sorted(zip(r.judgment.shown, r.judgment.scores, strict=True))))
+    items = []
+    for prompt, r in first.items():
+        (gold, count), *rest = Counter(votes[prompt]).most_common() or [((), 0)]
+        if count == 0 or len(gold) != 2:
+            raise JudgescaleError(f'{data.path}: item {prompt} has no label of two responses by judge "{HUMAN}"')
+        if rest and rest[0][1] == count:
+            gold = (0.5, 0.5)  # no majority: nobody is better
+        items.append(Item(prompt, prompt, r.cluster, r.responses, gold, r.subset))
+    return items
+
+
+def macro_f1(items: Sequence[Item], decisions: Sequence[np.ndarray]) -> float:
+    """Mean F1 of the three classes; decisions are (2,) each."""
+    from sklearn.metrics import f1_score
+
+    said = [2 if np.isnan(d).any() else int(np.sign(d[0] - d[1])) for d in decisions]
+    gold = [int(np.sign(i.gold[0] - i.gold[1])) for i in items]
+    return float(f1_score(gold, said, labels=[1, -1, 0], average="macro", zero_division=0.0))
+
+
+def task() -> Task:
+    return Task("pandalm", "1", load, same_class, section=lambda item: "", metrics={"macro_f1": macro_f1},
+                published="PandaLM")  # fmt: skip

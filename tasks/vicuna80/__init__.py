@@ -1,0 +1,81 @@
+"""Vicuna80 peer review: 80 questions, answers of 5 models, 5 LLM judges in both orders, human labels.
+
+Peer Rank and Discussion, arXiv 2307.02762. Two tasks over the same judgments: `pairs` asks which of two answers is
+better (a pair's label is the majority of its annotators; pairs labelled a tie or without a majority are left out), and
+`best_of_5` asks for the best of all answers (gold: the winner or winners of the human round robin, a win 1 point and a
+tie one half). Any set imported with `tournament` runs here, whatever its number of answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import combinations
+
+import numpy as np
+
+from harness.credit import best
+from harness.engines.recorded import HUMAN
+from harness.recorded import RecordedSet
+from harness.types import Item, JudgescaleError, Record, Task
+
+Pair = tuple[str, str]
+
+
+def human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
+    """prompt -> (a, b) sorted -> 1 if the majority of annotators prefers a, 0 if b, 1/2 for a tie or no majority."""
+    votes: dict[tuple[str, Pair], list[float]] = defaultdict(list)
+    for r in data.records:
+        if r.judgment.judge == HUMAN and r.judgment.scores is not None and len(r.judgment.shown) == 2:
+            (a, x), (b, _) = sorted(
+                zip((r.responses[i] for i in r.judgment.shown), r.judgment.scores, strict=True), key=lambda s: s[0]
+            )
+            votes[r.prompt, (a, b)].append(x)
+    labels: dict[str, dict[Pair, float]] = defaultdict(dict)
+    for (prompt, pair), given in votes.items():
+        (top, count), *rest = Counter(given).most_common()
+        labels[prompt][pair] = 0.5 if rest and rest[0][1] == count else top
+    if not labels:
+        raise JudgescaleError(f'{data.path}: no pairwise labels by judge "{HUMAN}" to score against; import them too')
+    return labels
+
+
+def _first_records(data: RecordedSet) -> dict[str, Record]:
+    first: dict[str, Record] = {}
+    for r in data.records:
+        first.setdefault(r.prompt, r)
+    return first
+
+
+def load_pairs(data: RecordedSet) -> list[Item]:
+    first = _first_records(data)
+    return [
+        Item(f"{prompt}/{a}-vs-{b}", prompt, first[prompt].cluster, (a, b), (label, 1 - label), first[prompt].subset)
+        for prompt, labelled in human_labels(data).items()
+        for (a, b), label in sorted(labelled.items())
+        if label != 0.5
+    ]
+
+
+def load_best(data: RecordedSet) -> list[Item]:
+    first, items = _first_records(data), []
+    for prompt, labelled in human_labels(data).items():
+        responses = first[prompt].responses
+        points = np.zeros(len(responses))
+        for i, j in combinations(range(len(responses)), 2):
+            a, b = responses[i], responses[j]
+            if (a, b) not in labelled and (b, a) not in labelled:
+                raise JudgescaleError(f"{data.path}: item {prompt} has no human label for {a} against {b}, so its"
+                                      " round robin is incomplete; use task=vicuna80_pairs")  # fmt: skip
+            won = labelled[a, b] if (a, b) in labelled else 1 - labelled[b, a]
+            points[[i, j]] += won, 1 - won
+        gold = tuple(float(p) for p in points == points.max())
+        items.append(Item(prompt, prompt, first[prompt].cluster, responses, gold, first[prompt].subset))
+    return items
+
+
+def pairs() -> Task:
+    return Task("vicuna80_pairs", "1", load_pairs, best, section=lambda item: "", published="Vicuna80")
+
+
+def best_of_5() -> Task:
+    return Task("vicuna80_best_of_5", "1", load_best, best, section=lambda item: "", published="Vicuna80")

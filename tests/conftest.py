@@ -1,0 +1,36 @@
+"""Composing real configs, as the command line would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def composed() -> Iterator[Callable[..., DictConfig]]:
+    """composed("task=judgebench", …) -> config."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield lambda *overrides: compose("config", list(overrides))
+
+
+@pytest.fixture(scope="session")
+def evaluated(composed):
+    """evaluated("task=judgebench", …) -> Results by judge; each command line is evaluated once a session."""
+    from harness.plan import arms
+    from harness.runner import evaluate_all
+
+    done = {}
+
+    def run(*overrides: str):
+        if overrides not in done:
+            results = evaluate_all(arms(composed(*overrides, "run.resamples=200")))
+            done[overrides] = {r.judge: r for r in results}
+        return done[overrides]
+
+    return run

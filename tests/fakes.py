@@ -1,0 +1,63 @@
+"""Made-up sets with known answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.engines.recorded import Pool, RecordedEngine
+from harness.plan import Arm
+from harness.recorded import RecordedSet
+from harness.types import Item, Judgment, Record, Rules, Strategy, Task
+from tasks.custom import task as custom_task
+
+
+def pool(scores: Sequence[Sequence[float] | None], meta: Sequence[float] | None = None, width: int = 2) -> Pool:
+    """A pool of judgments that saw the responses in item order; None is an unusable judgment."""
+    judgments = tuple(
+        Judgment("judge", tuple(range(width)), None if s is None else tuple(s), "unparsed" if s is None else "ok", i)
+        for i, s in enumerate(scores)
+    )
+    array = np.array([[np.nan] * width if s is None else s for s in scores], float)
+    trust = np.full(len(scores), np.nan) if meta is None else np.asarray(meta, float)
+    return Pool(judgments, (tuple(f"r{i}" for i in range(width)),) * len(scores), array, trust)
+
+
+def noisy_pairs(accuracy: float, items: int = 200, samples: int = 9, seed: int = 0) -> list[Record]:
+    """Pairs whose first response is right, judged independently by a judge of the given accuracy."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(items):
+        for j in range(samples):
+            right = rng.random() < accuracy
+            shown = (0, 1) if j % 2 == 0 else (1, 0)
+            scores = tuple(float(s == (0 if right else 1)) for s in shown)
+            rows.append(
+                Record(f"q{i}", f"q{i}", f"s{i % 2}", ("a", "b"), (1.0, 0.0), Judgment("j", shown, scores, sample=j))
+            )
+    return rows
+
+
+def recorded_set(records: Sequence[Record], **meta: object) -> RecordedSet:
+    return RecordedSet(Path("made-up.parquet"), "made-up", {"pool": False, "tasks": ["custom"], **meta}, tuple(records))
+
+
+def arm(
+    records: Sequence[Record],
+    strategy: Strategy,
+    ks: Sequence[int],
+    task: Task | None = None,
+    rules: Rules | None = None,
+    items: Sequence[Item] | None = None,
+) -> Arm:
+    data = recorded_set(records)
+    task = task or custom_task()
+    judges = tuple(sorted({r.judgment.judge for r in records}))
+    return Arm(
+        judge="judge", engine=RecordedEngine(data, judges), strategy=strategy, task=task,
+        rules=rules or Rules("custom", "half", 0.5, "abstain", "as_is"),
+        items=tuple(items if items is not None else task.load(data)), ks=tuple(ks), k=max(ks), seed=0, draws=200,
+        resamples=200,
+    )  # fmt: skip
