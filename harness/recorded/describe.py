@@ -1,0 +1,85 @@
+"""What a set holds, counted: for `show`, and for the sentence a set says about itself."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.types import Record
+
+HUMAN = "human"
+
+
+@dataclass(frozen=True)
+class JudgeSummary:
+    judge: str
+    items: int
+    judgments: int
+    per_item: tuple[int, int]  # fewest and most judgments of one item
+    variants: int
+    orders: int  # most orders in which one question was asked
+    samples: int  # most repeats of one question in one order
+    statuses: dict[str, int]
+
+
+def summarise(records: Iterable[Record]) -> list[JudgeSummary]:
+    by_judge: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_judge[record.judgment.judge].append(record)
+    return [_summary(judge, rows) for judge, rows in sorted(by_judge.items(), key=lambda x: (x[0] == HUMAN, x[0]))]
+
+
+def _summary(judge: str, rows: Sequence[Record]) -> JudgeSummary:
+    per_item = Counter(row.prompt for row in rows)
+    orders: dict[tuple[str, str, frozenset[int]], set[tuple[int, ...]]] = defaultdict(set)
+    samples: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
+    for row in rows:
+        shown, variant = row.judgment.shown, row.judgment.variant
+        # an arrangement is an order under another name: count the orders over all variants only where they differ
+        orders[row.prompt, variant, frozenset(shown)].add(shown)
+        samples[row.prompt, variant, shown] += 1
+    return JudgeSummary(
+        judge=judge,
+        items=len(per_item),
+        judgments=len(rows),
+        per_item=(min(per_item.values()), max(per_item.values())),
+        variants=len({row.judgment.variant for row in rows}),
+        orders=max(map(len, orders.values())),
+        samples=max(samples.values()),
+        statuses=dict(sorted(Counter(row.judgment.status for row in rows).items())),
+    )
+
+
+def varies(summaries: Sequence[JudgeSummary]) -> str:
+    """One honest sentence: what differs between the judgments of a question, and is that repeated sampling?"""
+    judges = [summary for summary in summaries if summary.judge != HUMAN]
+    if not judges:
+        return "human labels only"
+    most = {name: max(getattr(s, name) for s in judges) for name in ("variants", "orders", "samples")}
+    parts = [f"{len(judges)} judge{'s' * (len(judges) > 1)}"]
+    parts += [f"{most[name]} {name}" for name in ("variants", "orders") if most[name] > 1]
+    sentence = " x ".join(parts)
+    if most["samples"] > 1:
+        sentence += f", up to {most['samples']} samples each: repeated sampling"
+    elif len(parts) > 1 or len(judges) > 1:
+        sentence += ", one sample each: an ensemble, not repeated sampling"
+    else:
+        sentence += ", one sample each: nothing to vote over"
+    if len(judges) < len(summaries):
+        sentence += "; human labels beside them"
+    return sentence
+
+
+def order(records: Sequence[Record]) -> str:
+    """as_is, both (every pair in both orders), arrangements (other orders too), or mixed."""
+    shown: dict[tuple[str, str, str, frozenset[int]], set[tuple[int, ...]]] = defaultdict(set)
+    for record in records:
+        judgment = record.judgment
+        if judgment.judge != HUMAN:
+            shown[record.prompt, judgment.judge, judgment.variant, frozenset(judgment.shown)].add(judgment.shown)
+    if all(each == tuple(sorted(each)) for orders in shown.values() for each in orders):
+        return "as_is"
+    if all(len(question[3]) == 2 and len(orders) == 2 for question, orders in shown.items()):
+        return "both"
+    return "arrangements" if any(len(question[3]) > 2 for question in shown) else "mixed"

@@ -1,0 +1,125 @@
+"""From other people's files to one set: open, recognise, import, check, write."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.recorded import describe, formats
+from harness.recorded.sets import write
+from harness.recorded.source import Row, Source, common_names, open_source, wrong
+from harness.types import JudgescaleError, Record
+
+ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+
+
+def open_all(format_name: str, paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
+    """The files, and those in folders that are of this format; a file named outright must be of this format."""
+    module = formats.get(format_name)
+    sources: list[Source] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            source = open_source(path)
+            formats.refuse_others(format_name, [source])
+            sources.append(source)
+            continue
+        inside = [
+            open_source(file) for file in sorted(path.rglob("*")) if file.name.endswith(ENDINGS) and file.is_file()
+        ]
+        found = [source for source in inside if module.recognises(source)]
+        if not found:
+            wrong(path, None, None, f"no {format_name} file among its {len(inside)} JSON files")
+        sources.extend(found)
+    seen: dict[str, Source] = {}
+    for source in sources:
+        twin = seen.setdefault(source.sha256, source)
+        if twin is not source:
+            wrong(source, None, None, f"has the same content as {twin.path}: it would count every judgment twice")
+    return sources
+
+
+def import_files(
+    format_name: str,
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    options: argparse.Namespace | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> tuple[list[Record], dict[str, Any], tuple[str, ...]]:
+    """Write a set and return its records, its metadata and what the importer had to remark.
+
+    `about` overrides what would be counted or guessed: name, varies, pool, sources, note, …
+    """
+    defaults = {"judge": None, "subset": None, "variant": None, "field": None, "models": None}
+    options = argparse.Namespace(**{**defaults, **(vars(options) if options is not None else {})})
+    sources = open_all(format_name, paths)
+    imported = formats.get(format_name).load(sources, options)
+    rows = list(imported.rows)
+    _check(rows)
+    records = [row.record for row in rows]
+    custom = ("custom",) if all(record.gold is not None for record in records) else ()
+    used = [source for source in sources if not any(source is unused for unused in imported.unused)]
+    files = [
+        {"name": name.removesuffix(".gz"), "sha256": source.sha256}
+        for name, source in zip(common_names(used), used, strict=True)
+    ]
+    meta: dict[str, Any] = {
+        "name": Path(out).name.removesuffix(".parquet"),
+        "format": format_name,
+        "tasks": list(dict.fromkeys(imported.tasks + custom)),
+        "varies": describe.varies(describe.summarise(records)),
+        "pool": imported.pool,
+        "order": describe.order(records),
+        "sources": [{"repo": "", "commit": "", "licence": "", "path": "", "files": files}],
+        "note": "; ".join(imported.notes),
+    }
+    for key, value in (about or {}).items():
+        if key == "sources":
+            meta["sources"] = [{**source, "files": files} for source in value]
+        elif key == "note" and meta["note"]:
+            meta["note"] = f"{value} {meta['note']}."
+        else:
+            meta[key] = value
+    write(out, records, meta)
+    return records, meta, imported.notes
+
+
+def _check(rows: Sequence[Row]) -> None:
+    """What only the whole shows, said with both places: the same judgment twice, one item described in two ways."""
+    seen: dict[tuple[Any, ...], Row] = {}
+    items: dict[str, Row] = {}
+    if not rows:
+        raise JudgescaleError("no judgments in these files")
+    for row in rows:
+        record, judgment = row.record, row.record.judgment
+        first = items.setdefault(record.prompt, row)
+        for field in ("responses", "gold", "cluster", "subset"):
+            ours, theirs = getattr(record, field), getattr(first.record, field)
+            if ours != theirs:
+                wrong(
+                    row.source,
+                    row.number,
+                    field,
+                    f"{_plain(ours)} for item {record.prompt!r}, but {_plain(theirs)} in {_place(row, first)}; "
+                    "every row of an item must agree",
+                )
+        key = (record.prompt, judgment.judge, judgment.variant, judgment.shown, judgment.sample)
+        twin = seen.setdefault(key, row)
+        if twin is not row:
+            wrong(
+                row.source,
+                row.number,
+                None,
+                f"the same judgment as {_place(row, twin)} (item {record.prompt!r}, judge {judgment.judge!r}); "
+                "drop one of them, or give each file its own --judge",
+            )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else "nothing" if value is None else repr(value)
+
+
+def _place(row: Row, other: Row) -> str:
+    return f"row {other.number}" if other.source is row.source else f"{other.source.path}, row {other.number}"

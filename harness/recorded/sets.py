@@ -1,0 +1,347 @@
+"""Reading and writing one recorded set. pyarrow is imported where it is used, so that importing this costs nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from harness.types import STATUSES, JudgescaleError, Judgment, Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA = 1
+KEY = b"judgescale"
+
+# column -> (kind, may a row be null). Kinds: str, int16, int32, float, [str], [int16], [float].
+COLUMNS: Mapping[str, tuple[str, bool]] = MappingProxyType(
+    {
+        "prompt": ("str", False),
+        "cluster": ("str", False),
+        "subset": ("str", False),
+        "responses": ("[str]", False),
+        "gold": ("[float]", True),
+        "judge": ("str", False),
+        "variant": ("str", False),
+        "sample": ("int16", False),
+        "shown": ("[int16]", False),
+        "scores": ("[float]", True),
+        "status": ("str", False),
+        "meta": ("float", True),
+        "prompt_tokens": ("int32", True),
+        "completion_tokens": ("int32", True),
+        "chars": ("int32", True),
+    }
+)
+
+# what the set says about itself -> (type, default when a writer leaves it out)
+META: Mapping[str, tuple[type, Any]] = MappingProxyType(
+    {
+        "schema": (int, SCHEMA),
+        "name": (str, ""),
+        "format": (str, "jsonl"),
+        "tasks": (list, ["custom"]),
+        "varies": (str, ""),
+        "pool": (bool, False),
+        "order": (str, "as_is"),
+        "sources": (list, []),
+        "note": (str, ""),
+    }
+)
+
+SHIPPED = Path(__file__).resolve().parents[2] / "results" / "recorded"
+
+
+@dataclass(frozen=True)
+class RecordedSet:
+    """One set of recorded judgments; `meta` says what varies between them and where they come from."""
+
+    path: Path
+    name: str
+    meta: Mapping[str, Any]
+    records: tuple[Record, ...]
+
+
+def shipped() -> dict[str, Path]:
+    """The sets that come with judgescale: name -> file."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.parquet"))}
+
+
+def read(path: str | os.PathLike[str]) -> RecordedSet:
+    """The set in a Parquet file (or a shipped set, by its bare name), every row checked."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = Path(path)
+    if not file.exists() and str(path) in shipped():
+        file = shipped()[str(path)]
+    if not file.exists():
+        raise JudgescaleError(f"{path} does not exist; shipped sets: {', '.join(shipped()) or 'none'}")
+    if file.is_dir():
+        raise JudgescaleError(f"{path} is a folder; name one .parquet file in it")
+    try:
+        strings = [name for name, (kind, _) in COLUMNS.items() if kind == "str"]
+        table = pq.read_table(file, read_dictionary=strings, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise JudgescaleError(
+            f"{path} is not a Parquet file ({reason}); make one with: python -m harness.recorded import FORMAT FILE..."
+        ) from None
+    meta = _read_meta(str(path), table.schema.metadata or {})
+    records = tuple(_records(str(path), table))
+    return RecordedSet(path=file, name=meta["name"] or file.stem, meta=MappingProxyType(meta), records=records)
+
+
+def write(path: str | os.PathLike[str], records: Iterable[Record], meta: Mapping[str, Any]) -> None:
+    """Write a set, in the order given: all of it or nothing. Whatever is written, `read` accepts."""
+    import pyarrow.parquet as pq
+
+    file = Path(path)
+    rows = list(records)
+    if not rows:
+        raise JudgescaleError(f"{path}: no judgments to write")
+    unknown = sorted(set(meta) - set(META))
+    if unknown:
+        raise JudgescaleError(f"{path}: unknown metadata {unknown[0]!r}; known: {', '.join(META)}")
+    full = {name: meta.get(name, default) for name, (_, default) in META.items()}
+    full["schema"] = SCHEMA
+    full["name"] = full["name"] or file.stem
+    _check_meta(str(path), full)
+    table = _table(str(path), rows).replace_schema_metadata(
+        {KEY: json.dumps(full, sort_keys=True, ensure_ascii=False).encode()}
+    )
+    for _ in _records(str(path), table):  # the same checks as `read`, before anything is written
+        pass
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
+    os.close(handle)
+    try:
+        pq.write_table(table, temporary, compression="zstd", compression_level=19, use_dictionary=True)
+        os.chmod(temporary, 0o644)  # mkstemp's 0600 would follow the file into a shared checkout
+        os.replace(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+    if KEY not in metadata:
+        raise JudgescaleError(
+            f"{path} has no 'judgescale' metadata: it is a Parquet file but not a recorded set; "
+            "make one with: python -m harness.recorded import jsonl FILE..."
+        )
+    try:
+        meta = json.loads(metadata[KEY])
+    except ValueError:
+        meta = None
+    if not isinstance(meta, dict):
+        raise JudgescaleError(f"{path}: the 'judgescale' metadata is not a JSON object; import the set again")
+    _check_meta(path, meta)
+    return {**{name: default for name, (_, default) in META.items()}, **meta}
+
+
+def _check_meta(path: str, meta: Mapping[str, Any]) -> None:
+    version = meta.get("schema")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise JudgescaleError(f"{path}: metadata field schema: {version!r} is not a version number")
+    if version > SCHEMA:
+        raise JudgescaleError(
+            f"{path}: written with schema {version}, this judgescale reads up to {SCHEMA}: install a newer judgescale"
+        )
+    for name, (kind, _) in META.items():
+        if name in meta and not isinstance(meta[name], kind):
+            raise JudgescaleError(f"{path}: metadata field {name}: {meta[name]!r} is not a {kind.__name__}")
+
+
+def _arrow_type(kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    types = {"str": pa.string(), "int16": pa.int16(), "int32": pa.int32(), "float": pa.float64()}
+    return pa.list_(types[kind[1:-1]]) if kind.startswith("[") else types[kind]
+
+
+def _table(path: str, rows: list[Record]) -> pa.Table:
+    import pyarrow as pa
+
+    judgments = [row.judgment for row in rows]
+    item_columns = ("prompt", "cluster", "subset", "responses", "gold")
+    values: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in item_columns}
+    values |= {name: [getattr(judgment, name) for judgment in judgments] for name in COLUMNS if name not in values}
+    arrays = []
+    for name, (kind, _) in COLUMNS.items():
+        try:
+            arrays.append(pa.array(values[name], type=_arrow_type(kind)))
+        except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
+            for number, value in enumerate(values[name], 1):  # say which row it was
+                try:
+                    pa.array([value], type=_arrow_type(kind))
+                except (pa.ArrowException, TypeError, OverflowError, ValueError):
+                    raise _wrong(path, number, name, f"{value!r} is not {_spoken(kind)}") from None
+            raise JudgescaleError(f"{path}, field {name}: {error}") from None
+    return pa.table(arrays, names=list(COLUMNS))
+
+
+def _spoken(kind: str) -> str:
+    words = {"str": "text", "int16": "a whole number below 32768", "int32": "a whole number", "float": "a number"}
+    return f"a list, each {words[kind[1:-1]]}" if kind.startswith("[") else words[kind]
+
+
+def _wrong(path: str, row: int, field: str, message: str) -> JudgescaleError:
+    return JudgescaleError(f"{path}, row {row}, field {field}: {message}")
+
+
+def _records(path: str, table: pa.Table) -> Iterator[Record]:
+    """Every row as a Record, checked; one cheap pass, because a run must start in about two seconds."""
+    columns = {name: _column(path, table, name) for name in COLUMNS}
+    items: dict[str, tuple[str, str, tuple[str, ...], tuple[float, ...] | None]] = {}
+    seen: dict[tuple[str, str, str, tuple[int, ...], int], int] = {}
+    finite = math.isfinite
+    for number, (
+        prompt,
+        cluster,
+        subset,
+        responses,
+        gold,
+        judge,
+        variant,
+        sample,
+        shown,
+        scores,
+        status,
+        meta,
+        prompt_tokens,
+        completion_tokens,
+        chars,
+    ) in enumerate(zip(*columns.values(), strict=True), 1):
+        item = (cluster, subset, responses, gold)
+        known = items.get(prompt)
+        if known is None:
+            _check_item(path, number, prompt, item)
+            items[prompt] = known = item
+        elif known != item:
+            field = next(
+                name
+                for name, a, b in zip(("cluster", "subset", "responses", "gold"), known, item, strict=True)
+                if a != b
+            )
+            raise _wrong(path, number, field, f"differs from an earlier row about the same prompt {prompt!r}")
+        if status not in STATUSES:
+            raise _wrong(path, number, "status", f"{status!r} is none of {', '.join(STATUSES)}")
+        if not judge:
+            raise _wrong(path, number, "judge", "is empty")
+        if sample < 0:
+            raise _wrong(path, number, "sample", f"{sample} is negative; repeats count 0, 1, 2, …")
+        if not shown or min(shown) < 0 or max(shown) >= len(responses) or len(set(shown)) != len(shown):
+            raise _wrong(
+                path, number, "shown", f"{list(shown)} must hold different indices into {len(responses)} responses"
+            )
+        if (scores is None) == (status == "ok"):
+            raise _wrong(path, number, "scores", f"must be null exactly when status is not ok; status is {status}")
+        if scores is not None:
+            if len(scores) != len(shown):
+                raise _wrong(path, number, "scores", f"{len(scores)} scores for {len(shown)} responses shown")
+            if not all(map(finite, scores)):
+                raise _wrong(path, number, "scores", f"{list(scores)} has a value that is not a finite number")
+        if meta is not None and not finite(meta):
+            raise _wrong(path, number, "meta", f"{meta} is not a finite number")
+        key = (prompt, judge, variant, shown, sample)
+        first = seen.setdefault(key, number)
+        if first != number:
+            raise _wrong(
+                path,
+                number,
+                "sample",
+                f"the same judgment as row {first} (prompt {prompt!r}, judge {judge!r}, variant {variant!r}, "
+                f"shown {list(shown)}, sample {sample})",
+            )
+        judgment = Judgment(
+            judge, shown, scores, status, sample, variant, meta, prompt_tokens, completion_tokens, chars
+        )
+        # the item's own tuples are shared by all of its rows: less memory, and later comparisons are by identity
+        yield Record(prompt, known[0], known[1], known[2], known[3], judgment)
+
+
+def _check_item(
+    path: str, number: int, prompt: str, item: tuple[str, str, tuple[str, ...], tuple[float, ...] | None]
+) -> None:
+    _, _, responses, gold = item
+    if not prompt:
+        raise _wrong(path, number, "prompt", "is empty")
+    if not responses or len(set(responses)) != len(responses):
+        raise _wrong(path, number, "responses", f"{list(responses)} must be at least one name, each different")
+    if gold is not None and len(gold) != len(responses):
+        raise _wrong(path, number, "gold", f"{len(gold)} numbers for {len(responses)} responses")
+    if gold is not None and not all(map(math.isfinite, gold)):
+        raise _wrong(path, number, "gold", f"{list(gold)} has a value that is not a finite number")
+
+
+def _column(path: str, table: pa.Table, name: str) -> list[Any]:
+    """A column as Python values: text shared between rows, lists as tuples, None where null."""
+    import pyarrow as pa
+
+    kind, nullable = COLUMNS[name]
+    if name not in table.column_names:
+        raise JudgescaleError(f"{path}: column {name!r} is missing; a set has: {', '.join(COLUMNS)}")
+    column = table.column(name)
+    if not _fits(column.type, kind):
+        raise JudgescaleError(f"{path}: column {name!r} is {column.type}, not {_arrow_type(kind)}")
+    if not nullable and column.null_count:
+        raise _wrong(path, column.is_null().to_pylist().index(True) + 1, name, "is null")
+    if kind == "str":
+        return _texts(column)
+    try:
+        array = column.cast(_arrow_type(kind)).combine_chunks()
+    except pa.ArrowException as error:
+        raise JudgescaleError(f"{path}: column {name!r}: {str(error).splitlines()[0]}") from None
+    if isinstance(array, pa.ChunkedArray):  # older pyarrow keeps one chunk wrapped
+        array = array.chunk(0) if array.num_chunks else pa.array([], type=_arrow_type(kind))
+    if not kind.startswith("["):
+        return array.to_pylist() if array.null_count < len(array) else [None] * len(array)
+    if array.values.null_count:
+        for number, value in enumerate(array.to_pylist(), 1):
+            if value is not None and None in value:
+                raise _wrong(path, number, name, f"{value} has a null in it")
+    values = array.values.to_pylist() if kind == "[str]" else array.values.to_numpy().tolist()
+    ends = array.offsets.to_pylist()
+    shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    rows: list[Any] = []
+    for start, end in pairwise(ends):
+        row = tuple(values[start:end])
+        rows.append(shared.setdefault(row, row))
+    if array.null_count:
+        valid = array.is_valid().to_pylist()
+        return [row if there else None for row, there in zip(rows, valid, strict=True)]
+    return rows
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    import pyarrow as pa
+
+    texts: list[str] = []
+    for chunk in column.chunks:
+        coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+        words = coded.dictionary.to_pylist()
+        texts.extend([words[code] for code in coded.indices.to_pylist()])
+    return texts
+
+
+def _fits(found: pa.DataType, kind: str) -> bool:
+    """Wider or narrower types of the same family are fine (other tools write int64 and large_string)."""
+    import pyarrow as pa
+
+    if kind.startswith("["):
+        lists = bool(pa.types.is_list(found) or pa.types.is_large_list(found))
+        return lists and _fits(found.value_type, kind[1:-1])
+    if pa.types.is_dictionary(found):
+        return _fits(found.value_type, kind)
+    if kind == "str":
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+    return bool(pa.types.is_integer(found) or (kind == "float" and pa.types.is_floating(found)))
