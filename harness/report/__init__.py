@@ -1,0 +1,102 @@
+"""What a run leaves behind: tables, figures, machine-readable files and the lines on the terminal.
+
+The few readings of a `Result` that all of them share stand here.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from harness.types import CurvePoint, Published, Result
+
+OVERALL = "overall"
+UNKNOWN = "-"
+
+
+def by_task(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """The arms of each task, in the order they came."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.task, []).append(result)
+    return groups
+
+
+def curve(result: Result, section: str = OVERALL) -> list[CurvePoint]:
+    """One section's points, cheapest first, without those that have no value."""
+    points = (p for p in result.curve if p.section == section and isfinite(p.estimate.value))
+    return sorted(points, key=lambda p: (p.judgments_per_item, p.k))
+
+
+def judgments_per_item(result: Result) -> float | None:
+    """What one decision of this arm cost at its k."""
+    points = curve(result)
+    for point in points:
+        if point.k == result.k:
+            return point.judgments_per_item
+    if points:
+        return points[-1].judgments_per_item
+    judgments = result.compute.get("judgments")
+    return judgments / result.items if judgments is not None and result.items else None
+
+
+def own(result: Result, recalled: bool = False) -> dict[str, Published]:
+    """The printed number of the same judge for each section: the best-trusted, which comes first."""
+    found: dict[str, Published] = {}
+    for row in result.published:
+        if row.delta is not None and (recalled or not is_recalled(row)):
+            found.setdefault(row.section, row)
+    return found
+
+
+def context(results: Sequence[Result], recalled: bool = False) -> list[Published]:
+    """Other judges' printed numbers, each once; none of a judge that has its own row."""
+    ours = {row.name for result in results for row in result.published if row.delta is not None}
+    rows = (row for result in results for row in result.published if row.delta is None and row.name not in ours)
+    return list(dict.fromkeys(row for row in rows if recalled or not is_recalled(row)))
+
+
+def is_recalled(row: Published) -> bool:
+    """Whether the number was typed from memory: nobody should quote it."""
+    return row.status.startswith("recalled")
+
+
+def labels(results: Sequence[Result]) -> list[str]:
+    """A short name for each arm of one task: only what tells it from the others."""
+    judges, strategies = {r.judge for r in results}, {r.strategy for r in results}
+    names = []
+    for r in results:
+        parts = [r.judge] * (len(judges) > 1) + [r.strategy] * (len(strategies) > 1)
+        names.append(clean(", ".join(parts) or f"{r.judge}, {r.strategy}"))
+    if len(set(names)) < len(names):
+        names = [f"{name}, k={r.k}" for name, r in zip(names, results, strict=True)]
+    return names if len(set(names)) == len(names) else [f"{name} ({i})" for i, name in enumerate(names, 1)]
+
+
+def percent(value: float | None) -> str:
+    """78.8; a dash where unknown."""
+    return f"{100 * value:.1f}" if value is not None and isfinite(value) else UNKNOWN
+
+
+def points(delta: float | None) -> str:
+    """+0.3, in percentage points; a difference that rounds to nothing has no sign."""
+    if delta is None or not isfinite(delta):
+        return UNKNOWN
+    return f"{100 * delta:+.1f}" if round(100 * delta, 1) else "0.0"
+
+
+def interval(ci: tuple[float, float] | None) -> str:
+    """[72.1, 84.9]; empty where unknown."""
+    return f"[{percent(ci[0])}, {percent(ci[1])}]" if ci is not None and all(map(isfinite, ci)) else ""
+
+
+def plain(value: float | None) -> str:
+    """10, 2.5: a count an item without needless zeros."""
+    return f"{value:.1f}".removesuffix(".0") if value is not None and isfinite(value) else UNKNOWN
+
+
+def clean(text: str) -> str:
+    """One line that cannot steer a terminal: names and notes come from files and servers we do not know."""
+    text = " ".join(str(text).split())
+    return "".join(c for c in text if unicodedata.category(c)[0] != "C")

@@ -1,0 +1,201 @@
+"""The files a run leaves behind (the contract other programs read)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from math import isfinite
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.report import tables
+from harness.types import Estimate, Result
+
+if TYPE_CHECKING:
+    import pyarrow
+
+CURVE_HEADER = (
+    "judge", "strategy", "task", "section", "k", "accuracy", "ci_low", "ci_high", "judgments_per_item",
+    "tokens_per_item", "flops_per_item",
+)  # fmt: skip
+COMPUTE = ("judgments", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars")
+HEALTH = ("unparseable", "ties", "order_flips", "failed")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
+HIDDEN = "***"
+SECRETS = {"key", "keys", "apikey", "token", "secret", "secrets", "password", "passwd", "authorization", "credentials"}
+# an environment reference is no secret, unless its default is one
+ENVIRONMENT = re.compile(r"(?:Bearer )?\$\{oc\.env:\s*[\w.]+\s*(,\s*(null|''|\"\")?\s*)?\}")
+ASSIGNED = re.compile(r"([\w.\-]+)=(?!\$\{)(\S+)")  # a command-line override quoted in the config
+IN_URL = re.compile(r"(\w+://)[^/@\s]+@")
+
+
+def write(results: Sequence[Result], folder: Path, config_yaml: str) -> None:
+    """Everything but report.html. Files appear whole or not at all; summary.json comes last."""
+    from harness.report import figure
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        draft = Path(scratch)
+        _write_curve(results, draft / "curve.csv")
+        _write_judgments(results, draft / "judgments.parquet")
+        (draft / "table.md").write_text(tables.markdown(results), encoding="utf-8")
+        (draft / "table.tex").write_text(tables.latex(results), encoding="utf-8")
+        (draft / "table.csv").write_text(tables.long_csv(results), encoding="utf-8", newline="")
+        figure.draw(results, draft)
+        (draft / "config.yaml").write_text(redacted(config_yaml), encoding="utf-8")
+        text = json.dumps(summary(results), indent=2, allow_nan=False, ensure_ascii=False)
+        (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        for path in sorted(draft.iterdir(), key=lambda p: p.name == "summary.json"):
+            path.replace(folder / path.name)
+
+
+def summary(results: Sequence[Result]) -> dict[str, Any]:
+    """The first arm at the top level, every arm under "arms"."""
+    found = versions()
+    arms = [_arm(result, found) for result in results]
+    return {**arms[0], "arms": arms}
+
+
+def versions() -> dict[str, str | None]:
+    """What computed the numbers."""
+    found = {"judgescale": _version("judgescale") or _checkout_version(), "python": platform.python_version()}
+    return found | {name: _version(name) for name in PACKAGES}
+
+
+def judgments_table(results: Sequence[Result]) -> pyarrow.Table:
+    """Every judgment once: arms that drew from one pool share its rows."""
+    import pyarrow as pa
+
+    kinds = {
+        "task": pa.string(), "item": pa.string(), "subset": pa.string(), "judge": pa.string(), "variant": pa.string(),
+        "sample": pa.int64(), "shown": pa.list_(pa.int64()), "responses": pa.list_(pa.string()),
+        "scores": pa.list_(pa.float64()), "status": pa.string(), "meta": pa.float64(), "prompt_tokens": pa.int64(),
+        "completion_tokens": pa.int64(), "chars": pa.int64(), "text": pa.string(),
+    }  # fmt: skip
+    merged: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for result in results:
+        for row in result.judgments:
+            given = {name: row.get(name) for name in kinds}
+            if given["meta"] is not None and not isfinite(given["meta"]):
+                given["meta"] = None
+            identity = (*(given[name] for name in ("task", "item", "subset", "judge", "variant", "sample")),
+                        tuple(given["shown"] or ()))  # fmt: skip
+            kept = merged.setdefault(identity, given)
+            if kept["meta"] is None:
+                kept["meta"] = given["meta"]
+    return pa.Table.from_pylist(list(merged.values()), schema=pa.schema(list(kinds.items())))
+
+
+def redacted(config_yaml: str) -> str:
+    """The config without secrets; as it was given where it holds none."""
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        config = yaml.safe_load(config_yaml)
+    except yaml.YAMLError:
+        return "# left out: the config could not be read as YAML, so its secrets could not be found\n"
+    safe = _redact(config)
+    if safe == config:
+        return config_yaml
+    return str(yaml.safe_dump(safe, sort_keys=False, allow_unicode=True, width=10**6))
+
+
+def _redact(value: Any, secret: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {k: _redact(v, secret or _is_secret(str(k))) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_redact(v, secret) for v in value]
+    if secret:
+        open_ = value is None or value == "" or (isinstance(value, str) and ENVIRONMENT.fullmatch(value.strip()))
+        return value if open_ else HIDDEN
+    if isinstance(value, str):
+        value = ASSIGNED.sub(lambda m: f"{m[1]}={HIDDEN}" if _is_secret(m[1]) else m[0], value)
+        return IN_URL.sub(rf"\1{HIDDEN}@", value)
+    return value
+
+
+def _is_secret(key: str) -> bool:
+    # the last word decides: api_key and HF_TOKEN are secrets, max_tokens and thinking_token_budget are settings
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", key)
+    return bool(words) and words[-1].lower() in SECRETS
+
+
+def _arm(r: Result, found: Mapping[str, str | None]) -> dict[str, Any]:
+    fields = ("name", "section", "value", "source", "delta", "status")
+    published = [{name: getattr(p, name) for name in fields} for p in r.published]
+    arm = {
+        "judge": r.judge, "engine": r.engine, "strategy": r.strategy, "task": r.task, "seed": r.seed, "items": r.items,
+        "headline": {"metric": r.headline.metric, "value": r.headline.value, "ci": r.headline.ci},
+        "sections": _estimates(r.sections), "subsets": _estimates(r.subsets),
+        "compute": dict.fromkeys(COMPUTE) | dict(r.compute), "health": dict.fromkeys(HEALTH) | dict(r.health),
+        "published": published, "versions": dict(found),
+        "k": r.k, "signature": r.signature, "notes": list(r.notes), "details": dict(r.details),
+    }  # fmt: skip
+    plain: dict[str, Any] = _plain(arm)
+    return plain
+
+
+def _estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {n: {"metric": e.metric, "value": e.value, "ci": e.ci, "items": e.items} for n, e in estimates.items()}
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types; null for what is not a number."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if hasattr(value, "tolist"):  # NumPy's arrays and booleans
+        return _plain(value.tolist())
+    if isinstance(value, Iterable):
+        return [_plain(v) for v in value]
+    return str(value)
+
+
+def _write_curve(results: Sequence[Result], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(CURVE_HEADER)
+        for r in results:
+            for p in r.curve:
+                low, high = p.estimate.ci or (None, None)
+                numbers = (p.estimate.value, low, high, p.judgments_per_item, p.tokens_per_item, p.flops_per_item)
+                cells = ("" if (n := _plain(number)) is None else n for number in numbers)
+                rows.writerow([r.judge, r.strategy, r.task, p.section, p.k, *cells])
+
+
+def _write_judgments(results: Sequence[Result], path: Path) -> None:
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(judgments_table(results), path, compression="zstd")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _checkout_version() -> str | None:
+    """Run from a checkout that nobody installed."""
+    import tomllib
+
+    path = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    try:
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    except OSError:
+        return None
+    version = project.get("version")
+    return str(version) if version is not None else None

@@ -1,0 +1,147 @@
+"""What a person sees while a run goes on, and when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.report import OVERALL, by_task, clean, interval, judgments_per_item, labels, own, percent, plain, points
+from harness.types import Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+FILES = "summary.json, curve.csv, judgments.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
+
+
+def progress(description: str, total: float | None = None, console: Console | None = None) -> Progress:
+    """A bar with one task, `progress.task_ids[0]`; it leaves nothing behind, and shows nothing in a pipe.
+
+    with progress("judging", total=80) as bar: bar.advance(bar.task_ids[0])
+    """
+    from rich import progress as rp
+    from rich.console import Console
+    from rich.text import Text
+
+    class Rate(rp.ProgressColumn):
+        """Items a second, or seconds an item when slow."""
+
+        def render(self, task: rp.Task) -> Text:
+            speed = task.speed
+            return Text("" if not speed else f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")
+
+    console = console or Console()
+    about = rp.TextColumn("{task.description}", markup=False)
+    columns = (about, rp.BarColumn(), rp.MofNCompleteColumn(), Rate(), rp.TimeRemainingColumn())
+    bar = rp.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    bar.add_task(clean(description), total=total)
+    return bar
+
+
+def show(results: Sequence[Result], folder: Path, next_commands: Sequence[str], console: Console | None = None) -> None:
+    """The results, what to know about them, where they are and what to try next."""
+    from rich.console import Console
+    from rich.text import Text
+
+    if console is None:
+        console = Console()
+        if not console.is_terminal:  # a file has no width to fold names to
+            console = Console(width=200)
+    screen = console
+
+    def line(text: str, style: str = "", whole: bool = True) -> None:
+        """One line; kept whole so that it can be copied, or folded to the screen's width."""
+        screen.print(Text(text, style=style), soft_wrap=whole or not screen.is_terminal)
+
+    for task, arms in by_task(results).items():
+        line("")
+        line(_title(task, arms), "bold")
+        screen.print(_table(arms))
+        names = labels(arms)
+        for name, r in zip(names, arms, strict=True):
+            if len(arms) <= 4 and 1 < len(r.sections) <= 8:
+                line((f"{name}: " if len(arms) > 1 else "") + _sections(r), whole=False)
+        for note in _notes(arms, names):
+            line(note, "dim", whole=False)
+        for name, r in zip(names, arms, strict=True):
+            prefix = f"{name}, " if len(arms) > 1 and r.details else ""
+            for label, value in r.details.items():
+                line(f"{prefix}{clean(label)}: {_value(value)}")
+        for r in arms:
+            line(clean(r.signature), "dim")
+    line("")
+    line(f"{clean(str(folder))}/")
+    line(f"  {FILES}", "dim")
+    for i, command in enumerate(next_commands):
+        line(("next  " if i == 0 else "      ") + clean(command))
+
+
+def _table(arms: Sequence[Result]) -> Table:
+    """A column only where it tells something."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    def text_(text: str) -> Text:  # never markup
+        return Text(clean(text))
+
+    printed = [own(r).get(OVERALL) for r in arms]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    judges, strategies = len({r.judge for r in arms}) > 1, len({r.strategy for r in arms}) > 1
+    if judges:
+        table.add_column("judge", overflow="fold", min_width=16)
+    if strategies or not judges:
+        table.add_column("strategy", overflow="fold", min_width=8)
+    table.add_column("k", justify="right", no_wrap=True)
+    table.add_column(Text(f"{clean(arms[0].headline.metric)}\n[95 % interval]"), no_wrap=True)
+    table.add_column("judgm.\n/item", justify="right", no_wrap=True)
+    if any(printed):
+        table.add_column("published", justify="right", no_wrap=True)
+        table.add_column("delta", justify="right", no_wrap=True)
+    for r, p in zip(arms, printed, strict=True):
+        names = [r.judge] * judges + [r.strategy] * (strategies or not judges)
+        value = Text.assemble((f"{percent(r.headline.value):>5}", "bold"), " ", interval(r.headline.ci))
+        cells = [*map(text_, names), Text(str(r.k)), value, Text(plain(judgments_per_item(r)))]
+        if any(printed):
+            both = [percent(p.value) + "*" * (p.status != "confirmed"), points(p.delta)] if p else ["", ""]
+            cells += map(text_, both)
+        table.add_row(*cells)
+    return table
+
+
+def _title(task: str, arms: Sequence[Result]) -> str:
+    judges, strategies = {r.judge for r in arms}, {r.strategy for r in arms}
+    who = arms[0].judge if len(judges) == 1 else arms[0].strategy if len(strategies) == 1 else ""
+    about = f"{arms[0].items:,} items" if len({r.items for r in arms}) == 1 else ""
+    return clean(", ".join(filter(None, [task, who, about])))
+
+
+def _sections(r: Result) -> str:
+    theirs = own(r)
+    parts = []
+    for name, estimate in r.sections.items():
+        delta = f" ({points(theirs[name].delta)})" if name in theirs else ""
+        parts.append(f"{clean(name)} {percent(estimate.value)}{delta}")
+    return ", ".join(parts)
+
+
+def _notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
+    """Each note once; with the arm's name where it is not about all of them."""
+    holders: dict[str, list[str]] = {}
+    for r, name in zip(arms, names, strict=True):
+        for note in dict.fromkeys(map(clean, r.notes)):
+            holders.setdefault(note, []).append(name)
+    lines = [note if len(who) == len(arms) else f"{', '.join(who)}: {note}" for note, who in holders.items()]
+    printed = [p for r in arms if (p := own(r).get(OVERALL))]
+    doubts = [f" (* {p.status})" if p.status != "confirmed" else "" for p in printed]
+    sources = [clean(f"published: {p.source}{doubt}") for p, doubt in zip(printed, doubts, strict=True)]
+    if sources:
+        sources.append("delta, and brackets: ours minus published, in points")
+    return lines + list(dict.fromkeys(sources))
+
+
+def _value(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else clean(str(value))

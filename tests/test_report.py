@@ -1,0 +1,248 @@
+"""The report: what other programs read, and that nothing hostile or unknown breaks it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.report import files, labels, tables, terminal
+from harness.types import CurvePoint, Estimate, Published, Result
+
+HOSTILE = "[bold]a_b & 100% $x$ #1 {c} \\d|e ~^<f>[/bold]\x1b[31m\x07"
+KEYS = {
+    "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute",
+    "health", "published", "versions", "k", "signature", "notes", "details",
+}  # fmt: skip
+
+
+def estimate(value: float = 0.75, ci: tuple[float, float] | None = (0.7, 0.8)) -> Estimate:
+    return Estimate("accuracy", value, ci, 80)
+
+
+def judgment(**changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "task": "t", "item": "1", "subset": "s", "judge": "j", "variant": "", "sample": 0, "shown": [1, 0],
+        "responses": ["a", "b"], "scores": [1.0, 0.0], "status": "ok", "meta": None, "prompt_tokens": 10,
+        "completion_tokens": 5, "chars": 20, "text": None,
+    }  # fmt: skip
+    return row | changes
+
+
+def arm(
+    judge: str = "GRM", strategy: str = "voting", task: str = "toy", ks: tuple[int, ...] = (1, 2, 4), **changes: Any
+) -> Result:
+    points = [CurvePoint("overall", k, estimate(0.6 + 0.03 * k), float(k), None, None) for k in ks]
+    values: dict[str, Any] = {
+        "judge": judge, "engine": "recorded", "strategy": strategy, "task": task, "seed": 0, "k": ks[-1], "items": 80,
+        "signature": f"{judge}|{strategy}|k={ks[-1]}", "headline": estimate(), "sections": {"Ties": estimate(0.5)},
+        "subsets": {"a": estimate(float("nan"), None)}, "curve": points,
+        "compute": {"judgments": 80.0, "flops": float("inf")}, "health": {"unparseable": 1},
+        "published": [
+            Published(judge, "overall", 0.74, "its paper", "confirmed", 0.01),
+            Published(judge, "Ties", 0.45, "its paper", "confirmed", 0.05),
+            Published("other", "overall", 0.8, "a leaderboard", "confirmed", None),
+            Published("half-remembered", "overall", 0.9, "memory", "recalled", None),
+        ],
+        "judgments": [judgment()],
+    }  # fmt: skip
+    return Result(**(values | changes))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "one"
+    arms = [
+        arm(),
+        arm(HOSTILE, "meta_voting", judgments=[judgment(meta=0.5), judgment(sample=1)]),
+        arm(task="other", ks=(1,)),
+    ]
+    files.write(arms, folder, "judge: GRM\nengine: {api_key: sk-123}\n")
+    return folder
+
+
+def test_every_file_is_there_and_nothing_else(run: Path) -> None:
+    names = [
+        "config.yaml",
+        "curve.csv",
+        "curve.pdf",
+        "curve.png",
+        "judgments.parquet",
+        "summary.json",
+        "table.csv",
+        "table.md",
+        "table.tex",
+    ]
+    assert sorted(p.name for p in run.iterdir()) == names
+    assert [p.name for p in run.parent.iterdir()] == ["one"]  # no scratch folder stays
+
+
+def test_a_crash_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "summary", lambda results: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        files.write([arm(ks=(1,))], tmp_path / "run", "")
+    assert list((tmp_path / "run").iterdir()) == [] and [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_summary_contract(run: Path) -> None:
+    def no_constants(name: str) -> None:
+        raise AssertionError(name)
+
+    found = json.loads((run / "summary.json").read_text(), parse_constant=no_constants)
+    assert set(found) == KEYS | {"arms"} and len(found["arms"]) == 3
+    assert all(set(a) == KEYS for a in found["arms"])
+    assert found["arms"][0] == {k: v for k, v in found.items() if k != "arms"}
+    assert found["headline"] == {"metric": "accuracy", "value": 0.75, "ci": [0.7, 0.8]}
+    assert found["sections"] == {"Ties": {"metric": "accuracy", "value": 0.5, "ci": [0.7, 0.8], "items": 80}}
+    assert found["subsets"]["a"]["value"] is None and found["compute"]["flops"] is None
+    assert set(found["compute"]) == set(files.COMPUTE) and set(found["health"]) == set(files.HEALTH)
+    assert found["published"][0] | {"status": "confirmed"} == found["published"][0]
+    assert {"judgescale", "python", "numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core"} == set(found["versions"])
+
+
+def test_curve_csv(run: Path) -> None:
+    lines = (run / "curve.csv").read_text().splitlines()
+    assert lines[0] == (
+        "judge,strategy,task,section,k,accuracy,ci_low,ci_high,judgments_per_item,tokens_per_item,flops_per_item"
+    )
+    assert lines[1] == "GRM,voting,toy,overall,1,0.63,0.7,0.8,1.0,,"
+    assert len(lines) == 1 + 3 + 3 + 1
+
+
+def test_judgments_are_merged(run: Path) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(run / "judgments.parquet")
+    assert table.column_names == list(judgment())
+    rows = table.to_pylist()
+    assert [(row["sample"], row["meta"]) for row in rows] == [(0, 0.5), (1, None)]
+    assert rows[0]["shown"] == [1, 0] and rows[0]["scores"] == [1.0, 0.0] and rows[0]["text"] is None
+
+
+def test_no_judgments_still_has_columns() -> None:
+    table = files.judgments_table([arm(judgments=[])])
+    assert table.num_rows == 0 and table.column_names == list(judgment())
+
+
+def test_secrets_are_left_out() -> None:
+    config = """
+judge: {name: x, max_tokens: 512, thinking_token_budget: 100}
+engine:
+  api_key: sk-1
+  HF_TOKEN: hf-2
+  headers: {Authorization: Bearer abc3}
+  password: ${oc.env:PASSWORD}
+  client_secret: ${oc.env:SECRET,s4}
+  base_url: http://me:pass5@host/v1
+  clientSecret: [s6, {deep: s7}]
+overrides: ["+engine.api_key=sk-8", "k=4"]
+"""
+    safe = files.redacted(config)
+    for secret in ("sk-1", "hf-2", "abc3", "s4", "pass5", "s6", "s7", "sk-8"):
+        assert secret not in safe
+    for kept in ("max_tokens: 512", "thinking_token_budget: 100", "${oc.env:PASSWORD}", "k=4", "host/v1"):
+        assert kept in safe
+    assert files.redacted("a: 1  # kept\n") == "a: 1  # kept\n"
+    assert "sk-9" not in files.redacted("api_key: [sk-9")
+
+
+def test_latex_is_escaped() -> None:
+    text = tables.latex([arm(HOSTILE)])
+    assert r"a\_b \& 100\% \$x\$ \#1 \{c\} \textbackslash{}d\textbar{}e" in text
+    assert "\x1b" not in text and r"\toprule" in text and "% signature 1: " in text
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len({line.replace(r"\&", "").count("&") for line in rows}) == 1
+
+
+def test_markdown_table() -> None:
+    text = tables.markdown([arm(), arm(HOSTILE)])
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len({line.replace(r"\|", "").count("|") for line in rows}) == 1
+    assert "| 1 | GRM | voting | 4 | 75.0 \\[70.0, 80.0\\] | 50.0 (+5.0) | 4 | 74.0 a | +1.0 |" in rows
+    assert any("other | published" in row and "80.0 b" in row for row in rows)
+    assert "half-remembered" not in text and "1. `GRM|voting|k=4`" in text
+    assert "recalled, unverified" in tables.markdown([arm()], recalled=True)
+
+
+def test_one_table_a_task() -> None:
+    arms = [arm(), arm(task="second")]
+    assert tables.markdown(arms).count("### ") == 2 and tables.latex(arms).count(r"\begin{tabular}") == 2
+
+
+def test_csv_table() -> None:
+    rows = list(csv.DictReader(io.StringIO(tables.long_csv([arm("=cmd()", sections={})]))))
+    assert rows[0]["judge"] == "'=cmd()" and rows[0]["value"] == "75.0" and rows[0]["signature"]
+    assert rows[0]["published"] == "74.0" and rows[0]["delta"] == "+1.0"
+    assert [row["strategy"] for row in rows] == ["voting", "published"]
+
+
+@pytest.mark.parametrize(
+    "arms",
+    [
+        [arm(), arm(strategy="meta_voting"), arm(strategy="single", ks=(1,)), arm(task="other", ks=(10, 100))],
+        [arm(f"{HOSTILE} {i}", ks=(1,)) for i in range(2)],
+        [arm(f"judge {i}", ks=(1, 2), published=()) for i in range(20)],
+        [arm(ks=(1,), sections={}, published=(), headline=estimate(0.5, None))],
+        [arm(curve=())],
+        [arm(f"评审 {i}") for i in range(12)],
+        [arm(curve=[CurvePoint("overall", k, estimate(), k, 100.0 * k, None) for k in (1, 2)])],
+        [arm(curve=[CurvePoint("overall", k, estimate(0.5, (0.5, 0.5)), 3, None, None) for k in (1, 2)])],
+    ],
+    ids=["curves", "sections", "many", "one point", "no curve", "many curves, another script", "tokens", "flat"],
+)
+def test_figures_are_drawn(arms: list[Result], tmp_path: Path) -> None:
+    from PIL import Image
+
+    from harness.report import figure
+
+    figure.draw(arms, tmp_path)
+    assert (tmp_path / "curve.pdf").stat().st_size > 5000
+    with Image.open(tmp_path / "curve.png") as image:
+        assert min(image.size) > 200 and len(image.convert("L").getcolors() or []) > 5
+
+
+def shown(arms: list[Result], width: int = 80, terminal_: bool = False) -> str:
+    from rich.console import Console
+
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=terminal_, color_system="standard" if terminal_ else None)
+    terminal.show(arms, Path("results/runs/" + "x" * 90), ["python run.py a=[b]", "python run.py -m"], console)
+    return file.getvalue()
+
+
+def test_terminal_shows_names_as_they_are() -> None:
+    text = shown([arm(HOSTILE, notes=["[red]careful[/red]\x1b]0;title\x07"], details={"meta RM AUC": 0.73219})])
+    assert "[bold]a_b & 100% $x$" in text and "[red]careful[/red]" in text
+    assert "meta RM AUC: 0.732" in text and "python run.py a=[b]" in text
+    assert "\x1b" not in text and "\x07" not in text
+    coloured = shown([arm(HOSTILE)], terminal_=True)
+    assert "\x1b[31m" not in coloured and "\x07" not in coloured
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_terminal_fits_and_keeps_lines_whole(width: int) -> None:
+    long = arm("Skywork/Skywork-Reward-V2-Llama-3.1-8B", signature="s" * 150)
+    text = shown([long, replace(long, judge="another", strategy="meta_voting")], width)
+    lines = text.splitlines()
+    table = lines[lines.index(next(line for line in lines if "─" in line)) - 1 :]
+    assert all(len(line) <= width for line in table[:6])
+    assert "s" * 150 in lines and f"results/runs/{'x' * 90}/" in lines
+    assert "75.0 [70.0, 80.0]" in text and "74.0" in text and "+1.0" in text
+
+
+def test_progress_says_nothing_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.progress("judging", total=2) as bar:
+        bar.advance(bar.task_ids[0])
+    assert capsys.readouterr().out.strip() == ""
+
+
+def test_labels_tell_arms_apart() -> None:
+    assert labels([arm(strategy="a"), arm(strategy="b")]) == ["a", "b"]
+    assert labels([arm("x"), arm("y")]) == ["x", "y"]
+    assert labels([arm(ks=(1,)), arm(ks=(2,))]) == ["GRM, voting, k=1", "GRM, voting, k=2"]
+    assert len(set(labels([arm(), arm()]))) == 2
