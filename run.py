@@ -1,6 +1,6 @@
 """judgescale's one entry: python run.py [judge=…] [engine=…] [strategy=…] [task=…] [experiment=…]   (-m sweeps).
 
-Prints one line and exits with 2 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
+Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from harness.types import Result
 
 DEBUG = os.environ.get("JUDGESCALE_DEBUG") or os.environ.get("HYDRA_FULL_ERROR")
-GROUPS = ("judge", "engine", "strategy", "task", "protocol", "experiment", "compare")
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -48,12 +47,13 @@ def with_overrides(given: list[str], arm: list[str]) -> list[str]:
     return [o for o in given if o.split("=")[0].lstrip("+~") not in taken] + arm
 
 
-def names_a_group(argument: str) -> bool:
-    return argument.split("=")[0].split("@")[0].lstrip("+~") in GROUPS
+def chooses(argument: str) -> bool:
+    """Whether an argument says what to run, and not only how or where."""
+    return "=" in argument and argument.split("=")[0].split(".")[0] not in ("hydra", "run", "seed")
 
 
 if __name__ == "__main__":
-    if not any(map(names_a_group, sys.argv[1:])):
+    if not any(map(chooses, sys.argv[1:])):
         sys.argv.append("experiment=tour")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:

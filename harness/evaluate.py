@@ -114,11 +114,13 @@ async def _replay(
 ) -> list[list[Decisions]]:
     decisions: list[list[Decisions]] = [[] for _ in ks]
     for item, of_item in zip(arm.items, pools, strict=True):
-        n, lone = len(item.responses), len(of_item) == 1
+        n = len(item.responses)
+        # All subsets of one question's pool, if they are few: only where nothing but the subset is left to chance.
+        few = len(of_item) == 1 and hasattr(strategy, "exact")
         order = shuffles(of_item, arm.draws, seeded(arm.seed, "pool", item.id))
         for j, k in enumerate(ks):
             exact = False
-            if lone:  # one question: all its subsets, if they are few
+            if few:
                 size = len(next(iter(of_item.values())))
                 subsets, exact = subset_indices(size, k, arm.draws, seeded(arm.seed, "subsets", item.id))
                 order = subsets[:, None]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -20,6 +20,8 @@ from harness.types import Item, JudgescaleError, Rules, Strategy, Task
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_K_UP_TO = 8  # longer curves of replayed strategies are read off at 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, …
+
+SPOKEN = {int: "a whole number", float: "a number", str: "a word", type(None): "null"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Arm:
     seed: int
     draws: int  # replays of a pool where no closed form exists
     resamples: int  # bootstrap resamples
+    digest: str = ""  # which version of the set the judgments come from
 
     @property
     def signature(self) -> str:
@@ -55,7 +58,7 @@ class Arm:
             "seed": self.seed,
             "temperature": data.meta.get("temperature", "as recorded"),
             "task": f"{self.task.name}@{self.task.revision}",
-            "set": f"{data.name}@{digest(data.path)}",
+            "set": f"{data.name}@{self.digest}",
             "judgescale": version(),
         }
         return "|".join(f"{name}:{value}" for name, value in parts.items())
@@ -85,12 +88,13 @@ def version() -> str:
 def arms(cfg: DictConfig) -> list[Arm]:
     """The arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
     data = read_once(resolve(cfg.engine.path))
+    seed = whole(cfg, "strategy.seed", 0) if "seed" in cfg.strategy else whole(cfg, "seed", 0)
+    draws, resamples = whole(cfg, "run.draws", 2), whole(cfg, "run.resamples", 100)
     task: Task = build(cfg.task, "task", drop=("recorded",))
     tie = cfg.strategy.get("tie")
     rules: Rules = build(
         {"_target_": "harness.types.Rules", **cfg.protocol, **({"tie": tie} if tie else {})}, "protocol"
     )
-    seed = int(cfg.strategy.get("seed", cfg.seed))
     items = tuple(task.load(data))
     if not items:
         raise JudgescaleError(f"{data.path}: no item for task={task.name}")
@@ -102,7 +106,12 @@ def arms(cfg: DictConfig) -> list[Arm]:
         k = strategy.k or shared
         strategy = dataclasses.replace(strategy, k=k)  # type: ignore[type-var]
         ks = curve_ks(cfg.run.ks, k, shared, strategy)
-        plans.append(Arm(label, engine, strategy, task, rules, items, ks, k, seed, cfg.run.draws, cfg.run.resamples))
+        plans.append(
+            Arm(
+                judge=label, engine=engine, strategy=strategy, task=task, rules=rules, items=items, ks=ks, k=k,
+                seed=seed, draws=draws, resamples=resamples, digest=digest(data.path),
+            )
+        )  # fmt: skip
     return plans
 
 
@@ -112,7 +121,7 @@ def build(cfg: Mapping[str, Any] | DictConfig, group: str, drop: Sequence[str] =
     from hydra.utils import instantiate
 
     try:
-        return instantiate({key: value for key, value in cfg.items() if key not in drop})
+        return typed(instantiate({key: value for key, value in cfg.items() if key not in drop}), group)
     except InstantiationException as e:
         if isinstance(e.__cause__, JudgescaleError):
             raise e.__cause__ from None
@@ -123,6 +132,29 @@ def build(cfg: Mapping[str, Any] | DictConfig, group: str, drop: Sequence[str] =
         ) from None
 
 
+def typed(options: Any, group: str) -> Any:
+    """The dataclass itself, once every field has its declared type; counts start at 1."""
+    for name, hint in get_type_hints(type(options)).items():
+        allowed = get_args(hint) or (hint,)
+        if any(kind not in tuple(SPOKEN) for kind in allowed):
+            continue  # functions and the like come from code, not from a command line
+        value = getattr(options, name)
+        if type(value) not in allowed and not (type(value) is int and float in allowed):
+            words = " or ".join(SPOKEN[kind] for kind in allowed)
+            raise JudgescaleError(f"{group}.{name}={value}: must be {words}")
+        if type(value) is int and float not in allowed and value < 1:
+            raise JudgescaleError(f"{group}.{name}={value}: must be 1 or more")
+    return options
+
+
+def whole(cfg: DictConfig, name: str, least: int) -> int:
+    """The whole number at a dotted place of a config; JudgescaleError naming it where it is not one."""
+    value = OmegaConf.select(cfg, name)
+    if type(value) is not int or value < least:
+        raise JudgescaleError(f"{name}={value}: must be a whole number, {least} or more")
+    return value
+
+
 def resolve(path: str) -> Path:
     """A path as given, or else relative to the checkout, so that the command works from anywhere."""
     return ROOT / path if not Path(path).exists() and (ROOT / path).exists() else Path(path)
@@ -131,7 +163,7 @@ def resolve(path: str) -> Path:
 def chosen_judges(data: recorded.RecordedSet, cfg: DictConfig) -> dict[str, tuple[str, ...]]:
     """Label to judges: each on its own, or all as one pool where the set or judge.pool says that they vote together."""
     known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
-    names = list(cfg.names) if cfg.names is not None else known
+    names = known if cfg.names is None else [cfg.names] if isinstance(cfg.names, str) else list(cfg.names)
     for name in names:
         if name not in known:
             raise JudgescaleError(f"judge.names: {name!r} is not in set {data.name}; it has {', '.join(known)}")
@@ -167,13 +199,14 @@ def check_items(engine: RecordedEngine, strategy: Strategy, items: Sequence[Item
     return int(most)
 
 
-def curve_ks(asked: Sequence[int] | None, k: int, shared: int, strategy: Strategy) -> tuple[int, ...]:
+def curve_ks(asked: Sequence[int] | int | None, k: int, shared: int, strategy: Strategy) -> tuple[int, ...]:
     """Where to read the curve off: what was asked, or every k up to what all items have, always including k."""
     if strategy.name == "single":
         return (1,)
     if asked is not None:
+        asked = [asked] if isinstance(asked, int) else asked
         for point in asked:
-            if not 1 <= point <= shared:
+            if type(point) is not int or not 1 <= point <= shared:
                 raise JudgescaleError(f"run.ks={list(asked)}: {point} is not between 1 and the {shared} recorded")
         return tuple(sorted({*asked, k}))
     every = range(1, max(k, shared) + 1)

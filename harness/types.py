@@ -118,7 +118,7 @@ class Rules:
         for field_name, allowed in (("tie", ("zero", "half", "share")), ("unusable", ("abstain", "plurality"))):
             if (value := getattr(self, field_name)) not in allowed:
                 raise JudgescaleError(f"protocol.{field_name}={value}: choose one of {', '.join(allowed)}")
-        if not 0 <= self.failure <= 1:
+        if not isinstance(self.failure, int | float) or not 0 <= self.failure <= 1:
             raise JudgescaleError(f"protocol.failure={self.failure}: a credit lies between 0 and 1")
 
 

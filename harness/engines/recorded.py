@@ -57,7 +57,7 @@ class RecordedEngine:
         names = tuple(item.responses[i] for i in question)
         found = self._index.get((item.prompt, frozenset(names)))
         if not found:
-            sizes = " or ".join(map(str, self.widths)) or "no"
+            sizes = " or ".join(map(str, self.widths)) if len(self.widths) < 4 else f"{self.widths[0]} and more"
             hint = (
                 "use strategy=elo or strategy=knockout"
                 if max(self.widths, default=0) < len(names)

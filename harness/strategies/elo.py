@@ -27,6 +27,8 @@ class Elo:
     def __post_init__(self) -> None:
         if self.rating not in ("elo", "bradley_terry", "wins"):
             raise JudgescaleError(f"strategy.rating={self.rating}: choose elo, bradley_terry or wins")
+        if self.step <= 0:
+            raise JudgescaleError(f"strategy.step={self.step}: Elo's K factor must be above 0")
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         return list(combinations(range(n), 2))

@@ -12,3 +12,6 @@ from harness.strategies.voting import Voting
 class Single(Voting):
     name: ClassVar[str] = "single"
     k: int | None = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", 1)  # so that one sweep over k serves every strategy

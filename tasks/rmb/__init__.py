@@ -13,4 +13,4 @@ def load(data: RecordedSet) -> list[Item]:
 
 
 def task() -> Task:
-    return Task("rmb", "1", load, best, published="RMB-pairs")
+    return Task("rmb", "1", load, best)

@@ -74,8 +74,8 @@ def load_best(data: RecordedSet) -> list[Item]:
 
 
 def pairs() -> Task:
-    return Task("vicuna80_pairs", "1", load_pairs, best, section=lambda item: "", published="Vicuna80")
+    return Task("vicuna80_pairs", "1", load_pairs, best, section=lambda item: "")
 
 
 def best_of_5() -> Task:
-    return Task("vicuna80_best_of_5", "1", load_best, best, section=lambda item: "", published="Vicuna80")
+    return Task("vicuna80_best_of_5", "1", load_best, best, section=lambda item: "")
