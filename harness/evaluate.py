@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from harness.engines.recorded import Pool, Replay, shuffles
 from harness.meta import trust
 from harness.plan import Arm
-from harness.scaling import subset_indices
+from harness.scaling import SUBSETS, subset_indices
 from harness.seeding import seeded
 from harness.statistics import Units, bootstrap, interval, paired_difference
 from harness.types import CurvePoint, Estimate, Item, Result, Strategy
@@ -25,11 +26,11 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True)
 class Decisions:
-    """What a strategy may decide about one item: (D, n) scores, how likely each is, whether D is all there is."""
+    """What a strategy may decide about one item: (D, n) scores and how likely each is."""
 
     scores: np.ndarray
     weight: np.ndarray  # (D,), sums to 1
-    exact: bool
+    draws: int  # random replays the weights were estimated from; 0 where they were counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         for item in arm.items
     ]
     details: dict[str, object] = {}
-    notes = [arm.task.note] if arm.task.note else []
+    notes: list[str] = []
     if varies := arm.engine.data.meta.get("varies"):
         notes.append(f"What varies between judgments: {varies}.")
     if (kind := getattr(arm.strategy, "meta", None)) is not None:
@@ -104,7 +105,10 @@ def _closed_form(
     for_pair = np.array([[1, 0], [0.5, 0.5], [0, 1], [np.nan, np.nan]])
     stand_in = [for_pair[:, : len(item.responses)] for item in items]
     return [
-        [Decisions(s, w, bool(e)) for s, w, e in zip(stand_in, curve.outcomes[:, j], curve.exact, strict=True)]
+        [
+            Decisions(s, w, 0 if counted else SUBSETS)
+            for s, w, counted in zip(stand_in, curve.outcomes[:, j], curve.exact, strict=True)
+        ]
         for j in range(len(ks))
     ]
 
@@ -126,7 +130,8 @@ async def _replay(
                 order = subsets[:, None]
             rng = seeded(arm.seed, strategy.name, item.id)
             scores = await dataclasses.replace(strategy, k=k)(Replay(of_item, order), n, rng)  # type: ignore[type-var]
-            decisions[j].append(Decisions(scores, np.full(len(scores), 1 / len(scores)), exact))
+            weight = np.full(len(scores), 1 / len(scores))
+            decisions[j].append(Decisions(scores, weight, 0 if exact else len(scores)))
             tick()
     return decisions
 
@@ -147,12 +152,12 @@ def credit(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
             if len(rows) == 1:
                 d = at_k[rows[0]]
                 earned = arm.task.credit(items, [d.scores], arm.rules)
-                weight, exact = d.weight, d.exact
+                weight, draws = d.weight, d.draws
             else:
-                earned, weight, exact = _jointly(arm, items, [at_k[i] for i in rows])
+                earned, weight, draws = _jointly(arm, items, [at_k[i] for i in rows])
             value[u, j] = earned @ weight
-            if not exact:
-                variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / max(arm.draws - 1, 1)
+            if draws:
+                variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]
     units = Units(
         section=np.array([arm.task.section(item) for item in first]),
@@ -162,19 +167,19 @@ def credit(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     return Credits(units, np.array([item.subset for item in first]), value, variance)
 
 
-def _jointly(arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]) -> tuple[np.ndarray, np.ndarray, bool]:
+def _jointly(arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]) -> tuple[np.ndarray, np.ndarray, int]:
     """Credits of a unit of several items, over every combination of their decisions (or a sample of them)."""
     combinations = math.prod(len(d.scores) for d in of_items)
     if combinations <= arm.draws:
         index = np.indices([len(d.scores) for d in of_items]).reshape(len(of_items), -1)
         weight = np.prod([d.weight[i] for d, i in zip(of_items, index, strict=True)], axis=0)
-        exact = all(d.exact for d in of_items)
+        draws = max(d.draws for d in of_items)
     else:
         rng = seeded(arm.seed, "unit", *(item.id for item in items))
         index = np.array([rng.choice(len(d.scores), arm.draws, p=d.weight) for d in of_items])
-        weight, exact = np.full(arm.draws, 1 / arm.draws), False
+        weight, draws = np.full(arm.draws, 1 / arm.draws), arm.draws
     scores = [d.scores[i] for d, i in zip(of_items, index, strict=True)]
-    return arm.task.credit(items, scores, arm.rules), weight, exact
+    return arm.task.credit(items, scores, arm.rules), weight, draws
 
 
 def _alone(arm: Arm, item: Item, pools: Pools) -> np.ndarray:
@@ -355,6 +360,17 @@ def summarise(
     if any(len(pool) != lowest for p in pools for pool in p.values()):
         notes = [*notes, f"Pools differ in size; the curve ends at k={lowest}, which every question has."]
     ours = {name: e.value for name, e in {"overall": overall, **sections}.items()}
+    counts = Counter(arm.task.section(item) for item in arm.items)
+    partial = {name for name, size in arm.task.sizes.items() if counts[name] != size} | (
+        set(counts) - set(arm.task.sizes) if arm.task.sizes else set()
+    )
+    if partial:
+        official = sum(arm.task.sizes.values())
+        notes = [
+            *notes,
+            f"{len(arm.items):,} items where published figures rest on {official:,}: only equal parts are compared.",
+        ]
+        ours = {name: value for name, value in ours.items() if name in arm.task.sizes and name not in partial}
     return Result(
         judge=arm.judge, engine="recorded", strategy=arm.strategy.name, task=arm.task.name, seed=arm.seed, k=arm.k,
         items=len(arm.items), signature=arm.signature, headline=overall, sections=sections, subsets=subsets,
@@ -366,7 +382,7 @@ def summarise(
             "flops": None, "seconds": seconds, "dollars": None,
         },
         health=health(pools),
-        published=published.beside(arm.task.published, arm.judge, ours) if arm.task.published else (),
+        published=published.beside(arm.task.published, arm.judge, ours) if arm.task.published and ours else (),
         notes=notes, details=details, judgments=_rows(arm, pools),
     )  # fmt: skip
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -115,13 +116,13 @@ def arms(cfg: DictConfig) -> list[Arm]:
     return plans
 
 
-def build(cfg: Mapping[str, Any] | DictConfig, group: str, drop: Sequence[str] = ()) -> Any:
+def build(cfg: Mapping[Any, Any] | DictConfig, group: str, drop: Sequence[str] = ()) -> Any:
     """Instantiate a config's `_target_`; JudgescaleError naming the group and option where the config does not fit."""
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     try:
-        return typed(instantiate({key: value for key, value in cfg.items() if key not in drop}), group)
+        return typed(instantiate({key: cfg[key] for key in cfg if key not in drop}), group)
     except InstantiationException as e:
         if isinstance(e.__cause__, JudgescaleError):
             raise e.__cause__ from None
@@ -135,7 +136,7 @@ def build(cfg: Mapping[str, Any] | DictConfig, group: str, drop: Sequence[str] =
 def typed(options: Any, group: str) -> Any:
     """The dataclass itself, once every field has its declared type; counts start at 1."""
     for name, hint in get_type_hints(type(options)).items():
-        allowed = get_args(hint) or (hint,)
+        allowed = get_args(hint) if get_origin(hint) is UnionType else (hint,)
         if any(kind not in tuple(SPOKEN) for kind in allowed):
             continue  # functions and the like come from code, not from a command line
         value = getattr(options, name)

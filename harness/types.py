@@ -142,7 +142,7 @@ class Task:
     metrics: Mapping[str, Callable[[Sequence[Item], Sequence[np.ndarray]], float]] = field(default_factory=dict)
     extras: Callable[[Item, Any], Mapping[str, float]] | None = None  # an item and its Pool to named credits
     published: str | None = None  # the benchmark's name in results/published
-    note: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)  # official items a section: others are not compared
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def test_known_rows(spelling: str) -> None:
 def test_known_rows_of_other_benchmarks() -> None:
     assert value("RewardBench", "RLHFlow/ArmoRM-Llama3-8B-v0.1") == 0.9039
     assert value("RewardBench", "RLHFlow/ArmoRM-Llama3-8B-v0.1", metric="score_as_published") == 0.886
-    assert value("JudgeBench", "o1-mini") == 0.6571
+    assert value("JudgeBench", "o1-mini-2024-09-12") == 0.6571
     assert value("JudgeBench", "Skywork-Reward-Gemma-2-27B") == 0.6429
     assert value("PandaLM", "PandaLM-7B") == 0.6677
     assert value("PandaLM", "PandaLM-7B", metric="macro_f1") == 0.5743

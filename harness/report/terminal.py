@@ -62,7 +62,7 @@ def show(results: Sequence[Result], folder: Path, next_commands: Sequence[str], 
         screen.print(_table(arms))
         names = labels(arms)
         for name, r in zip(names, arms, strict=True):
-            if len(arms) <= 4 and 1 < len(r.sections) <= 8:
+            if len(arms) <= 12 and 0 < len(r.sections) <= 8:
                 line((f"{name}: " if len(arms) > 1 else "") + _sections(r), whole=False)
         for note in _notes(arms, names):
             line(note, "dim", whole=False)

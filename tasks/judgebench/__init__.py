@@ -15,6 +15,8 @@ SECTIONS = {
     "mmlu-pro": "Knowledge", "livebench-reasoning": "Reasoning", "livebench-math": "Math", "livecodebench": "Coding",
 }  # fmt: skip
 
+SIZES = {"Knowledge": 154, "Reasoning": 98, "Math": 56, "Coding": 42}  # the 350 pairs by GPT-4o
+
 
 def section(item: Item) -> str:
     return next((name for prefix, name in SECTIONS.items() if item.subset.startswith(prefix)), item.subset)
@@ -27,4 +29,4 @@ def load(data: RecordedSet) -> list[Item]:
 
 
 def task() -> Task:
-    return Task("judgebench", "1", load, best, section=section, published="JudgeBench")
+    return Task("judgebench", "1", load, best, section=section, published="JudgeBench", sizes=SIZES)

@@ -16,6 +16,8 @@ from harness.recorded import RecordedSet
 from harness.types import Item, Task
 from tasks.loading import items_with_gold, require_width
 
+SIZES = {"Natural": 100, "Neighbor": 134, "GPTInst": 92, "GPTOut": 47, "Manual": 46}
+
 
 def load(data: RecordedSet) -> list[Item]:
     return require_width(data, items_with_gold(data), 2, "llmbar")
@@ -38,4 +40,4 @@ def by_order(item: Item, pool: Pool) -> Mapping[str, float]:
 
 
 def task() -> Task:
-    return Task("llmbar", "1", load, best, extras=by_order, published="LLMBar")
+    return Task("llmbar", "1", load, best, extras=by_order, published="LLMBar", sizes=SIZES)

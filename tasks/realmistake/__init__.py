@@ -16,6 +16,11 @@ from harness.recorded import RecordedSet
 from harness.types import Item, Task
 from tasks.loading import items_with_gold, require_width
 
+# The part that the owners' stored self-consistency figures are about.
+SELF_CONSISTENCY = {
+    "math_word_problem_generation": 50, "finegrained_fact_verification": 50, "answerability_classification": 50,
+}  # fmt: skip
+
 
 def load(data: RecordedSet) -> list[Item]:
     return require_width(data, items_with_gold(data), 1, "realmistake")
@@ -42,5 +47,5 @@ def roc_auc(items: Sequence[Item], decisions: Sequence[np.ndarray]) -> float:
 def task() -> Task:
     return Task(
         "realmistake", "1", load, detected, headline="sections", metrics={"f1": f1, "roc_auc": roc_auc},
-        published="ReaLMistake-SC",
+        published="ReaLMistake-SC", sizes=SELF_CONSISTENCY,
     )  # fmt: skip

@@ -16,7 +16,8 @@ from harness.recorded import RecordedSet
 from harness.types import Item, JudgescaleError, Rules, Task
 from tasks.loading import items_with_gold
 
-SUBSETS = ("Factuality", "Precise IF", "Math", "Safety", "Focus", "Ties")
+SIZES = {"Factuality": 475, "Precise IF": 160, "Math": 183, "Safety": 450, "Focus": 495, "Ties": 102}
+SUBSETS = tuple(SIZES)
 
 
 def load(data: RecordedSet) -> list[Item]:
@@ -69,6 +70,6 @@ def _margin(item: Item, scores: np.ndarray) -> np.ndarray:
 
 def task() -> Task:
     return Task(
-        "rewardbench2", "1", load, credit, headline="sections", published="RewardBench2",
+        "rewardbench2", "1", load, credit, headline="sections", published="RewardBench2", sizes=SIZES,
         unit=lambda item: item.cluster if item.subset == "Ties" else item.id,
     )  # fmt: skip

@@ -1,0 +1,407 @@
+"""Accuracy at every k from one pool of judgments (two responses), by counting subsets instead of drawing them.
+
+A pool holds n judgments of one item; `margin` = score(first response) - score(second), NaN where the judgment is
+unusable. A vote over k judgments is the sign of a sum of margins, so the expected outcome at k is a count over the
+C(n, k) subsets of the pool:
+
+- verdicts (all nonzero margins of an item equally large): products of binomials, once per distinct (wins, losses);
+- scores on a lattice (integers, halves, tenths, ...): count the subsets of two halves of the pool by (size, sum), then
+  pair them up with one matrix product;
+- the meta RM's top k_meta: the same count over prefixes of the pool in meta order, times C(n - p, k - k_meta) when the
+  k_meta-th kept judgment sits at position p;
+- anything else (real-valued margins, absurdly fine lattices, n > 1,000): every subset where there are at most `draws`,
+  else `draws` random ones.
+
+Accuracy of a counted probability: every count is a whole number in a float64, exact while C(n, k) < 2^53 (n <= 56);
+for larger pools only positive terms are added, and the error measured against whole-number arithmetic was below 1e-15
+up to n = 1,000 (the tests ask for 1e-12). Scores should come in float64: tenths in float32 are on no lattice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from functools import lru_cache
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from harness.types import JudgescaleError
+
+FRACTIONS = (1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / 8, 1 / 10, 1 / 20, 1 / 100)  # lattices scores are printed on
+LARGEST = 1000  # judgments in a pool that is counted; C(n, k) leaves float64 soon after
+SUBSETS = 1000  # random subsets of a pool that cannot be counted
+WORK = 2**23  # table cells updated for one item before drawing subsets is the better bargain
+POOLS = 2**12  # pools handled at once
+BLOCK = 2**18  # table cells in flight at once: small enough to stay in cache
+
+
+class Outcome(IntEnum):
+    """How a vote over two responses ends. NONE: no judgment in the subset was usable."""
+
+    FIRST = 0
+    TIE = 1
+    SECOND = 2
+    NONE = 3
+
+
+class Curve(NamedTuple):
+    """outcomes: (items, K, 4), the probability of each Outcome at each k. exact: (items,), False where it was sampled
+    at any k (a k with few subsets is still whole).
+
+    With v[o] the credit of outcome o, the credit is `outcomes @ v`; a sampled entry has the Monte Carlo variance
+    (outcomes @ v**2 - (outcomes @ v)**2) / draws, independent between items.
+    """
+
+    outcomes: np.ndarray
+    exact: np.ndarray
+
+
+def vote_curve(margins: Sequence[np.ndarray], ks: Sequence[int], draws: int = SUBSETS, seed: int = 0) -> Curve:
+    """How a vote over k of an item's judgments ends, over all C(n, k) subsets, for every k in `ks`.
+
+    margins[i]: (n_i,) score(first) - score(second) of each judgment of item i, NaN = unusable: it counts as drawn and
+    adds nothing. `draws` and `seed` matter only to items that cannot be counted (see the module's first lines).
+    """
+    return _curve(margins, None, ks, ks, draws, seed)
+
+
+def meta_curve(
+    margins: Sequence[np.ndarray],
+    meta: Sequence[np.ndarray],
+    ks: Sequence[int],
+    k_meta: Callable[[int], int],
+    draws: int = SUBSETS,
+    seed: int = 0,
+) -> Curve:
+    """Like `vote_curve`, but only the k_meta(k) best of the k drawn judgments vote, ranked by the meta RM's score.
+
+    meta[i]: (n_i,). Unusable judgments and those without a meta score (NaN) share the last rank; equal ranks go by
+    position in the pool.
+    """
+    return _curve(margins, meta, ks, [k_meta(k) for k in ks], draws, seed)
+
+
+def subset_indices(n: int, k: int, draws: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
+    """Subsets of k out of n, (D, k) indices: all of them (and True) where that is at most `draws`, else random ones."""
+    if comb(n, k) <= draws:
+        return np.array(list(combinations(range(n), k)), dtype=np.int64).reshape(comb(n, k), k), True
+    return np.ascontiguousarray(rng.random((draws, n)).argsort(axis=1)[:, :k]), False
+
+
+def _curve(
+    margins: Sequence[np.ndarray],
+    meta: Sequence[np.ndarray] | None,
+    ks: Sequence[int],
+    kept: Sequence[int],
+    draws: int,
+    seed: int,
+) -> Curve:
+    """Both curves: check, put pools of one size into one array (in meta order), count what is countable."""
+    sizes = np.array([len(pool) for pool in margins], dtype=np.int64)
+    _check(margins, meta, sizes, ks, kept)
+    curve = Curve(np.zeros((len(sizes), len(ks), len(Outcome))), np.ones(len(sizes), dtype=bool))
+    for items in _batches(sizes) if len(ks) else ():
+        pools = np.array([margins[i] for i in items.tolist()], dtype=np.float64)
+        if meta is not None:
+            rank = np.array([meta[i] for i in items.tolist()], dtype=np.float64)
+            rank[np.isnan(pools)] = np.nan
+            pools = np.take_along_axis(pools, np.argsort(-rank, axis=1, kind="stable"), axis=1)  # NaN sorts last
+        steps, counted = _on_lattice(pools)
+        counted &= _work(steps, kept, meta is not None) <= WORK
+        if counted.any():
+            whole, unusable = steps[counted], np.isnan(pools[counted])
+            curve.outcomes[items[counted]] = (
+                _count_votes(whole, unusable, ks) if meta is None else _count_kept(whole, unusable, ks, kept)
+            )
+        if not counted.all():
+            rest = items[~counted]
+            curve.outcomes[rest], curve.exact[rest] = _draw(pools[~counted], ks, kept, draws, seed)
+    return curve
+
+
+def _batches(sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """Items whose pools are of one size, at most POOLS at a time: larger arrays only fault in more memory."""
+    for n in np.unique(sizes):
+        items = np.flatnonzero(sizes == n)
+        yield from np.split(items, range(POOLS, len(items), POOLS))
+
+
+def _check(
+    margins: Sequence[np.ndarray],
+    meta: Sequence[np.ndarray] | None,
+    sizes: np.ndarray,
+    ks: Sequence[int],
+    kept: Sequence[int],
+) -> None:
+    for k, keep in zip(ks, kept, strict=True):
+        if not 1 <= keep <= k:
+            raise JudgescaleError(f"cannot keep {keep} of k={k} judgments: 1 <= k_meta <= k is needed")
+    short = np.flatnonzero(sizes < max(ks, default=0))
+    if len(short):
+        raise JudgescaleError(f"k={max(ks)} needs more judgments than the {sizes[short[0]]} of item {short[0]}")
+    if meta is not None:
+        if len(meta) != len(margins):
+            raise JudgescaleError(f"{len(meta)} items have meta scores, {len(margins)} have judgments")
+        for i, (pool, rank) in enumerate(zip(margins, meta, strict=True)):
+            if len(pool) != len(rank):
+                raise JudgescaleError(f"item {i} has {len(pool)} judgments and {len(rank)} meta scores")
+    if len(sizes) and np.isinf(np.concatenate(list(margins))).any():
+        first = next(i for i, pool in enumerate(margins) if np.isinf(pool).any())
+        raise JudgescaleError(f"item {first} has an infinite margin")
+
+
+# ---------------------------------------------------------------------------------------------- counting
+
+
+def _on_lattice(pools: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Margins as whole numbers of each pool's quantum, and for which pools that works: (N, n) int64, (N,) bool.
+
+    Tried: the smallest nonzero margin, its half, then FRACTIONS. NaN becomes 0, which adds nothing to a sum.
+    """
+    values = np.nan_to_num(pools)
+    size = np.abs(values)
+    smallest = np.where(size > 0, size, np.inf).min(axis=1, initial=np.inf)
+    smallest[np.isinf(smallest)] = 1.0
+    steps, found = np.zeros(values.shape, dtype=np.int64), np.zeros(len(values), dtype=bool)
+    for quantum in (smallest, smallest / 2, *(np.full(len(values), f) for f in FRACTIONS)):
+        left = np.flatnonzero(~found)
+        if not len(left):
+            break
+        scaled = values[left] / quantum[left, None]
+        near = np.rint(scaled)
+        # beyond 2^20 steps rounding noise would pass for a lattice
+        fits = ((np.abs(scaled - near) <= 1e-9) & (np.abs(near) < 2**20)).all(axis=1)
+        steps[left[fits]], found[left[fits]] = near[fits], True
+    return steps, found
+
+
+def _is_verdict(steps: np.ndarray) -> np.ndarray:
+    """Pools whose nonzero margins are all one quantum, (N,)."""
+    verdict: np.ndarray = np.abs(steps).max(axis=1) <= 1
+    return verdict
+
+
+def _work(steps: np.ndarray, kept: Sequence[int], ranked: bool) -> np.ndarray:
+    """Table cells that counting each pool's subsets updates, (N,)."""
+    n = steps.shape[1]
+    if n > LARGEST:
+        return np.full(len(steps), np.inf)
+    if ranked:
+        prefixes: np.ndarray = n * (max(kept) + 1) * (2.0 * _reach(steps, max(kept) + 1) + 1)
+        return prefixes
+    half = (n + 1) // 2
+    # halves dealt by size differ in reach by at most one margin
+    cells = half * (half + 1) * (np.abs(steps).sum(axis=1) + np.abs(steps).max(axis=1) + 1.0)
+    return np.where(_is_verdict(steps), 0.0, cells)
+
+
+def _reach(steps: np.ndarray, size: int) -> np.ndarray:
+    """No `size` of a pool's margins have a larger |sum|: (N,)."""
+    largest: np.ndarray = np.sort(np.abs(steps), axis=1)[:, ::-1][:, :size].sum(axis=1)
+    return largest
+
+
+def _blocks(reach: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Items of like reach, and the reach that holds them all, as many at a time as BLOCK cells allow."""
+    order = np.argsort(reach, kind="stable")
+    while len(order):
+        widest = int(reach[order[-1]])
+        several = max(1, BLOCK // (rows * (2 * widest + 1)))
+        yield order[-several:], widest
+        order = order[:-several]
+
+
+@lru_cache(maxsize=8)
+def _binomials(n: int) -> np.ndarray:
+    """C(i, j) for i, j <= n, by Pascal's rule: exact below 2^53."""
+    table = np.zeros((n + 1, n + 1))
+    table[:, 0] = 1
+    for i in range(1, n + 1):
+        table[i, 1:] = table[i - 1, 1:] + table[i - 1, :-1]
+    table.setflags(write=False)
+    return table
+
+
+def _count_votes(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int]) -> np.ndarray:
+    """Outcomes (N, K, 4) of a plain vote over k of n margins, which are whole numbers: (N, n)."""
+    n = steps.shape[1]
+    counts = np.empty((len(steps), 2, n + 1))
+    verdicts = _is_verdict(steps)
+    if verdicts.any():
+        wins, losses = (steps[verdicts] > 0).sum(axis=1), (steps[verdicts] < 0).sum(axis=1)
+        distinct, which = np.unique(wins * (n + 1) + losses, return_inverse=True)
+        counts[verdicts] = _verdict_counts(*np.divmod(distinct, n + 1), n)[which]
+    if not verdicts.all():
+        counts[~verdicts] = _score_counts(steps[~verdicts])
+    first, tie = counts[:, :, list(ks)].transpose(1, 0, 2)
+    return _shares(first, tie, _binomials(n)[unusable.sum(axis=1)][:, list(ks)], n, ks)
+
+
+def _verdict_counts(wins: np.ndarray, losses: np.ndarray, n: int) -> np.ndarray:
+    """Subsets by size that the wins outvote and that tie, (D, 2, n + 1), where n - wins - losses verdicts are neutral.
+
+    i wins, j losses and k - i - j neutral verdicts can be had in C(wins, i) C(losses, j) C(rest, k - i - j) ways.
+    """
+    choose = _binomials(n)
+    win, lose, rest = choose[wins], choose[losses], choose[n - wins - losses]
+    decided = np.zeros((len(wins), 2, n + 1))  # by i + j
+    for j in range(n // 2 + 1):
+        decided[:, 0, 2 * j + 1 :] += lose[:, j, None] * win[:, j + 1 : n + 1 - j]  # i > j
+        decided[:, 1, 2 * j] = lose[:, j] * win[:, j]  # i = j
+    counts = np.zeros_like(decided)
+    for m in range(n + 1):
+        counts[:, :, m:] += decided[:, :, m, None] * rest[:, None, : n + 1 - m]
+    return counts
+
+
+def _score_counts(steps: np.ndarray) -> np.ndarray:
+    """Subsets by size whose sum is above zero and zero, (N, 2, n + 1).
+
+    Split every pool in halves A and B and count their subsets by (size, sum); a pair of subsets wins where B's sum
+    exceeds minus A's, so the pairs are a matrix product with B's counts accumulated from the top.
+    """
+    n = steps.shape[1]
+    by_size = np.take_along_axis(steps, np.argsort(-np.abs(steps), axis=1), axis=1)
+    halves = by_size[:, ::2], by_size[:, 1::2]  # dealt out by size, so that both sums have a short range
+    reach = np.maximum(*(np.abs(half).sum(axis=1) for half in halves))
+    counts = np.zeros((len(steps), 2, n + 1))
+    for block, top in _blocks(reach, (n + 1) // 2 + 1):
+        a, b = (_subset_table(half[block], top) for half in halves)
+        against = np.zeros((len(block), 2, *b.shape[1:]))
+        against[:, 1] = b[:, :, ::-1]  # at s: B's sum is -s
+        np.cumsum(against[:, 1, :, :-1], axis=2, out=against[:, 0, :, 1:])  # at s: B's sum is above -s
+        pairs = a.astype(np.float64) @ against.reshape(len(block), -1, b.shape[2]).swapaxes(1, 2)
+        pairs = pairs.reshape(len(block), a.shape[1], 2, b.shape[1])
+        sums = np.zeros((len(block), 2, n + 1))
+        for size in range(a.shape[1]):
+            sums[:, :, size : size + b.shape[1]] += pairs[:, size]
+        counts[block] = sums
+    return counts
+
+
+def _subset_table(steps: np.ndarray, reach: int) -> np.ndarray:
+    """Subsets of each row of whole numbers by (size, sum): (N, m) -> (N, m + 1, 2 * reach + 1), sum 0 in the middle.
+
+    No |sum| may exceed `reach`. Sizes and sums share one axis of cells, so that taking in a margin is a single shift,
+    by one size plus the margin.
+    """
+    table, windows = _empty_table(steps.shape[0], steps.shape[1], reach, comb(steps.shape[1], steps.shape[1] // 2))
+    for j in range(steps.shape[1]):
+        used = (j + 2) * (2 * reach + 1)  # larger subsets do not exist yet
+        table[:, :used] += windows(steps[:, j], used)
+    return table.reshape(len(steps), -1, 2 * reach + 1)
+
+
+def _empty_table(
+    items: int, size: int, reach: int, largest: int
+) -> tuple[np.ndarray, Callable[[np.ndarray, int], np.ndarray]]:
+    """A table that knows the empty subset, (items, (size + 1) * width), and its copy shifted by (one size + margin)."""
+    width = 2 * reach + 1
+    pad = width + reach  # zeros for the shift to bring in
+    dtype = np.uint16 if largest < 2**16 else np.uint32 if largest < 2**32 else np.float64
+    padded = np.zeros((items, pad + (size + 1) * width), dtype=dtype)
+    padded[:, pad + reach] = 1
+    starts = np.arange(items) * padded.shape[1] + pad - width
+
+    def shifted(margin: np.ndarray, used: int) -> np.ndarray:
+        rows: np.ndarray = sliding_window_view(padded.reshape(-1), used)[starts - margin]
+        return rows
+
+    return padded[:, pad:], shifted
+
+
+def _count_kept(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int], kept: Sequence[int]) -> np.ndarray:
+    """Outcomes (N, K, 4) where the first kept[j] of the ks[j] drawn margins vote; `steps` (N, n) is in meta order.
+
+    If the last kept one is at position p, the others are any of the p - 1 before it, and what is drawn but not kept
+    is any k - kept of the n - p after it.
+    """
+    n, most = steps.shape[1], max(kept)
+    largest = comb(n, min(most, n // 2))
+    choose = _binomials(n)
+    # (K, n): ways to draw the rest behind each position
+    behind = np.array([choose[n - 1 - np.arange(n), k - keep] for k, keep in zip(ks, kept, strict=True)])
+    counts = np.zeros((2, len(steps), len(ks)))
+    # one more than can vote: the sets that just grew too large must not spill back into the table
+    for block, reach in _blocks(_reach(steps, most + 1), most + 1):
+        table, shifted = _empty_table(len(block), most, reach, largest)
+        ends = np.zeros((2, len(block), most + 1, n))  # first, tie: by subset size and position of the last kept
+        for p in range(n):
+            sizes = min(p + 1, most) + 1
+            used = sizes * (2 * reach + 1)
+            with_p = shifted(steps[block, p], used)
+            by_sum = with_p.reshape(len(block), sizes, 2 * reach + 1)
+            ends[0, :, :sizes, p] = by_sum[:, :, reach + 1 :].sum(axis=2)
+            ends[1, :, :sizes, p] = by_sum[:, :, reach]
+            table[:, :used] += with_p
+        counts[:, block] = np.einsum("oikp,kp->oik", ends[:, :, list(kept)], behind)
+    none = np.zeros(counts.shape[1:])
+    some = np.flatnonzero(unusable.any(axis=1))
+    before = np.cumsum(unusable[some], axis=1) - unusable[some]
+    for j, keep in enumerate(kept):
+        none[some, j] = (unusable[some] * choose[before, keep - 1]) @ behind[j]
+    return _shares(counts[0], counts[1], none, n, ks)
+
+
+def _shares(first: np.ndarray, tie: np.ndarray, none: np.ndarray, n: int, ks: Sequence[int]) -> np.ndarray:
+    """Counts of subsets, each (N, K), as shares of C(n, k): (N, K, 4). A subset with nothing usable summed to 0."""
+    total = _binomials(n)[n, list(ks)]
+    # beyond 2^53 a difference can come out as minus a rounding error
+    tie, second = np.maximum(tie - none, 0), np.maximum(total - first - tie, 0)
+    shares: np.ndarray = np.stack([first, tie, second, none], axis=2) / total[:, None]
+    return shares
+
+
+# ---------------------------------------------------------------------------------------------- drawing
+
+
+def _draw(
+    pools: np.ndarray, ks: Sequence[int], kept: Sequence[int], draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes (N, K, 4) from explicit subsets, and for which pools these were all subsets: (N,) bool.
+
+    One set of random subsets serves all items, but each pool is dealt its own places, so items err independently.
+    """
+    n = pools.shape[1]
+    outcomes, exact = np.empty((len(pools), len(ks), len(Outcome))), True
+    deal = np.array([np.random.default_rng([seed, crc32(pool.tobytes())]).permutation(n) for pool in pools])
+    for j, (k, keep) in enumerate(zip(ks, kept, strict=True)):
+        subsets, whole = subset_indices(n, k, draws, np.random.default_rng([seed, n, k]))
+        chosen = np.zeros((len(subsets), n), dtype=bool)
+        np.put_along_axis(chosen, subsets, True, axis=1)
+        if whole:
+            outcomes[:, j] = _tally(pools, _best(chosen, keep))
+        elif keep == k:
+            outcomes[:, j] = _tally(np.take_along_axis(pools, deal, axis=1), chosen)
+        else:
+            for i, places in enumerate(deal):
+                outcomes[i, j] = _tally(pools[i : i + 1], _best(chosen[:, places], keep))[0]
+        exact = exact and whole
+    return outcomes, np.full(len(pools), exact)
+
+
+def _best(chosen: np.ndarray, keep: int) -> np.ndarray:
+    """The first `keep` of each row's chosen places."""
+    best: np.ndarray = chosen & (np.cumsum(chosen, axis=1) <= keep)
+    return best
+
+
+def _tally(pools: np.ndarray, voting: np.ndarray) -> np.ndarray:
+    """Shares of the outcomes, (N, 4), when each row of `voting` (D, n) votes on each pool (N, n)."""
+    shares = np.empty((len(pools), len(Outcome)))
+    ballots = voting.T.astype(np.float64)
+    for start in range(0, len(pools), 256):
+        block = pools[start : start + 256]
+        margins = np.nan_to_num(block)
+        # opposite real numbers rarely cancel to the last bit
+        noise = 1e-9 * np.abs(margins).max(axis=1, initial=0, keepdims=True)
+        sums = margins @ ballots
+        none = (~np.isnan(block)).astype(np.float64) @ ballots == 0
+        ends = sums > noise, (np.abs(sums) <= noise) & ~none, sums < -noise, none
+        shares[start : start + 256] = np.stack([end.mean(axis=1) for end in ends], axis=1)
+    return shares

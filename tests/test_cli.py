@@ -1,0 +1,133 @@
+"""The real command line: what it leaves behind, and one clear line for everything that cannot be run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT
+
+FILES = {
+    "summary.json", "curve.csv", "judgments.parquet", "table.md", "table.tex", "table.csv", "curve.png", "curve.pdf",
+    "config.yaml",
+}  # fmt: skip
+SUMMARY = {
+    "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute", "health",
+    "published", "versions",
+}  # fmt: skip
+CURVE = "judge,strategy,task,section,k,accuracy,ci_low,ci_high,judgments_per_item,tokens_per_item,flops_per_item"
+
+
+def run(*arguments: str, module: str | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if k not in ("JUDGESCALE_DEBUG", "HYDRA_FULL_ERROR")}
+    entry = ["-m", module] if module else [str(ROOT / "run.py")]
+    command = [sys.executable, *entry, *arguments]
+    return subprocess.run(command, cwd=cwd, env=env | {"COLUMNS": "120"}, capture_output=True, text=True, timeout=120)
+
+
+def test_the_main_job(tmp_path):
+    done = run(f"hydra.run.dir={tmp_path}", "run.resamples=200")
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in tmp_path.iterdir()} == FILES
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert set(summary) >= SUMMARY
+    assert summary["headline"]["metric"] == "accuracy" and len(summary["headline"]["ci"]) == 2
+    arms = {(a["task"], a["strategy"], a["judge"]) for a in summary["arms"]}
+    assert {(t, s) for t, s, _ in arms} == {
+        ("vicuna80_pairs", "voting"), ("vicuna80_pairs", "meta_voting"), ("vicuna80_pairs", "single"),
+        ("vicuna80_best_of_5", "elo"), ("vicuna80_best_of_5", "knockout"), ("rewardbench2", "single"),
+    }  # fmt: skip
+    with (tmp_path / "curve.csv").open() as f:
+        assert f.readline().strip() == CURVE
+        rows = list(csv.DictReader(f, CURVE.split(",")))
+    voting = {
+        int(r["k"]): float(r["accuracy"]) for r in rows if (r["task"], r["strategy"]) == ("vicuna80_pairs", "voting")
+    }
+    assert voting[10] > 0.78 > 0.70 > voting[1] > 0.68
+    judgments = pq.read_table(tmp_path / "judgments.parquet")
+    assert judgments.num_rows > 6850 and "text" in judgments.column_names
+    # the terminal: where the files are, the meta RM's bounds and the honest difference, two commands to try next
+    for words in (str(tmp_path), "ROC-AUC", "oracle meta RM", "random meta RM", "95 % interval", "python run.py -m"):
+        assert words in done.stdout, words
+    assert "\x1b" not in done.stdout
+
+
+def test_a_sweep_is_reported_together(tmp_path):
+    done = run(
+        "-m", "strategy=single,voting,knockout", "strategy.k=2", "run.resamples=100", f"hydra.sweep.dir={tmp_path}"
+    )
+    assert done.returncode == 0, done.stderr
+    jobs = {p.name for p in tmp_path.iterdir() if p.is_dir()}
+    assert jobs == {f"run.resamples=100,strategy.k=2,strategy={s}" for s in ("single", "voting", "knockout")}
+    assert all({f.name for f in (tmp_path / job).iterdir()} == FILES for job in jobs)
+    arms = json.loads((tmp_path / "summary.json").read_text())["arms"]
+    assert [a["strategy"] for a in arms] == ["single", "voting", "knockout"]
+
+
+def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
+    rows = [
+        {"prompt": f"q{i}", "responses": ["x", "y"], "best": "x", "judge": "j", "scores": [s, 3], "subset": f"s{i % 2}"}
+        for i in range(8) for s in (9, 2, 3)
+    ]  # fmt: skip
+    source, made, out = tmp_path / "mine.jsonl", tmp_path / "mine.parquet", tmp_path / "run"
+    source.write_text("\n".join(map(json.dumps, rows)))
+    imported = run("import", "jsonl", str(source), "--out", str(made), module="harness.recorded")
+    assert imported.returncode == 0, imported.stderr
+    done = run("engine=recorded", f"engine.path={made}", "task=custom", f"hydra.run.dir={out}")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["headline"]["value"] == 1.0 and summary["k"] == 3  # 9 + 2 + 3 beats 3 + 3 + 3
+    assert set(summary["sections"]) == {"s0", "s1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["strategy=knockot"], "strategy=knockot: no such choice; did you mean knockout?"),
+        (["strategy.kk=3"], "strategy.kk: no such option"),
+        (["strategy.k=11"], "set vicuna80, item 1/bard-vs-gpt35 has 10 judgment(s)"),
+        (["strategy.k=none"], "strategy.k=none: must be a whole number or null"),
+        (["strategy=knockout", "task=realmistake"], "strategy=knockout needs at least 2 responses"),
+        (["strategy=voting", "task=vicuna80_best_of_5"], "use strategy=elo or strategy=knockout"),
+        (["engine.path=nowhere.parquet"], "nowhere.parquet does not exist; shipped sets: judgebench"),
+        (["engine.path=README.md"], "README.md is not a Parquet file"),
+        (["task=custom"], "this task has no shipped set: give one with engine.path=SET.parquet"),
+        (["task=judgebench", "engine.path=results/recorded/pandalm.parquet"], "the set was made for task=pandalm"),
+        (["judge.names=[gpt5]"], "'gpt5' is not in set vicuna80; it has bard, claude"),
+        (["task=rewardbench2", "judge.pool=true"], "scores on a scale of its own"),
+        (["protocol.tie=maybe"], "protocol.tie=maybe: choose one of zero, half, share"),
+        (["run.ks=[3,11]"], "11 is not between 1 and the 10 recorded"),
+        (["experiment=foo"], "experiment=foo: no such choice"),
+        (["strategy=("], "error: "),
+    ],
+)
+def test_what_cannot_run_is_one_line(tmp_path, arguments, words):
+    done = run(*arguments, f"hydra.run.dir={tmp_path / 'out'}")
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and done.stdout == "", done.stderr
+    assert not list((tmp_path / "out").glob("*"))  # nothing half-written
+
+
+def test_help_names_every_group_with_an_example():
+    text = run("--help").stdout
+    for group in ("judge", "engine", "strategy", "task", "protocol", "experiment"):
+        line = next(line for line in text.splitlines() if line.strip().startswith(f"{group} "))
+        assert "python run.py" in line
+
+
+def test_start_up_is_light():
+    """--help imports neither scikit-learn nor matplotlib nor pyarrow."""
+    code = (
+        "import sys; sys.argv = ['run.py', '--help']; import runpy\n"
+        "try: runpy.run_path('run.py', run_name='__main__')\nexcept SystemExit: pass\n"
+        "sys.exit(' '.join({'sklearn', 'matplotlib', 'pyarrow', 'scipy'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

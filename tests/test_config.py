@@ -1,0 +1,36 @@
+"""Every YAML of conf/ composes, and what it names exists."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import ROOT
+
+from harness.plan import arms, build
+from harness.types import Rules, Task
+
+
+def names(group):
+    return sorted(p.stem for p in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_every_task_has_a_loader_a_protocol_and_a_folder(composed, name):
+    cfg = composed(f"task={name}", "engine.path=anything.parquet")
+    task = build(cfg.task, "task", drop=("recorded",))
+    assert isinstance(task, Task) and task.name == name
+    assert build({"_target_": "harness.types.Rules", **cfg.protocol}, "protocol") == Rules(**cfg.protocol)
+    assert cfg.protocol.name == name
+
+
+@pytest.mark.parametrize("name", names("strategy"))
+def test_every_strategy_is_made_from_its_yaml(composed, name):
+    strategy = build(composed(f"strategy={name}").strategy, "strategy", drop=("tie", "seed"))
+    assert strategy.name == name
+
+
+@pytest.mark.parametrize("name", names("experiment"))
+def test_every_experiment_can_run(composed, name):
+    cfg = composed(f"experiment={name}")
+    assert all(arm.items for arm in arms(cfg))
+    for overrides in cfg.compare:
+        assert arms(composed(*overrides))
