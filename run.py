@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 if TYPE_CHECKING:
     from harness.types import Result
 
+FAILED: list[list[str]] = []  # jobs of a sweep
 DEBUG = os.environ.get("JUDGESCALE_DEBUG") or os.environ.get("HYDRA_FULL_ERROR")
 
 
@@ -23,28 +24,34 @@ DEBUG = os.environ.get("JUDGESCALE_DEBUG") or os.environ.get("HYDRA_FULL_ERROR")
 def main(cfg: DictConfig) -> list[Result] | None:
     from hydra.core.hydra_config import HydraConfig
 
+    from harness.errors import JudgescaleError, one_line
     from harness.runner import run
 
     job = HydraConfig.get()
     given = list(job.overrides.task)
     try:
-        cfgs = [cfg, *(hydra.compose("config", with_overrides(given, list(arm))) for arm in cfg.compare)]
+        compare = OmegaConf.to_container(cfg.compare) if isinstance(cfg.compare, ListConfig) else None
+        if compare is None or not all(isinstance(a, list) and all(isinstance(o, str) for o in a) for a in compare):
+            raise JudgescaleError('compare: must be lists of overrides, as in compare=[["strategy=elo"]]')
+        cfgs = [cfg, *(hydra.compose("config", with_overrides(given, arm)) for arm in compare)]
         return run(cfgs, Path(job.runtime.output_dir), show=job.mode.name == "RUN")
     except Exception as e:
         if DEBUG:
             raise
-        from harness.errors import one_line
-
         if job.mode.name == "RUN":
             sys.exit(one_line(e))
-        print(f"{' '.join(given)}: {one_line(e)}", file=sys.stderr)  # a sweep goes on with its other jobs
-        raise
+        print(f"{' '.join(given)}: {one_line(e)}", file=sys.stderr)
+        if "BasicLauncher" not in job.launcher._target_:
+            raise  # another process: only an exception reaches the sweep
+        FAILED.append(given)  # the sweep goes on with its other jobs, and says so by its exit status
+        return None
 
 
 def with_overrides(given: list[str], arm: list[str]) -> list[str]:
-    """The command line's overrides with an arm's in their place."""
+    """The command line's overrides with an arm's in their place; options of a group that the arm replaces are gone."""
     taken = {override.split("=")[0] for override in arm} | {"compare"}
-    return [o for o in given if o.split("=")[0].lstrip("+~") not in taken] + arm
+    kept = [o for o in given if o.split("=")[0].lstrip("+~") not in taken]
+    return [o for o in kept if o.split("=")[0].lstrip("+~").split(".")[0] not in taken] + arm
 
 
 def chooses(argument: str) -> bool:
@@ -59,10 +66,12 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("interrupted: nothing was written")
+        sys.exit("interrupted: nothing of the run in progress was written")
     except Exception as e:
         if DEBUG:
             raise
         from harness.errors import one_line
 
         sys.exit(one_line(e))
+    if FAILED:
+        sys.exit(f"{len(FAILED)} of the jobs failed, see above")

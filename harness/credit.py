@@ -33,3 +33,20 @@ def same_class(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules
     (item,), (decision,) = items, scores
     right = np.sign(decision[:, 0] - decision[:, 1]) == np.sign(item.gold[0] - item.gold[1])
     return np.where(np.isnan(decision).any(axis=1), rules.failure, right)
+
+
+def f1(label: np.ndarray, said: np.ndarray) -> float:
+    """F1 of one class, (N,) booleans each; 0 where nothing is in it (van Rijsbergen 1979)."""
+    both, either = int((label & said).sum()), int(label.sum() + said.sum())
+    return 2 * both / either if either else 0.0
+
+
+def auc(label: np.ndarray, score: np.ndarray) -> float:
+    """ROC-AUC as the Mann-Whitney statistic, ties half; NaN unless both classes occur."""
+    from scipy.stats import rankdata
+
+    positive = int(label.sum())
+    negative = len(label) - positive
+    if not positive or not negative:
+        return float("nan")
+    return float((rankdata(score)[label].sum() - positive * (positive + 1) / 2) / (positive * negative))

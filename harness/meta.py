@@ -2,76 +2,127 @@
 
 `logistic` is cross-fitted by cluster: no judgment is scored by a model that saw a label of its question. Its features
 come from the judgment alone (who judged, with which template, which place it favoured and by how much, how long it
-wrote): agreement with the pool is left out on purpose, because a vote of k=2 would then know what all the others said.
+wrote); the place is left out where the set itself gives the right answer away by it. Agreement with the pool is left
+out on purpose, because a vote of k=2 would then know what all the others said.
 `oracle` knows the label and `random` knows nothing: the upper and the lower bound of any meta RM. `recorded` takes the
 scores stored in the set.
 """
 
 from __future__ import annotations
 
-import warnings
+import dataclasses
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from harness.credit import auc, best
 from harness.engines.recorded import Pool
 from harness.seeding import seeded
-from harness.types import Item, JudgescaleError, Judgment
+from harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
 FOLDS = 5
+EVEN = 0.1  # the right answer may stand in one place this much more often than by chance
 
 
-def trust(
-    kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
-) -> tuple[list[np.ndarray], float | None]:
-    """Scores of every judgment of every pool, and how well they tell right from wrong (ROC-AUC over usable ones).
+@dataclass(frozen=True)
+class Trust:
+    """A meta RM's scores of every judgment of every pool, and how well they tell right from wrong."""
 
-    `right[i]` is 1.0 where a judgment alone would earn item i full credit.
-    """
+    scores: Sequence[np.ndarray]
+    auc: float | None  # over the usable judgments that have a score
+    notes: Sequence[str] = ()
+
+
+def alone_right(task: Task, rules: Rules, item: Item, pool: Pool) -> np.ndarray:
+    """(n,): 1.0 for each judgment that alone would earn the item full credit."""
+    strict = dataclasses.replace(rules, tie="zero", failure=0.0)
+    rule = task.credit if task.unit(item) == item.id else best  # scored together, an item has no credit of its own
+    return (rule([item], [pool.scores], strict) >= 1).astype(float)
+
+
+def trust(kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int) -> Trust:
+    """Score every judgment. `right[i]` says which judgments of item i would earn it full credit alone."""
+    notes: list[str] = []
     if kind == "oracle":
-        scores = [np.asarray(r, float) for r in right]
+        scores = [_lead_of_gold(item, pool) for item, pool in zip(items, pools, strict=True)]
     elif kind == "random":
         scores = [seeded(seed, "meta", i.id).random(len(p)) for i, p in zip(items, pools, strict=True)]
     elif kind == "recorded":
-        if all(np.isnan(p.meta).all() for p in pools):
-            raise JudgescaleError("strategy.meta=recorded: this set holds no meta scores; use strategy.meta=logistic")
         scores = [p.meta for p in pools]
+        lacking, every = sum(int(np.isnan(s).sum()) for s in scores), sum(map(len, scores))
+        if lacking == every:
+            raise JudgescaleError("strategy.meta=recorded: this set holds no meta scores; use strategy.meta=logistic")
+        if lacking:
+            notes.append(f"{lacking:,} of {every:,} judgments have no meta score and vote last.")
     elif kind == "logistic":
-        scores = _cross_fitted(items, pools, right, seed)
+        scores, notes = _cross_fitted(items, pools, right, seed)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
-    return scores, _auc(scores, pools, right)
+    given = np.concatenate([~np.isnan(p.scores).any(axis=1) & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)])
+    area = auc(np.concatenate(right)[given] >= 1, np.concatenate(scores)[given])
+    return Trust(scores, None if np.isnan(area) else area, notes)
 
 
-def features(judgment: Judgment) -> dict[str, float]:
-    """What one judgment shows of itself, crossed with who made it."""
-    who = f"{judgment.judge}/{judgment.variant}"
+def _lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
+    """(n,): by how much each judgment favours the right answer."""
+    gold, scores = np.asarray(item.gold) >= 1, pool.scores
+    if len(gold) == 1:
+        return scores[:, 0] if gold[0] else -scores[:, 0]
+    if gold.all() or not gold.any():  # a tie is right: the closer the better
+        return scores.min(axis=1) - scores.max(axis=1)
+    return scores[:, gold].max(axis=1) - scores[:, ~gold].max(axis=1)
+
+
+def features(judgment: Judgment, place: bool) -> dict[str, float]:
+    """What one judgment shows of itself, crossed with who made it; without the place, without what may fix it."""
+    who = f"{judgment.judge}/{judgment.variant}" if place else judgment.judge
     scores = judgment.scores or ()
     ranked = sorted(scores, reverse=True)
     lead = ranked[0] - ranked[1] if len(ranked) > 1 else abs(2 * ranked[0] - 1) if ranked else 0.0
-    place = "tie" if lead == 0 else str(scores.index(ranked[0])) if len(scores) > 1 else str(round(scores[0]))
-    length = np.log1p(judgment.chars) if judgment.chars is not None else 0.0
+    length = float(np.log1p(judgment.chars)) if judgment.chars is not None else 0.0
+    shows = {f"who={who}": 1.0, "lead": lead, "length": length, f"who={who},length": length}
+    if place or lead == 0:
+        where = "tie" if lead == 0 else str(scores.index(ranked[0])) if len(scores) > 1 else str(round(scores[0]))
+        shows |= {f"place={where}": 1.0, f"who={judgment.judge},place={where}": 1.0}
+    return shows
+
+
+def placed_evenly(items: Sequence[Item], pools: Sequence[Pool]) -> set[str]:
+    """Judges before whom the right answer stood in every place about equally often, whatever the template.
+
+    For the others the favoured place would tell the label itself: in a set that always shows the right answer first,
+    "prefers the first" and "is right" are the same.
+    """
+    places: dict[str, dict[tuple[str, int], Counter[int]]] = {}
+    for item, pool in zip(items, pools, strict=True):
+        right = {name for name, gold in zip(item.responses, item.gold, strict=True) if gold >= 1}
+        for judgment, shown in zip(pool.judgments, pool.shown, strict=True):
+            of_judge = places.setdefault(judgment.judge, {})
+            if len(shown) > 1 and len(right) == 1:
+                stood = next(i for i, name in enumerate(shown) if name in right)
+                of_judge.setdefault((judgment.variant, len(shown)), Counter())[stood] += 1
     return {
-        f"who={who}": 1.0,
-        f"place={place}": 1.0,
-        f"who={who},place={place}": 1.0,
-        "lead": lead,
-        "length": length,
-        f"who={who},length": length,
+        judge
+        for judge, layouts in places.items()
+        if all(max(c.values()) / c.total() <= 1 / size + EVEN for (_, size), c in layouts.items())
     }
 
 
 def _cross_fitted(
     items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
-) -> list[np.ndarray]:
+) -> tuple[list[np.ndarray], list[str]]:
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rows = [features(j) for p in pools for j in p.judgments]
+    even = placed_evenly(items, pools)
+    uneven = sorted({j.judge for p in pools for j in p.judgments} - even)
+    rows = [features(j, j.judge in even) for p in pools for j in p.judgments]
     label = np.concatenate(right) >= 1
     usable = np.concatenate([~np.isnan(p.scores).any(axis=1) for p in pools])
     cluster = np.repeat([i.cluster for i in items], [len(p) for p in pools])
@@ -84,19 +135,11 @@ def _cross_fitted(
         train = train[usable[train]]
         if len(set(label[train])) < 2:
             continue  # all right or all wrong: nothing to tell apart
-        model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, max_iter=1000))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(x[train], label[train])
+        model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, solver="newton-cholesky"))
+        model.fit(x[train], label[train])
         scores[test] = model.decision_function(x[test])
-    return np.split(scores, np.cumsum([len(p) for p in pools])[:-1])
-
-
-def _auc(scores: Sequence[np.ndarray], pools: Sequence[Pool], right: Sequence[np.ndarray]) -> float | None:
-    from sklearn.metrics import roc_auc_score
-
-    usable = np.concatenate([~np.isnan(p.scores).any(axis=1) for p in pools])
-    label, score = np.concatenate(right)[usable] >= 1, np.concatenate(scores)[usable]
-    if not 0 < label.mean() < 1:
-        return None
-    return float(roc_auc_score(label, np.where(np.isnan(score), np.nanmin(score) - 1, score)))
+    notes = [
+        f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
+        " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
+    ]
+    return np.split(scores, np.cumsum([len(p) for p in pools])[:-1]), notes if uneven else []

@@ -35,8 +35,8 @@ class Arm:
     task: Task
     rules: Rules
     items: tuple[Item, ...]
-    ks: tuple[int, ...]  # where the curve is read off; the last but not largest k is the headline's (see `k`)
-    k: int
+    ks: tuple[int, ...]  # where the curve is read off
+    k: int  # the headline's, one of them
     seed: int
     draws: int  # replays of a pool where no closed form exists
     resamples: int  # bootstrap resamples
@@ -47,6 +47,7 @@ class Arm:
         """One line that says how the number was made; equal signatures are comparable numbers."""
         knobs = {f.name: getattr(self.strategy, f.name) for f in dataclasses.fields(self.strategy)}  # type: ignore[arg-type]
         knobs |= {"k": self.k, **({"k_meta": kept(self.k)} if (kept := getattr(self.strategy, "kept", None)) else {})}
+        counted = hasattr(self.strategy, "exact") and all(len(item.responses) <= 2 for item in self.items)
         data = self.engine.data
         rules = f"tie={self.rules.tie},failure={self.rules.failure:g},unusable={self.rules.unusable}"
         parts = {
@@ -57,6 +58,8 @@ class Arm:
             **{name: value for name, value in knobs.items() if name != "unusable"},
             "order": data.meta.get("order", "?"),
             "seed": self.seed,
+            **({} if counted else {"draws": self.draws}),
+            "bootstrap": self.resamples,
             "temperature": data.meta.get("temperature", "as recorded"),
             "task": f"{self.task.name}@{self.task.revision}",
             "set": f"{data.name}@{self.digest}",
@@ -88,11 +91,15 @@ def version() -> str:
 
 def arms(cfg: DictConfig) -> list[Arm]:
     """The arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
+    if not isinstance(cfg.engine.path, str):
+        raise JudgescaleError("engine.path: name a recorded set (SET.parquet)")
     data = read_once(resolve(cfg.engine.path))
-    seed = whole(cfg, "strategy.seed", 0) if "seed" in cfg.strategy else whole(cfg, "seed", 0)
+    whole(cfg, "seed", 0)
+    seed = whole(cfg, "strategy.seed", 0) if "seed" in cfg.strategy else cfg.seed
     draws, resamples = whole(cfg, "run.draws", 2), whole(cfg, "run.resamples", 100)
     task: Task = build(cfg.task, "task", drop=("recorded",))
-    tie = cfg.strategy.get("tie")
+    if (tie := cfg.strategy.get("tie")) not in (None, "zero", "half", "share"):
+        raise JudgescaleError(f"strategy.tie={tie}: choose zero, half, share or null (the protocol's)")
     rules: Rules = build(
         {"_target_": "harness.types.Rules", **cfg.protocol, **({"tie": tie} if tie else {})}, "protocol"
     )
@@ -106,6 +113,7 @@ def arms(cfg: DictConfig) -> list[Arm]:
         shared = check_items(engine, strategy, items, label)
         k = strategy.k or shared
         strategy = dataclasses.replace(strategy, k=k)  # type: ignore[type-var]
+        rules = dataclasses.replace(rules, unusable=getattr(strategy, "unusable", rules.unusable))
         ks = curve_ks(cfg.run.ks, k, shared, strategy)
         plans.append(
             Arm(
@@ -164,7 +172,9 @@ def resolve(path: str) -> Path:
 def chosen_judges(data: recorded.RecordedSet, cfg: DictConfig) -> dict[str, tuple[str, ...]]:
     """Label to judges: each on its own, or all as one pool where the set or judge.pool says that they vote together."""
     known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
-    names = known if cfg.names is None else [cfg.names] if isinstance(cfg.names, str) else list(cfg.names)
+    names = known if cfg.names is None else [cfg.names] if isinstance(cfg.names, str) else sorted(set(cfg.names))
+    if cfg.pool not in (None, True, False):
+        raise JudgescaleError(f"judge.pool={cfg.pool}: must be true, false or null")
     for name in names:
         if name not in known:
             raise JudgescaleError(f"judge.names: {name!r} is not in set {data.name}; it has {', '.join(known)}")
@@ -196,7 +206,13 @@ def check_items(engine: RecordedEngine, strategy: Strategy, items: Sequence[Item
         for question in questions:
             if strategy.k is not None:
                 engine.require(item, question, strategy.k)
-            most = min(most, len(engine.pool(item, question)))
+            pool = engine.pool(item, question)
+            if len(question) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
+                raise JudgescaleError(
+                    f"set {engine.data.name}, item {item.id}: a score of a lone response must lie between 0 and 1"
+                    " (1 = it has the property); rescale it and import the set again"
+                )
+            most = min(most, len(pool))
     return int(most)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
 
 from harness.plan import Arm, arms, container
-from harness.types import JudgescaleError, Result
+from harness.types import Result
 
 PAIRWISE_NOTES = 6  # with more arms on a task, comparing each with the first says little and prints much
 
@@ -22,8 +20,6 @@ def run(cfgs: Sequence[DictConfig], folder: Path, show: bool = True) -> list[Res
     Raises JudgescaleError, before any work where that is possible.
     """
     planned = [arm for cfg in cfgs for arm in arms(cfg)]
-    if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise JudgescaleError(f"hydra.run.dir={folder}: not a folder that can be written to")
     from omegaconf import OmegaConf
 
     from harness.report import files, terminal
@@ -31,7 +27,7 @@ def run(cfgs: Sequence[DictConfig], folder: Path, show: bool = True) -> list[Res
     results = evaluate_all(planned)
     files.write(results, folder, OmegaConf.to_yaml(OmegaConf.create(container(cfgs[0]))))
     if show:
-        terminal.show(results, folder, next_commands(results))
+        terminal.show(results, folder, next_commands(results, planned[0].engine.data.path))
     return results
 
 
@@ -39,7 +35,8 @@ def evaluate_all(planned: Sequence[Arm]) -> list[Result]:
     """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
     import dataclasses
 
-    from harness.evaluate import difference, evaluate
+    from harness.estimates import difference
+    from harness.evaluate import Credits, evaluate
     from harness.report import terminal
 
     found = []
@@ -47,18 +44,18 @@ def evaluate_all(planned: Sequence[Arm]) -> list[Result]:
         for arm in planned:
             found.append((arm, *evaluate(arm, lambda: bar.advance(bar.task_ids[0]))))
     results = []
-    for _, group in groupby(found, key=lambda f: (f[0].task.name, f[0].engine.data.path)):
-        (first, result, base), *others = same = list(group)
+    groups: dict[tuple[str, Path], list[tuple[Arm, Result, Credits]]] = {}
+    for arm, result, credits in found:
+        groups.setdefault((arm.task.name, arm.engine.data.path), []).append((arm, result, credits))
+    for same in groups.values():
+        (first, result, base), *others = same
         results.append(result)
         for arm, result, credits in others:
             notes = list(result.notes)
             told = arm.strategy.name == "meta_voting" and first.strategy.name == "voting" and arm.k == first.k
             if not told and len(same) <= PAIRWISE_NOTES and np.array_equal(credits.units.cluster, base.units.cluster):
                 names = [label(a, first.judge != arm.judge) for a in (arm, first)]
-                at_k = [
-                    dataclasses.replace(c, value=c.value[:, [a.ks.index(a.k)]])
-                    for a, c in ((arm, credits), (first, base))
-                ]
+                at_k = [c.at(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
                 notes.append(difference(arm, " - ".join(names), *at_k))
             results.append(dataclasses.replace(result, notes=notes))
     return results
@@ -68,7 +65,7 @@ def label(arm: Arm, by_judge: bool) -> str:
     return arm.judge if by_judge else f"{arm.strategy.name} at k={arm.k}"
 
 
-def next_commands(results: Sequence[Result]) -> list[str]:
+def next_commands(results: Sequence[Result], data: Path) -> list[str]:
     """Two commands worth trying after this run."""
     first = results[0]
     if first.task.startswith("vicuna80"):
@@ -76,6 +73,8 @@ def next_commands(results: Sequence[Result]) -> list[str]:
             "python run.py -m strategy=single,voting,meta_voting,elo,knockout",
             "python run.py experiment=rewardbench2_scalar",
         ]
-    if first.strategy == "single" and max(point.k for point in first.curve) > 1:
-        return [f"python run.py task={first.task} strategy=voting", "python run.py --help"]
+    source = "" if data.parent.name == "recorded" else f" engine.path={data}"
+    other = {"voting": "meta_voting", "single": "voting"}.get(first.strategy, "single")
+    if max(point.k for point in first.curve) > 1 or first.strategy == "single":
+        return [f"python run.py task={first.task}{source} strategy={other}", "python run.py --help"]
     return ["python run.py", "python run.py --help"]

@@ -86,6 +86,37 @@ def meta_curve(
     return _curve(margins, meta, ks, [k_meta(k) for k in ks], draws, seed)
 
 
+def plurality_curve(margins: Sequence[np.ndarray], ks: Sequence[int]) -> Curve | None:
+    """Like `vote_curve` where unusable judgments are a verdict of their own, which wins if it outnumbers both others.
+
+    Only for verdicts (nonzero margins of one size an item); None otherwise.
+    """
+    tallies = []
+    for pool in margins:
+        usable = pool[~np.isnan(pool)]
+        if len(set(np.abs(usable[usable != 0]))) > 1:
+            return None
+        tallies.append(((usable > 0).sum(), (usable < 0).sum(), (usable == 0).sum(), len(pool) - len(usable)))
+    distinct, which = np.unique(np.array(tallies).reshape(-1, 4), axis=0, return_inverse=True)
+    outcomes = np.zeros((len(distinct), len(ks), len(Outcome)))
+    for row, (wins, losses, ties, none) in enumerate(distinct):
+        i, j, h = np.ogrid[: wins + 1, : losses + 1, : none + 1]  # drawn of each; the rest of the k are ties
+        choose = _binomials(int(wins + losses + ties + none))
+        lost = h > np.maximum(i, j)
+        ends = (
+            (i > j) & ~lost,
+            (i == j) & ~lost,
+            (i < j) & ~lost,
+            np.broadcast_to(lost, (wins + 1, losses + 1, none + 1)),
+        )
+        for column, k in enumerate(ks):
+            rest = k - i - j - h
+            ways = choose[wins, i] * choose[losses, j] * choose[none, h] * choose[ties, np.clip(rest, 0, ties)]
+            ways = np.where((rest >= 0) & (rest <= ties), ways, 0.0) / choose[-1, k]
+            outcomes[row, column] = [ways[end].sum() for end in ends]
+    return Curve(outcomes[which], np.ones(len(margins), dtype=bool))
+
+
 def subset_indices(n: int, k: int, draws: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
     """Subsets of k out of n, (D, k) indices: all of them (and True) where that is at most `draws`, else random ones."""
     if comb(n, k) <= draws:

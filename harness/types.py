@@ -85,7 +85,9 @@ class Ask(Protocol):
 class Strategy(Protocol):
     """Which judgments to buy and how to turn them into one decision: a frozen dataclass whose fields are its knobs.
 
-    Calling it returns the decision, one score a response: (D, n); NaN rows where no judgment was usable.
+    Calling it returns the decision, one score a response: (D, n); NaN rows where no judgment was usable. A strategy
+    that leaves nothing to chance once the judgments are drawn may have a method `exact` (see voting.py), which gives
+    its whole curve for items of one or two responses without replaying anything.
     """
 
     @property
@@ -115,11 +117,18 @@ class Rules:
     order: str  # what the owner prescribes: as_is, random, balanced, both
 
     def __post_init__(self) -> None:
-        for field_name, allowed in (("tie", ("zero", "half", "share")), ("unusable", ("abstain", "plurality"))):
+        for field_name, allowed in (
+            ("tie", ("zero", "half", "share")),
+            ("unusable", ("abstain", "plurality")),
+            ("order", ("as_is", "random", "balanced", "both")),
+        ):
             if (value := getattr(self, field_name)) not in allowed:
                 raise JudgescaleError(f"protocol.{field_name}={value}: choose one of {', '.join(allowed)}")
         if not isinstance(self.failure, int | float) or not 0 <= self.failure <= 1:
             raise JudgescaleError(f"protocol.failure={self.failure}: a credit lies between 0 and 1")
+
+
+Metric = Callable[[np.ndarray, np.ndarray], float]  # gold (N, n) and decisions (N, n) to a number
 
 
 @dataclass(frozen=True)
@@ -127,9 +136,10 @@ class Task:
     """A benchmark: how its items are loaded, credited and rolled up.
 
     credit: one unit's items and their decisions ((D, n) each) to (D,) credits. A unit is one item, unless `unit` says
-    that several are only scored together. metrics: name to a function of gold and decisions, for numbers that are no
-    mean of credits (macro F1, ROC-AUC). extras: name to per-item credits taken from the pool itself (position
-    agreement). headline: "items" (mean over all) or "sections" (plain mean of section means).
+    that several are only scored together. metrics: numbers that are no mean of credits (macro F1, ROC-AUC); those named
+    in `of_mean` look at the mean of the usable judgments, whatever the protocol's vote makes of unusable ones. extras:
+    per-item figures taken from the pool itself (position agreement). headline: "items" (mean over all) or "sections"
+    (plain mean of section means).
     """
 
     name: str
@@ -139,9 +149,11 @@ class Task:
     headline: str = "items"
     section: Callable[[Item], str] = lambda item: item.subset
     unit: Callable[[Item], str] = lambda item: item.id
-    metrics: Mapping[str, Callable[[Sequence[Item], Sequence[np.ndarray]], float]] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    of_mean: frozenset[str] = frozenset()
     extras: Callable[[Item, Any], Mapping[str, float]] | None = None  # an item and its Pool to named credits
     published: str | None = None  # the benchmark's name in results/published
+    published_with: tuple[str, int] = ("single", 1)  # the strategy and k that the published figures are of
     sizes: Mapping[str, int] = field(default_factory=dict)  # official items a section: others are not compared
 
 

@@ -16,6 +16,9 @@ def items_with_gold(data: RecordedSet) -> list[Item]:
                     f"{data.path}: item {r.prompt} has no gold label, so this task cannot score it; "
                     f"the set was made for task={' or '.join(data.meta.get('tasks', ['?']))}"
                 )
+            if any(g not in (0, 1) for g in r.gold) or (len(r.gold) > 1 and not any(r.gold)):
+                raise JudgescaleError(f"{data.path}: item {r.prompt}: gold {list(r.gold)} must be 0 or 1 a response,"
+                                      " 1 for every right one")  # fmt: skip
             items[r.prompt] = Item(r.prompt, r.prompt, r.cluster, r.responses, r.gold, r.subset)
     return list(items.values())
 

@@ -70,6 +70,33 @@ def test_a_sweep_is_reported_together(tmp_path):
     assert [a["strategy"] for a in arms] == ["single", "voting", "knockout"]
 
 
+def test_a_failing_job_does_not_take_the_others_report_away(tmp_path):
+    done = run("-m", "strategy=voting,knockout", "task=vicuna80_best_of_5", "run.resamples=100", "run.draws=20",
+               f"hydra.sweep.dir={tmp_path}")  # fmt: skip
+    assert done.returncode != 0
+    assert "strategy=voting task=vicuna80_best_of_5" in done.stderr and "1 of the jobs failed" in done.stderr
+    assert [a["strategy"] for a in json.loads((tmp_path / "summary.json").read_text())["arms"]] == ["knockout"]
+
+
+def test_arms_of_one_run_are_told_apart(tmp_path):
+    done = run("strategy=meta_voting", "strategy.k_meta=2", 'compare=[["strategy=voting","strategy.k=3"]]',
+               "run.resamples=100", f"hydra.run.dir={tmp_path}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    arms = json.loads((tmp_path / "summary.json").read_text())["arms"]
+    assert [(a["strategy"], a["k"]) for a in arms] == [("meta_voting", 10), ("voting", 3)]
+    assert any("voting at k=3 - meta_voting at k=10" in note for note in arms[1]["notes"])
+
+
+def test_a_signature_names_what_moves_the_number(tmp_path):
+    seen = {}
+    for i, extra in enumerate(([], ["strategy.unusable=abstain"], ["strategy.tie=half"], ["seed=1"])):
+        done = run("experiment=realmistake", "judge.names=Mixtral-8x7B-Instruct-v0.1", "run.resamples=100", *extra,
+                   f"hydra.run.dir={tmp_path / str(i)}")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        seen[json.loads((tmp_path / str(i) / "summary.json").read_text())["signature"]] = extra
+    assert len(seen) == 4
+
+
 def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
     rows = [
         {"prompt": f"q{i}", "responses": ["x", "y"], "best": "x", "judge": "j", "scores": [s, 3], "subset": f"s{i % 2}"}
@@ -101,6 +128,11 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         (["task=judgebench", "engine.path=results/recorded/pandalm.parquet"], "the set was made for task=pandalm"),
         (["judge.names=[gpt5]"], "'gpt5' is not in set vicuna80; it has bard, claude"),
         (["task=rewardbench2", "judge.pool=true"], "scores on a scale of its own"),
+        (["judge.pool=banana"], "judge.pool=banana: must be true, false or null"),
+        (["strategy.tie=banana"], "strategy.tie=banana: choose zero"),
+        (["seed=-1"], "seed=-1: must be a whole number, 0 or more"),
+        (["engine.path=null"], "engine.path: name a recorded set"),
+        (["compare=[[1]]"], "compare: must be lists of overrides"),
         (["protocol.tie=maybe"], "protocol.tie=maybe: choose one of zero, half, share"),
         (["run.ks=[3,11]"], "11 is not between 1 and the 10 recorded"),
         (["experiment=foo"], "experiment=foo: no such choice"),

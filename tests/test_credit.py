@@ -10,10 +10,11 @@ from fakes import recorded_set
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.credit import best, same_class
+from harness.credit import auc, best, f1, same_class
 from harness.engines.recorded import HUMAN
 from harness.types import Item, JudgescaleError, Judgment, Record, Rules
 from tasks import judgebench, pandalm, rewardbench2, vicuna80
+from tasks.loading import items_with_gold
 
 
 def rules(tie="share", failure=0.0):
@@ -127,3 +128,21 @@ def test_judgebench_categories():
 def test_a_protocol_with_a_typo_is_named():
     with pytest.raises(JudgescaleError, match=r"protocol\.tie=maybe: choose one of zero, half, share"):
         rules("maybe")
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), min_size=1, max_size=30))
+def test_f1_and_auc_are_scikit_learns(rows):
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    label, score = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], float)
+    assert f1(label, score > 1) == pytest.approx(f1_score(label, score > 1, zero_division=0.0))
+    if 0 < label.sum() < len(label):
+        assert auc(label, score) == pytest.approx(roc_auc_score(label, score))
+    else:
+        assert math.isnan(auc(label, score))
+
+
+def test_gold_that_is_not_0_or_1_is_refused():
+    row = Record("q", "q", "", ("a", "b"), (0.9, 0.1), Judgment("j", (0, 1), (1.0, 0.0)))
+    with pytest.raises(JudgescaleError, match=r"item q: gold \[0.9, 0.1\] must be 0 or 1"):
+        items_with_gold(recorded_set([row]))

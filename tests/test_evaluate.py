@@ -7,16 +7,18 @@ import math
 
 import numpy as np
 import pytest
-from fakes import arm, noisy_pairs, pool
+from fakes import arm, noisy_pairs
 
-from harness.evaluate import credit, decide, evaluate
+from harness.decisions import decide
+from harness.engines.recorded import Pool
+from harness.evaluate import credit, evaluate
 from harness.meta import trust
 from harness.strategies.elo import Elo
 from harness.strategies.knockout import Knockout
 from harness.strategies.meta_voting import MetaVoting
 from harness.strategies.single import Single
 from harness.strategies.voting import Voting
-from harness.types import Item, Judgment, Record
+from harness.types import Item, Judgment, Record, Rules
 
 
 def overall(result):
@@ -119,51 +121,112 @@ def test_health_counts_ties_and_order_flips():
     result, _ = evaluate(arm([row((0, 1), (1.0, 0.0)), row((1, 0), (1.0, 0.0))], Voting(2), (2,)))
     assert result.health["order_flips"] == 1  # it prefers whatever comes first
     result, _ = evaluate(arm([row((0, 1), (0.5, 0.5)), row((1, 0), (1.0, 0.0))], Voting(2), (2,)))
-    assert result.health == {"unparseable": 0, "ties": 1, "order_flips": 0, "failed": 0}
+    assert result.health == {"judgments": 2, "unparseable": 0, "ties": 1, "order_flips": 0, "failed": 0}
 
 
-def test_the_bounds_of_any_meta_rm():
+def test_a_meta_rm_lies_between_knowing_nothing_and_the_label():
     result, _ = evaluate(arm(noisy_pairs(0.6), MetaVoting(8), (8,)))
-    details = result.details
-    assert details["oracle meta RM at k=8"] > result.headline.value > 0.4
-    assert details["oracle meta RM at k=8"] > details["plain voting at k=8"] > details["random meta RM at k=8"] - 0.02
+    knowing, blind = (
+        result.details[f"{who} at k=8"]
+        for who in ("oracle meta RM (knows the label)", "random meta RM (knows nothing)")
+    )
+    assert knowing > result.headline.value > 0.4 and knowing > blind
+    assert blind == pytest.approx(evaluate(arm(noisy_pairs(0.6), Voting(4), (4,)))[0].headline.value)
+
+
+def meta_pools(verdicts, judges, orders=((0, 1), (1, 0))):
+    """Items a/b whose first response is right, judged alternately in these orders."""
+    items, pools, right = [], [], []
+    for i, picks in enumerate(verdicts):
+        items.append(Item(f"q{i}", f"q{i}", f"q{i}", ("a", "b"), (1.0, 0.0)))
+        shown = [orders[j % len(orders)] for j in range(len(picks))]
+        scores = np.array([(1.0, 0.0) if pick else (0.0, 1.0) for pick in picks])
+        judgments = tuple(
+            Judgment(judges[i], order, tuple(score[list(order)]), sample=j)
+            for j, (order, score) in enumerate(zip(shown, scores))
+        )
+        names = tuple(tuple("ab"[place] for place in order) for order in shown)
+        pools.append(Pool(judgments, names, scores, np.full(len(picks), np.nan)))
+        right.append(np.array(picks, float))
+    return items, pools, right
 
 
 def test_cross_fitting_never_sees_the_labels_of_its_own_question():
     """Every question has a judge of its own who is always right or always wrong: only its own labels could tell."""
     rng = np.random.default_rng(0)
-    items, pools, right = [], [], []
-    for i in range(60):
-        label = float(rng.integers(2))
-        items.append(Item(f"q{i}", f"q{i}", f"q{i}", ("a", "b"), (1.0, 0.0)))
-        p = pool([(1, 0) if rng.random() < 0.5 else (0, 1) for _ in range(6)])
-        pools.append(
-            dataclasses.replace(p, judgments=tuple(dataclasses.replace(j, judge=f"j{i}") for j in p.judgments))
-        )
-        right.append(np.full(6, label))
-    _, auc = trust("logistic", items, pools, right, seed=0)
-    assert auc < 0.65
-    # The same labels with a judge name that occurs in other questions too: now they can be told apart.
-    shared = []
-    for p, r in zip(pools, right):
-        named = tuple(dataclasses.replace(j, judge=f"j{int(r[0])}") for j in p.judgments)
-        shared.append(dataclasses.replace(p, judgments=named))
-    _, auc = trust("logistic", items, shared, right, seed=0)
-    assert auc > 0.99
+    verdicts = [[bool(label)] * 6 for label in rng.integers(2, size=60)]
+    alone = trust("logistic", *meta_pools(verdicts, [f"j{i}" for i in range(60)]), seed=0)
+    assert alone.auc < 0.65
+    # The same verdicts by two judges who occur in other questions too: now they can be told apart.
+    shared = trust("logistic", *meta_pools(verdicts, [f"j{picks[0]}" for picks in verdicts]), seed=0)
+    assert shared.auc > 0.99
+
+
+def test_a_set_that_shows_the_right_answer_first_teaches_the_meta_rm_nothing():
+    """Random verdicts: "favours the first" would be the label itself."""
+    verdicts = np.random.default_rng(1).random((80, 6)) < 0.5
+    items, pools, right = meta_pools(verdicts, ["j"] * 80, orders=((0, 1),))
+    found = trust("logistic", items, pools, right, seed=0)
+    assert 0.4 < found.auc < 0.6
+    assert "they would give it away" in found.notes[0]
+    even = trust("logistic", *meta_pools(verdicts, ["j"] * 80), seed=0)
+    assert 0.4 < even.auc < 0.6 and not even.notes
+
+
+def test_equal_meta_scores_do_not_rank_as_recorded():
+    """The first half of every pool is right and the second wrong: ranked by position, a blind meta RM would know."""
+    rows = [
+        Record(f"q{i}", f"q{i}", "", ("a", "b"), (1.0, 0.0),
+               Judgment("j", (0, 1), (1.0, 0.0) if j < 3 else (0.0, 1.0), sample=j, meta=0.0))
+        for i in range(100) for j in range(6)
+    ]  # fmt: skip
+    result, _ = evaluate(arm(rows, MetaVoting(6, k_meta=3, meta="recorded"), (6,)))
+    assert 0.35 < result.headline.value < 0.65
 
 
 def test_meta_scores_do_not_depend_on_other_judgments_of_the_pool():
     """Dropping one judgment of one test question leaves the scores of its others as they were."""
-    plan = arm(noisy_pairs(0.6, items=50), MetaVoting(8), (8,))
-    pools = [plan.engine.pool(item, (0, 1)) for item in plan.items]
-    right = [(p.scores[:, 0] > p.scores[:, 1]).astype(float) for p in pools]
-    whole, _ = trust("logistic", plan.items, pools, right, seed=0)
-    first = pools[0]
-    cut = dataclasses.replace(
-        first, judgments=first.judgments[:-1], shown=first.shown[:-1], scores=first.scores[:-1], meta=first.meta[:-1]
-    )
-    fewer, _ = trust("logistic", plan.items, [cut, *pools[1:]], [right[0][:-1], *right[1:]], seed=0)
-    np.testing.assert_allclose(fewer[0], whole[0][:-1], atol=1e-6)
+    verdicts = np.random.default_rng(2).random((50, 8)) < 0.6
+    items, pools, right = meta_pools(verdicts, ["j"] * 50)
+    whole = trust("logistic", items, pools, right, seed=0).scores
+    cut = pools[0].take(np.arange(7))
+    fewer = trust("logistic", items, [cut, *pools[1:]], [right[0][:7], *right[1:]], seed=0).scores
+    np.testing.assert_allclose(fewer[0], whole[0][:7], atol=1e-6)
+
+
+def test_missing_meta_scores_are_told():
+    rows = [dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, meta=1.0 if i % 2 else None))
+            for i, r in enumerate(noisy_pairs(0.6, items=20))]  # fmt: skip
+    result, _ = evaluate(arm(rows, MetaVoting(4, meta="recorded"), (4,)))
+    assert "90 of 180 judgments have no meta score and vote last." in result.notes
+
+
+def test_tokens_are_averaged_over_items_and_their_absence_is_told():
+    def rows(prompt=1):
+        return [
+            Record(f"q{i}", f"q{i}", "", ("a", "b"), (1.0, 0.0),
+                   Judgment("j", (0, 1), (1.0, 0.0), sample=j, prompt_tokens=prompt, completion_tokens=9 if i else 99))
+            for i in range(2) for j in range(8 if i else 2)
+        ]  # fmt: skip
+
+    result, _ = evaluate(arm(rows(), Voting(2), (1, 2)))
+    assert [p.tokens_per_item for p in result.curve if p.section == "overall"] == [55, 110]  # (100 + 10) / 2
+    assert result.compute["completion_tokens"] == 2 * (99 + 9) and result.compute["seconds"] is None
+    result, _ = evaluate(arm(rows(prompt=None), Voting(2), (2,)))
+    assert result.curve[0].tokens_per_item == 108 and any("completion tokens only" in n for n in result.notes)
+    one = rows()[1:] + [Record("q0", "q0", "", ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), (1.0, 0.0)))]
+    result, _ = evaluate(arm(one, Voting(2), (2,)))
+    assert result.curve[0].tokens_per_item is None and any("lack a token count" in n for n in result.notes)
+
+
+@pytest.mark.parametrize("strategy", [Knockout(2), Elo(2), Elo(2, rating="wins"), Voting(2)])
+def test_a_decision_without_a_usable_judgment_earns_what_the_protocol_says(strategy):
+    rows = [
+        Record("q", "q", "", ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), None, "unparsed", sample=j))
+        for j in range(2)
+    ]
+    plan = arm(rows, strategy, (2,), rules=Rules("test", "zero", 0.125, "abstain", "as_is"))
+    assert evaluate(plan)[0].headline.value == pytest.approx(0.125)
 
 
 def test_recorded_meta_scores_reproduce_the_papers_golden_case():

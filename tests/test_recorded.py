@@ -770,3 +770,78 @@ def test_rebuilding_gives_the_same_bytes(tmp_path: Path) -> None:
         assert new.records == old.records and new.meta == old.meta, name
         if pq.read_metadata(again).created_by == pq.read_metadata(path).created_by:  # another pyarrow, other bytes
             assert again.read_bytes() == path.read_bytes(), name
+
+
+# ---- what an unkind file may hold ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"gold": [0.9, 0.1], "scores": [1, 0]}, "field gold: [0.9, 0.1] must be 0 or 1 a response"),
+        ({"gold": [0, 0], "scores": [1, 0]}, "field gold: [0, 0] must be 0 or 1 a response"),
+        ({"best": [], "scores": [1, 0]}, "field best: is empty"),
+        ({"responses": ["1", "2"], "best": "1", "winner": 1}, "field winner: 1 may be a name or an index here"),
+        (
+            {"responses": ["a"], "gold": [1], "scores": [9]},
+            "field scores: 9 about a lone response must lie between 0 and 1",
+        ),
+        ({"responses": [None, "b"], "best": "b", "scores": [1, 0]}, "field responses: None is not a name"),
+        ({"best": "a", "scores": [1, 0], "chars": 1.5}, "field chars: 1.5 is not a whole number"),
+    ],
+)
+def test_jsonl_refuses_what_could_be_read_wrongly(tmp_path, capsys, row, words) -> None:
+    base = {"prompt": "q", "responses": ["a", "b"], "judge": "j"}
+    assert words in refused(tmp_path, capsys, "jsonl", put(tmp_path / "mine.jsonl", [base | row], lines=True))
+
+
+def test_jsonl_takes_whole_floats_as_counts(tmp_path) -> None:
+    row = {
+        "prompt": "q",
+        "responses": ["a", "b"],
+        "best": "a",
+        "judge": "j",
+        "scores": [1, 0],
+        "completion_tokens": 12.0,
+    }
+    assert run(tmp_path, "jsonl", put(tmp_path / "mine.jsonl", [row], lines=True))[0].judgment.completion_tokens == 12
+
+
+def test_a_set_never_overwrites_its_source(tmp_path, capsys) -> None:
+    row = {"prompt": "q", "responses": ["a", "b"], "best": "a", "judge": "j", "scores": [1, 0]}
+    path = put(tmp_path / "own.jsonl", [row], lines=True)
+    assert main(["import", "jsonl", str(path), "--out", str(path)]) == 2
+    assert "name it SET.parquet" in capsys.readouterr().err and json.loads(path.read_text()) == row
+
+
+def test_pandalm_words_that_the_owners_score_as_ties(tmp_path, capsys) -> None:
+    items = [
+        {"idx": i, "instruction": "Do.", "input": "", "cmp_key": "a_b", **{f"annotator{j}": 0 for j in (1, 2, 3)}}
+        for i in range(4)
+    ]
+    results = [{"idx": i, "gpt_result": said} for i, said in enumerate(["Tie", "tie", "garbage", "neither"])]
+    test, judged = put(tmp_path / "testset-v1.json", items), put(tmp_path / "gpt-testset-v1.json", results)
+    verdicts = [r.judgment.scores for r in run(tmp_path, "pandalm", test, judged) if r.judgment.judge == "gpt"]
+    assert verdicts == [(0.5, 0.5), (0.5, 0.5), (0.5, 0.5), None]
+    assert "1 verdicts could not be read and count as unparsed: 'neither' x1" in capsys.readouterr().err
+
+
+def test_order_is_both_only_where_it_is_even(tmp_path) -> None:
+    def rows(counts):
+        return [
+            {"prompt": f"q{i}", "responses": ["a", "b"], "best": "a", "judge": "j", "shown": shown, "scores": [1, 0]}
+            for i in range(2) for shown, count in zip((["a", "b"], ["b", "a"]), counts) for _ in range(count)
+        ]  # fmt: skip
+
+    for counts, order in (((2, 2), "both"), ((3, 1), "mixed"), ((2, 0), "as_is")):
+        run(tmp_path, "jsonl", put(tmp_path / "mine.jsonl", rows(counts), lines=True))
+        assert read(tmp_path / "out.parquet").meta["order"] == order
+
+
+def test_what_a_folder_held_besides_is_said(tmp_path, capsys) -> None:
+    folder = tmp_path / "folder"
+    row = {"prompt": "q", "responses": ["a", "b"], "best": "a", "judge": "j", "scores": [1, 0]}
+    put(folder / "mine.jsonl", [row], lines=True)
+    put(folder / "other.json", [{"something": "else"}])
+    run(tmp_path, "jsonl", folder)
+    assert "1 of 2 JSON files are not of this format (other.json)" in capsys.readouterr().err

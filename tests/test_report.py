@@ -163,7 +163,7 @@ def test_markdown_table() -> None:
     text = tables.markdown([arm(), arm(HOSTILE)])
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len({line.replace(r"\|", "").count("|") for line in rows}) == 1
-    assert "| 1 | GRM | voting | 4 | 75.0 \\[70.0, 80.0\\] | 50.0 (+5.0) | 4 | 74.0 a | +1.0 |" in rows
+    assert "| 1 | GRM | voting | 4 | 75.0 \\[70.0, 80.0\\] | 63.0 | 50.0 (+5.0) | 4 | 74.0 a | +1.0 |" in rows
     assert any("other | published" in row and "80.0 b" in row for row in rows)
     assert "half-remembered" not in text and "1. `GRM|voting|k=4`" in text
     assert "recalled, unverified" in tables.markdown([arm()], recalled=True)
@@ -231,7 +231,7 @@ def test_terminal_fits_and_keeps_lines_whole(width: int) -> None:
     lines = text.splitlines()
     table = lines[lines.index(next(line for line in lines if "─" in line)) - 1 :]
     assert all(len(line) <= width for line in table[:6])
-    assert "s" * 150 in lines and f"results/runs/{'x' * 90}/" in lines
+    assert "signature, all: " + "s" * 150 in lines and f"results/runs/{'x' * 90}/" in lines
     assert "75.0 [70.0, 80.0]" in text and "74.0" in text and "+1.0" in text
 
 

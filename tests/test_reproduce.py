@@ -104,8 +104,37 @@ def test_vicuna80_meta_rm_is_honest(evaluated):
     (r,) = evaluated("task=vicuna80_pairs", "strategy=meta_voting").values()
     details = dict(r.details)
     assert 0.65 < details["logistic meta RM, ROC-AUC"] < 0.80
-    assert details["random meta RM at k=10"] < r.headline.value < details["oracle meta RM at k=10"]
-    assert any("meta_voting - voting, both at k=10" in note for note in r.notes)
+    random, oracle = (
+        details[f"{name} at k=10"] for name in ("random meta RM (knows nothing)", "oracle meta RM (knows the label)")
+    )
+    assert random < r.headline.value < oracle
+    assert random == pytest.approx(0.7655, abs=5e-5)  # keeping any 5 of 10 is a vote of 5
+    assert any("meta_voting - voting, both at k=10" in note and "not told apart" in note for note in r.notes)
+    assert any("logistic - random meta RM, both at k=10" in note and "above" in note for note in r.notes)
+
+
+@pytest.mark.parametrize("experiment", ["rewardbench2_generative", "rmb_armorm"])
+def test_the_meta_rm_cannot_read_the_label_off_the_place(evaluated, experiment):
+    """These sets show the right answer in a place that the arrangement, or the file, fixes."""
+    for r in evaluated(f"experiment={experiment}", "strategy=meta_voting").values():
+        details = dict(r.details)
+        assert details["logistic meta RM, ROC-AUC"] < 0.75
+        assert r.headline.value <= details[f"oracle meta RM (knows the label) at k={r.k}"] + 1e-9
+        assert any("they would give it away" in note for note in r.notes)
+        assert not any(note.endswith(": above") for note in r.notes)
+
+
+def test_published_figures_of_another_strategy_are_shown_without_a_difference(evaluated):
+    same = evaluated("experiment=judgebench")["o1-mini-2024-09-12"]
+    other = evaluated("experiment=judgebench", "strategy=single")["o1-mini-2024-09-12"]
+    assert any(p.delta is not None and abs(p.delta) < 1e-4 for p in same.published)
+    assert other.published and all(p.delta is None for p in other.published)
+    assert any("strategy=voting at k=2" in note for note in other.notes)
+
+
+def test_items_of_a_section_are_items_not_units(evaluated):
+    llama = evaluated("experiment=rewardbench2_scalar")["Skywork/Skywork-Reward-V2-Llama-3.1-8B"]
+    assert llama.sections["Ties"].items == 102 and sum(s.items for s in llama.sections.values()) == 1865
 
 
 @pytest.mark.parametrize("strategy", ["elo", "knockout"])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.scaling import Outcome, _score_counts, meta_curve, subset_indices, vote_curve
+from harness.scaling import Outcome, _score_counts, meta_curve, plurality_curve, subset_indices, vote_curve
 from harness.types import JudgescaleError
 
 VALUES = {
@@ -344,3 +344,24 @@ def test_mistakes_are_named(call: Callable[[], object], message: str) -> None:
 def test_nothing_to_do() -> None:
     assert vote_curve([], [1, 2]).outcomes.shape == (0, 2, 4)
     assert vote_curve([np.ones(2)], []).outcomes.shape == (1, 0, 4)
+
+
+@given(st.lists(st.sampled_from([1.0, -1.0, 0.0, np.nan]), min_size=1, max_size=8))
+def test_plurality_curve_equals_brute_force(pool):
+    ks = range(1, len(pool) + 1)
+    curve = plurality_curve([np.array(pool)], ks)
+    for j, k in enumerate(ks):
+        expected = np.zeros(4)
+        for subset in combinations(pool, k):
+            wins, losses, none = (
+                sum(x == 1 for x in subset),
+                sum(x == -1 for x in subset),
+                sum(x != x for x in subset),
+            )
+            lost = none > max(wins, losses)
+            end = (
+                Outcome.NONE if lost else (Outcome.FIRST, Outcome.TIE, Outcome.SECOND)[1 - int(np.sign(wins - losses))]
+            )
+            expected[end] += 1
+        np.testing.assert_allclose(curve.outcomes[0, j], expected / expected.sum(), atol=1e-12)
+    assert plurality_curve([np.array([1.0, 2.0, np.nan])], [1]) is None

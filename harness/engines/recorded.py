@@ -27,6 +27,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.judgments)
 
+    def take(self, rows: np.ndarray) -> Pool:
+        """These of its judgments, in this order."""
+        judgments, shown = tuple(self.judgments[i] for i in rows), tuple(self.shown[i] for i in rows)
+        return Pool(judgments, shown, self.scores[rows], self.meta[rows])
+
 
 @dataclass(frozen=True)
 class RecordedEngine:
@@ -57,16 +62,7 @@ class RecordedEngine:
         names = tuple(item.responses[i] for i in question)
         found = self._index.get((item.prompt, frozenset(names)))
         if not found:
-            sizes = " or ".join(map(str, self.widths)) if len(self.widths) < 4 else f"{self.widths[0]} and more"
-            hint = (
-                "use strategy=elo or strategy=knockout"
-                if max(self.widths, default=0) < len(names)
-                else ("use strategy=single, voting or meta_voting")
-            )
-            raise JudgescaleError(
-                f"set {self.data.name}, item {item.id}: no judgment of these {len(names)} response(s) together was"
-                f" recorded (the set has judgments of {sizes}); {hint}"
-            )
+            raise JudgescaleError(self._missing(item, names))
         found = sorted(found, key=lambda f: (f[1].sample, f[1].judge, f[1].variant, f[0]))
         scores = np.full((len(found), len(names)), np.nan)
         meta = np.full(len(found), np.nan)
@@ -77,6 +73,27 @@ class RecordedEngine:
             if judgment.meta is not None:
                 meta[row] = judgment.meta
         return Pool(tuple(j for _, j in found), tuple(shown for shown, _ in found), scores, meta)
+
+    def _missing(self, item: Item, names: tuple[str, ...]) -> str:
+        who = self.judges[0] if len(self.judges) == 1 else f"none of {len(self.judges)} judges"
+        if len(names) in self.widths:
+            asked = len({prompt for prompt, _ in self._index})
+            return (
+                f"set {self.data.name}, item {item.id}: {who} has no judgment of {' against '.join(names)} (it has"
+                f" some on {asked} prompts); leave it out with judge.names=[…], or import the missing judgments"
+            )
+        sizes = " or ".join(map(str, self.widths)) if len(self.widths) < 4 else f"{self.widths[0]} and more"
+        wide = max(self.widths, default=0) < len(names)
+        return (
+            f"set {self.data.name}, item {item.id}: no judgment of these {len(names)} response(s) together was recorded"
+            f" (the set has judgments of {sizes}); use strategy="
+            + ("elo or strategy=knockout" if wide else "single, voting or meta_voting")
+        )
+
+    @property
+    def size(self) -> int:
+        """How many judgments of the chosen judges it holds."""
+        return sum(map(len, self._index.values()))
 
     def require(self, item: Item, question: Sequence[int], k: int) -> None:
         """Raise JudgescaleError if fewer than k judgments of the question were recorded."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -101,10 +103,18 @@ def _import(options: argparse.Namespace) -> None:
     lost = sum(record.judgment.scores is None for record in records)
     without = f" ({lost:,} without scores)" if lost else ""
     who = ", ".join(sorted(judges)) if len(judges) <= 4 else "see: show"
+    path = f"engine.path={options.out}"
+    if re.search(r"[^\w./-]", str(options.out)):  # Hydra's grammar and the shell each need their quotes
+        path = shlex.quote(f"engine.path='{options.out}'")
+    labelled = all(r.gold is not None for r in records) or any(r.judgment.judge == describe.HUMAN for r in records)
+    run = f"Run: python run.py engine=recorded {path} task={meta['tasks'][0]}"
+    if not judges:
+        run = "It has labels but no judge: give the judges' files too."
+    elif not labelled:
+        run = "It has no labels to score against: give the file with the labels too."
     print(
         f"wrote {options.out}: {items:,} items, {len(records):,} judgments{without}, "
-        f"{len(judges)} judge{'s' * (len(judges) != 1)} ({who}). "
-        f"Run: python run.py engine=recorded engine.path={options.out} task={meta['tasks'][0]}"
+        f"{len(judges)} judge{'s' * (len(judges) != 1)} ({who}). {run}"
     )
 
 

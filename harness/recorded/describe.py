@@ -72,14 +72,14 @@ def varies(summaries: Sequence[JudgeSummary]) -> str:
 
 
 def order(records: Sequence[Record]) -> str:
-    """as_is, both (every pair in both orders), arrangements (other orders too), or mixed."""
-    shown: dict[tuple[str, str, str, frozenset[int]], set[tuple[int, ...]]] = defaultdict(set)
+    """as_is, both (every pair equally often in both orders), arrangements (of more than two), or mixed."""
+    shown: dict[tuple[str, str, str, frozenset[int]], Counter[tuple[int, ...]]] = defaultdict(Counter)
     for record in records:
         judgment = record.judgment
         if judgment.judge != HUMAN:
-            shown[record.prompt, judgment.judge, judgment.variant, frozenset(judgment.shown)].add(judgment.shown)
+            shown[record.prompt, judgment.judge, judgment.variant, frozenset(judgment.shown)][judgment.shown] += 1
     if all(each == tuple(sorted(each)) for orders in shown.values() for each in orders):
         return "as_is"
-    if all(len(question[3]) == 2 and len(orders) == 2 for question, orders in shown.items()):
+    if all(len(o) == len(question[3]) == 2 and len(set(o.values())) == 1 for question, o in shown.items()):
         return "both"
     return "arrangements" if any(len(question[3]) > 2 for question in shown) else "mixed"

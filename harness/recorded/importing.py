@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ from harness.types import JudgescaleError, Record
 ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
 
-def open_all(format_name: str, paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
-    """The files, and those in folders that are of this format; a file named outright must be of this format."""
+def open_all(format_name: str, paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list[str]]:
+    """The files, and those in folders that are of this format, with a remark on what was passed over.
+
+    A file named outright must be of this format.
+    """
     module = formats.get(format_name)
     sources: list[Source] = []
+    notes: list[str] = []
     for path in map(Path, paths):
         if not path.is_dir():
             source = open_source(path)
@@ -33,12 +38,16 @@ def open_all(format_name: str, paths: Iterable[str | os.PathLike[str]]) -> list[
         if not found:
             wrong(path, None, None, f"no {format_name} file among its {len(inside)} JSON files")
         sources.extend(found)
+        if others := [source.path.name for source in inside if source not in found]:
+            few = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+            notes.append(f"{path}: {len(others)} of {len(inside)} JSON files are not of this format ({few})")
     seen: dict[str, Source] = {}
     for source in sources:
-        twin = seen.setdefault(source.sha256, source)
+        named = source.path.absolute().as_posix() if getattr(module, "NAMED_BY_PATH", False) else ""
+        twin = seen.setdefault(source.sha256 + named, source)
         if twin is not source:
             wrong(source, None, None, f"has the same content as {twin.path}: it would count every judgment twice")
-    return sources
+    return sources, notes
 
 
 def import_files(
@@ -54,7 +63,9 @@ def import_files(
     """
     defaults = {"judge": None, "subset": None, "variant": None, "field": None, "models": None}
     options = argparse.Namespace(**{**defaults, **(vars(options) if options is not None else {})})
-    sources = open_all(format_name, paths)
+    if not str(out).endswith(".parquet"):
+        raise JudgescaleError(f"--out {out}: a set is a Parquet file; name it SET.parquet")
+    sources, passed_over = open_all(format_name, paths)
     imported = formats.get(format_name).load(sources, options)
     rows = list(imported.rows)
     _check(rows)
@@ -83,7 +94,16 @@ def import_files(
         else:
             meta[key] = value
     write(out, records, meta)
-    return records, meta, imported.notes
+    return records, meta, (*passed_over, *imported.notes, *_unread(rows))
+
+
+def _unread(rows: Sequence[Row]) -> list[str]:
+    """What could not be read as a verdict, by how often it occurs."""
+    said = Counter(repr(row.said)[:40] for row in rows if row.record.judgment.status == "unparsed" and row.said)
+    if not said:
+        return []
+    most = ", ".join(f"{value} x{count}" for value, count in said.most_common(5))
+    return [f"{sum(said.values()):,} verdicts could not be read and count as unparsed: {most}"]
 
 
 def _check(rows: Sequence[Row]) -> None:
@@ -113,7 +133,7 @@ def _check(rows: Sequence[Row]) -> None:
                 row.number,
                 None,
                 f"the same judgment as {_place(row, twin)} (item {record.prompt!r}, judge {judgment.judge!r}); "
-                "drop one of them, or give each file its own --judge",
+                "drop one of them, or import each file into a set of its own, with --judge",
             )
 
 

@@ -47,6 +47,7 @@ class Row(NamedTuple):
     record: Record
     source: Source
     number: int
+    said: Any = None  # the verdict as it stands in the file, to be named where it cannot be read
 
 
 @dataclass(frozen=True)

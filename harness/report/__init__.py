@@ -29,6 +29,11 @@ def curve(result: Result, section: str = OVERALL) -> list[CurvePoint]:
     return sorted(points, key=lambda p: (p.judgments_per_item, p.k))
 
 
+def first_point(result: Result) -> float | None:
+    """What one judgment a question gives, where the result is of more."""
+    return next((p.estimate.value for p in curve(result) if p.k == 1 and result.k > 1), None)
+
+
 def judgments_per_item(result: Result) -> float | None:
     """What one decision of this arm cost at its k."""
     points = curve(result)

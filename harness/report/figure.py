@@ -170,7 +170,7 @@ def _references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]) -> 
     for name, value, source, status in sorted(near, key=lambda t: t[1]):
         ax.axhline(100 * value, color=GREY, linewidth=0.8, linestyle=(0, (4, 4)), zorder=1)
         doubt = "" if status == "confirmed" else f" [{status.removeprefix('confirmed').strip(', -')}]"
-        texts.append((100 * value, f"{_wrap(name, 40)} {percent(value)}{doubt}\n{_shortened(source, 56)}"))
+        texts.append((100 * value, f"published: {_wrap(name, 40)} {percent(value)}{doubt}\n{_shortened(source, 56)}"))
     sizes = [0.034 * (text.count("\n") + 1) * (high - low) for _, text in texts]
     heights = _spread([y for y, _ in texts], sizes, low, high)
     beside = ("axes fraction", "data")
@@ -261,9 +261,11 @@ def _ci(estimate: Estimate) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, … within the data; the data's own ends where that leaves too few."""
+    """1, 2, 5, 10, … within the data, and where the data end; both of the data's ends where that leaves too few."""
     ticks = [m * 10.0**e for e in range(-3, 13) for m in (1, 2, 5) if low * 0.999 <= m * 10.0**e <= high * 1.001]
-    return ticks if len(ticks) >= 2 else sorted({low, high, *ticks})
+    if len(ticks) < 2:
+        return sorted({low, high, *ticks})
+    return [*ticks, high] if high > 1.15 * ticks[-1] else ticks
 
 
 def _short(x: float) -> str:

@@ -18,6 +18,7 @@ from harness.report import (
     by_task,
     clean,
     context,
+    first_point,
     interval,
     judgments_per_item,
     own,
@@ -125,17 +126,21 @@ def _table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
         return f"{percent(p.value)} {letters[_source(p)]}"
 
     metric = " / ".join(dict.fromkeys(r.headline.metric for r in arms))
-    header = ["#", "judge", "strategy", "k", f"{metric} [95 % interval]", *sections, "judgments/item", "published", "Δ"]
+    firsts = [first_point(r) for r in arms]
+    one = ["at k=1"] if any(f is not None for f in firsts) else []
+    header = ["#", "judge", "strategy", "k", f"{metric} [95 % interval]", *one, *sections]
+    header += ["judgments/item", "published", "Δ"]
     rows = []
     for i, (r, theirs) in enumerate(zip(arms, printed, strict=True), 1):
         row = [str(i), r.judge, r.strategy, str(r.k), f"{percent(r.headline.value)} {interval(r.headline.ci)}".strip()]
+        row += [percent(firsts[i - 1])] * len(one)
         for name in sections:
             cell = percent(r.sections[name].value) if name in r.sections else UNKNOWN
             row.append(f"{cell} ({points(theirs[name].delta)})" if name in theirs else cell)
         p = theirs.get(OVERALL)
         row += [plain(judgments_per_item(r))] + ([value(p), points(p.delta)] if p else [UNKNOWN, UNKNOWN])
         rows.append(row)
-    blank = [""] * len(sections)
+    blank = [""] * (len(one) + len(sections))
     rest = [["", p.name, "published", "", "", *blank, "", value(p), ""] for p in others if p.section == OVERALL]
     brackets = any(name in theirs for theirs in printed for name in sections)
     notes = [f"{letter}: {source}" for source, letter in letters.items()]

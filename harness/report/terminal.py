@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report import OVERALL, by_task, clean, interval, judgments_per_item, labels, own, percent, plain, points
+from harness.report import (
+    OVERALL,
+    UNKNOWN,
+    by_task,
+    clean,
+    first_point,
+    interval,
+    judgments_per_item,
+    labels,
+    own,
+    percent,
+    plain,
+    points,
+)  # fmt: skip
 from harness.types import Result
 
 if TYPE_CHECKING:
@@ -69,9 +82,9 @@ def show(results: Sequence[Result], folder: Path, next_commands: Sequence[str], 
         for name, r in zip(names, arms, strict=True):
             prefix = f"{name}, " if len(arms) > 1 and r.details else ""
             for label, value in r.details.items():
-                line(f"{prefix}{clean(label)}: {_value(value)}")
-        for r in arms:
-            line(clean(r.signature), "dim")
+                line(f"{prefix}{clean(label)}: {_value(label, value)}")
+        for signature in _signatures(arms):
+            line(signature, "dim")
     line("")
     line(f"{clean(str(folder))}/")
     line(f"  {FILES}", "dim")
@@ -97,14 +110,20 @@ def _table(arms: Sequence[Result]) -> Table:
         table.add_column("strategy", overflow="fold", min_width=8)
     table.add_column("k", justify="right", no_wrap=True)
     table.add_column(Text(f"{clean(arms[0].headline.metric)}\n[95 % interval]"), no_wrap=True)
+    firsts = [first_point(r) for r in arms]
+    if any(firsts):
+        table.add_column("at\nk=1", justify="right", no_wrap=True)
     table.add_column("judgm.\n/item", justify="right", no_wrap=True)
     if any(printed):
         table.add_column("published", justify="right", no_wrap=True)
         table.add_column("delta", justify="right", no_wrap=True)
-    for r, p in zip(arms, printed, strict=True):
+    for r, p, first in zip(arms, printed, firsts, strict=True):
         names = [r.judge] * judges + [r.strategy] * (strategies or not judges)
         value = Text.assemble((f"{percent(r.headline.value):>5}", "bold"), " ", interval(r.headline.ci))
-        cells = [*map(text_, names), Text(str(r.k)), value, Text(plain(judgments_per_item(r)))]
+        cells = [*map(text_, names), Text(str(r.k)), value]
+        if any(firsts):
+            cells.append(Text(percent(first) if first is not None else ""))
+        cells.append(Text(plain(judgments_per_item(r))))
         if any(printed):
             both = [percent(p.value) + "*" * (p.status != "confirmed"), points(p.delta)] if p else ["", ""]
             cells += map(text_, both)
@@ -132,9 +151,12 @@ def _notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     """Each note once; with the arm's name where it is not about all of them."""
     holders: dict[str, list[str]] = {}
     for r, name in zip(arms, names, strict=True):
-        for note in dict.fromkeys(map(clean, r.notes)):
+        for note in dict.fromkeys(map(clean, filter(None, [_health(r), *r.notes]))):
             holders.setdefault(note, []).append(name)
-    lines = [note if len(who) == len(arms) else f"{', '.join(who)}: {note}" for note, who in holders.items()]
+    lines = [
+        note if len(who) == len(arms) or note.startswith(who[0]) else f"{', '.join(who)}: {note}"
+        for note, who in holders.items()
+    ]
     printed = [p for r in arms if (p := own(r).get(OVERALL))]
     doubts = [f" (* {p.status})" if p.status != "confirmed" else "" for p in printed]
     sources = [clean(f"published: {p.source}{doubt}") for p, doubt in zip(printed, doubts, strict=True)]
@@ -143,5 +165,28 @@ def _notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     return lines + list(dict.fromkeys(sources))
 
 
-def _value(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else clean(str(value))
+def _value(label: str, value: object) -> str:
+    """An accuracy as the table prints it, an area under the curve as it is."""
+    if not isinstance(value, float):
+        return UNKNOWN if value is None else clean(str(value))
+    return f"{value:.3f}" if "AUC" in label else percent(value)
+
+
+def _signatures(arms: Sequence[Result]) -> list[str]:
+    """One line an arm; of several, what they share comes first, once."""
+    parts = [clean(r.signature).split("|") for r in arms]
+    shared = [part for part in parts[0] if all(part in other for other in parts)]
+    if len(arms) == 1 or not shared:
+        return ["|".join(part) for part in parts]
+    own_parts = ["|".join(p for p in part if p not in shared) for part in parts]
+    return ["signature, all: " + "|".join(shared), *dict.fromkeys(f"  and: {own}" for own in own_parts if own)]
+
+
+def _health(r: Result) -> str:
+    """What could not be used, where there is any."""
+    lost = {name: r.health.get(name) or 0 for name in ("unparseable", "failed")}
+    if not any(lost.values()):
+        return ""
+    counts = ", ".join(f"{count:,} {name}" for name, count in lost.items() if count)
+    every = r.health.get("judgments")
+    return counts + (f" of {every:,} recorded judgments ({sum(lost.values()) / every:.0%})" if every else "")

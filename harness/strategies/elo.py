@@ -21,7 +21,7 @@ class Elo:
     name: ClassVar[str] = "elo"
     k: int | None = None
     rating: str = "elo"
-    passes: int = 10  # seeded orders of the games that `elo` averages over
+    passes: int = 10  # seeded orders of the games that `elo` averages over, the same for all replays of an item
     step: float = 32.0  # Elo's K factor
 
     def __post_init__(self) -> None:
@@ -41,9 +41,11 @@ class Elo:
         scores = (await ask(pairs, self.k or 0)).scores
         points = verdict(scores)  # (D, Q, k): 1 the first wins, 1/2 a tie, 0 the second wins, NaN unusable
         if self.rating == "elo":
-            return elo_ratings(pairs, points, n, self.passes, self.step, rng)
-        won = win_matrix(pairs, points, n)
-        return bradley_terry(won) if self.rating == "bradley_terry" else won.sum(axis=2)
+            ratings = elo_ratings(pairs, points, n, self.passes, self.step, rng)
+        else:
+            won = win_matrix(pairs, points, n)
+            ratings = bradley_terry(won) if self.rating == "bradley_terry" else won.sum(axis=2)
+        return np.where(np.isnan(points).all(axis=(1, 2))[:, None], np.nan, ratings)
 
 
 def verdict(scores: np.ndarray) -> np.ndarray:
@@ -78,14 +80,18 @@ def elo_ratings(
     return ratings.mean(axis=0).T
 
 
-def bradley_terry(won: np.ndarray, prior: float = 0.1, iterations: int = 200) -> np.ndarray:
+def bradley_terry(won: np.ndarray, prior: float = 0.1, tolerance: float = 1e-10) -> np.ndarray:
     """Log strengths (D, n) from (D, n, n) points. `prior` points a side keep the unbeaten and the winless finite."""
     n = won.shape[1]
     won = won + prior * (1 - np.eye(n))
     games = won + won.transpose(0, 2, 1)
     strength = np.ones(won.shape[:2])
-    for _ in range(iterations):
-        strength = won.sum(axis=2) / (games / (strength[:, :, None] + strength[:, None, :])).sum(axis=2)
-        strength /= np.exp(np.log(strength).mean(axis=1, keepdims=True))
+    for _ in range(10_000):
+        new = won.sum(axis=2) / (games / (strength[:, :, None] + strength[:, None, :])).sum(axis=2)
+        new /= np.exp(np.log(new).mean(axis=1, keepdims=True))
+        done = np.abs(new - strength).max() < tolerance * new.max()
+        strength = new
+        if done:
+            break
     # Equal records must tie: round away what the iteration leaves behind.
-    return np.log(strength).round(9)
+    return np.log(strength).round(6)

@@ -26,20 +26,21 @@ class Knockout:
         return (self.k or 0) * (n - 1)
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Rounds survived, (D, n): the champion's is the largest."""
-        survived = np.zeros((ask.draws, n))
+        """Rounds survived, (D, n): the champion's is the largest. NaN where no judgment of any match was usable."""
+        survived, usable = np.zeros((ask.draws, n)), np.zeros(ask.draws, bool)
         alive = rng.permuted(np.tile(np.arange(n), (ask.draws, 1)), axis=1)
         while alive.shape[1] > 1:
             bye, paired = alive[:, : alive.shape[1] % 2], alive[:, alive.shape[1] % 2 :]
-            winners = await match(ask, paired.reshape(ask.draws, -1, 2), self.k or 0, rng)
+            pairs = paired.reshape(ask.draws, -1, 2)
+            margins = (await ask(pairs, self.k or 0)).scores @ [1, -1]  # (D, matches, k)
+            winners = take_winners(pairs, np.nansum(margins, axis=2), rng)
+            usable |= ~np.isnan(margins).all(axis=(1, 2))
             alive = np.concatenate([winners, bye], axis=1)  # whoever had the bye queues behind the winners
             np.put_along_axis(survived, alive, np.take_along_axis(survived, alive, axis=1) + 1, axis=1)
-        return survived
+        return np.where(usable[:, None], survived, np.nan)
 
 
-async def match(ask: Ask, pairs: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """The winner of each pair by a vote of k judgments: (D, Q, 2) response indices in, (D, Q) out."""
-    scores = (await ask(pairs, k)).scores
-    margin = np.nansum(scores[..., 0] - scores[..., 1], axis=2)
+def take_winners(pairs: np.ndarray, margin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Who wins each match, by the sign of the summed margin: (D, Q, 2) response indices to (D, Q)."""
     second = np.where(margin == 0, rng.random(margin.shape) < 0.5, margin < 0)
     return np.take_along_axis(pairs, second[..., None].astype(int), axis=2)[..., 0]

@@ -38,8 +38,10 @@ class MetaVoting:
         top = np.argsort(-trust, axis=1, kind="stable")[:, : self.kept(k)]
         return vote(np.take_along_axis(scores, top[..., None], axis=1), self.unusable)
 
-    def exact(self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int]) -> Curve | None:
+    def exact(
+        self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int], draws: int, seed: int
+    ) -> Curve | None:
         """The whole curve in closed form, for items of one or two responses."""
         if self.unusable == "plurality" and any(np.isnan(m).any() for m in margins):
             return None
-        return meta_curve(margins, meta, ks, self.kept)
+        return meta_curve(margins, meta, ks, self.kept, draws, seed)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.scaling import Curve, vote_curve
+from harness.scaling import Curve, plurality_curve, vote_curve
 from harness.types import Ask
 
 
@@ -31,11 +31,13 @@ class Voting:
         answers = await ask(np.arange(n)[None], self.k or 0)
         return vote(answers.scores[:, 0], self.unusable)
 
-    def exact(self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int]) -> Curve | None:
+    def exact(
+        self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int], draws: int, seed: int
+    ) -> Curve | None:
         """The whole curve in closed form, for items of one or two responses."""
         if self.unusable == "plurality" and any(np.isnan(m).any() for m in margins):
-            return None
-        return vote_curve(margins, ks)
+            return plurality_curve(margins, ks)
+        return vote_curve(margins, ks, draws, seed)
 
 
 def vote(scores: np.ndarray, unusable: str = "abstain") -> np.ndarray:

@@ -29,4 +29,5 @@ def load(data: RecordedSet) -> list[Item]:
 
 
 def task() -> Task:
-    return Task("judgebench", "1", load, best, section=section, published="JudgeBench", sizes=SIZES)
+    return Task("judgebench", "1", load, best, section=section, published="JudgeBench", sizes=SIZES,
+                published_with=("voting", 2))  # fmt: skip

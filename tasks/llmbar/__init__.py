@@ -1,7 +1,8 @@
 """LLMBar: instruction following against superficial quality, judged in both orders (arXiv 2310.07641).
 
 Accuracy is the mean over the two orders, so strategy=single reproduces it; a missing verdict is wrong. Beside it stand
-the owners' other figures: accuracy in each order, in both at once, and how often the two orders agree.
+the owners' other figures: accuracy in each order, in both at once, and how often the two orders agree. Their kappas
+are left out: the code behind them reads winner 2 as 0 and holds that against label 2.
 """
 
 from __future__ import annotations

@@ -6,11 +6,10 @@ Accuracy and macro F1 over the three classes. An unusable verdict is wrong, and 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 
 import numpy as np
 
-from harness.credit import same_class
+from harness.credit import f1, same_class
 from harness.engines.recorded import HUMAN
 from harness.recorded import RecordedSet
 from harness.types import Item, JudgescaleError, Record, Task
@@ -34,13 +33,10 @@ def load(data: RecordedSet) -> list[Item]:
     return items
 
 
-def macro_f1(items: Sequence[Item], decisions: Sequence[np.ndarray]) -> float:
-    """Mean F1 of the three classes; decisions are (2,) each."""
-    from sklearn.metrics import f1_score
-
-    said = [2 if np.isnan(d).any() else int(np.sign(d[0] - d[1])) for d in decisions]
-    gold = [int(np.sign(i.gold[0] - i.gold[1])) for i in items]
-    return float(f1_score(gold, said, labels=[1, -1, 0], average="macro", zero_division=0.0))
+def macro_f1(gold: np.ndarray, decisions: np.ndarray) -> float:
+    """Mean F1 of the three classes; gold and decisions are (N, 2). NaN is no class."""
+    label, said = np.sign(gold[:, 0] - gold[:, 1]), np.sign(decisions[:, 0] - decisions[:, 1])
+    return float(np.mean([f1(label == c, said == c) for c in (1, -1, 0)]))
 
 
 def task() -> Task:

@@ -7,11 +7,9 @@ of the mean vote. The headline is the plain mean of the tasks' accuracies, as th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from harness.credit import detected
+from harness.credit import auc, detected, f1
 from harness.recorded import RecordedSet
 from harness.types import Item, Task
 from tasks.loading import items_with_gold, require_width
@@ -26,26 +24,26 @@ def load(data: RecordedSet) -> list[Item]:
     return require_width(data, items_with_gold(data), 1, "realmistake")
 
 
-def f1(items: Sequence[Item], decisions: Sequence[np.ndarray]) -> float:
-    """F1 of the class "error"; decisions are (1,) each."""
-    from sklearn.metrics import f1_score
-
-    said = [bool(d[0] > 0.5) for d in decisions]  # NaN compares false: no error
-    return float(f1_score([i.gold[0] >= 1 for i in items], said, zero_division=0.0))
+def error_f1(gold: np.ndarray, decisions: np.ndarray) -> float:
+    """F1 of the class "error"; gold and decisions are (N, 1). NaN compares false: no error."""
+    return f1(gold[:, 0] >= 1, decisions[:, 0] > 0.5)
 
 
-def roc_auc(items: Sequence[Item], decisions: Sequence[np.ndarray]) -> float:
+def roc_auc(gold: np.ndarray, decisions: np.ndarray) -> float:
     """ROC-AUC of the mean vote, an item without one at one half; NaN where only one class occurs."""
-    from sklearn.metrics import roc_auc_score
-
-    label = [i.gold[0] >= 1 for i in items]
-    if len(set(label)) < 2:
-        return float("nan")
-    return float(roc_auc_score(label, np.nan_to_num([d[0] for d in decisions], nan=0.5)))
+    return auc(gold[:, 0] >= 1, np.nan_to_num(decisions[:, 0], nan=0.5))
 
 
 def task() -> Task:
     return Task(
-        "realmistake", "1", load, detected, headline="sections", metrics={"f1": f1, "roc_auc": roc_auc},
-        published="ReaLMistake-SC", sizes=SELF_CONSISTENCY,
-    )  # fmt: skip
+        "realmistake",
+        "1",
+        load,
+        detected,
+        headline="sections",
+        metrics={"f1": error_f1, "roc_auc": roc_auc},
+        of_mean=frozenset({"roc_auc"}),
+        published="ReaLMistake-SC",
+        published_with=("voting", 5),
+        sizes=SELF_CONSISTENCY,
+    )

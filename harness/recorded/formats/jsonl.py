@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -84,7 +85,10 @@ def _record(
         if one in row and other in row:
             bad(other, f"stands beside {one}, which says the same; give one of them")
     prompt = str(need(source, number, row, "item" if "item" in row else "prompt", str, int))
-    responses = tuple(str(name) for name in need(source, number, row, "responses", list))
+    for name in (named := need(source, number, row, "responses", list)):
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            bad("responses", f"{name!r} is not a name")
+    responses = tuple(map(str, named))
     if not responses or len(set(responses)) != len(responses):
         bad("responses", f"{list(responses)} must be at least one name, each different")
     judge = row.get("judge", given)
@@ -95,6 +99,8 @@ def _record(
         if isinstance(value, str) and value in responses:
             return responses.index(value)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(responses):
+            if any(re.fullmatch(r"-?\d+", name) for name in responses):
+                bad(field, f'{value} may be a name or an index here; write names as text ("{value}")')
             return value
         bad(field, f"{value!r} is neither a name in responses nor an index from 0 to {len(responses) - 1}")
 
@@ -106,9 +112,13 @@ def _record(
     gold: tuple[float, ...] | None = None
     if row.get("gold") is not None:
         gold = _numbers(source, number, row, "gold", len(responses))
+        if any(value not in (0, 1) for value in gold) or (len(gold) > 1 and not any(gold)):
+            bad("gold", f"{row['gold']} must be 0 or 1 a response, with a 1 for every right one; or give best=NAME")
     elif row.get("best") is not None:
         best = row["best"] if isinstance(row["best"], list) else [row["best"]]
         right = {index("best", value) for value in best}
+        if not right:
+            bad("best", "is empty; name at least one right response")
         gold = tuple(float(i in right) for i in range(len(responses)))
 
     scores: tuple[float, ...] | None = None
@@ -128,6 +138,8 @@ def _record(
             scores = tuple(float(i == picked) for i in shown)
     elif status == "ok" or ("scores" not in row and "winner" not in row and status is None):
         bad("scores", "is missing; give scores or winner, or a status other than ok")
+    if scores is not None and len(responses) == 1 and not 0 <= scores[0] <= 1:
+        bad("scores", f"{scores[0]:g} about a lone response must lie between 0 and 1 (1 = it has the property)")
     if scores is not None and status not in (None, "ok"):
         bad("status", f"is {status}, but the row has a verdict; only ok carries scores")
     status = status or ("ok" if scores is not None else "unparsed")
@@ -179,7 +191,9 @@ def _text(source: Source, number: int, row: Mapping[str, Any], field: str) -> st
 def _count(source: Source, number: int, row: Mapping[str, Any], field: str) -> int | None:
     if row.get(field) is None:
         return None
-    value = need(source, number, row, field, int)
+    value = need(source, number, row, field, int, float)
+    if not math.isfinite(value) or value != int(value):
+        wrong(source, number, field, f"{value} is not a whole number")
     limit = 32767 if field == "sample" else 2**31 - 1
     if not 0 <= value <= limit:
         wrong(source, number, field, f"{value} is not between 0 and {limit}")

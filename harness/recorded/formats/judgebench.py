@@ -73,8 +73,8 @@ def _rows(sources: Sequence[Source], judges: Sequence[str]) -> Iterator[Row]:
                 if game is not None and not isinstance(game, dict):
                     wrong(source, number, "judgments", f"entry {index + 1} is neither an object nor null")
                 judgment = _judgment(judge, index, game)
-                subset = str(row.get("source") or "")
-                yield Row(Record(prompt, cluster, subset, ("A", "B"), GOLD[label], judgment), source, number)
+                subset, said = str(row.get("source") or ""), (game or {}).get("decision")
+                yield Row(Record(prompt, cluster, subset, ("A", "B"), GOLD[label], judgment), source, number, said)
 
 
 def _judgment(judge: str, index: int, game: dict[str, Any] | None) -> Judgment:

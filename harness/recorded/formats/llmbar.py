@@ -21,6 +21,7 @@ from harness.types import Judgment, Record
 SUMMARY = "LLMBar: evaluators' result.json files, two orders an item"
 EXAMPLE = "import llmbar Natural/evaluators/*/*/result.json --out llmbar.parquet"
 TASKS = ("llmbar",)
+NAMED_BY_PATH = True  # two files may well hold the same verdicts about different things
 
 ORDERS = {"swap = False": (0, 1), "swap = True": (1, 0)}
 WINNERS = {"1": (1.0, 0.0), "2": (0.0, 1.0)}

@@ -2,8 +2,9 @@
 
 Which file is which is recognised by content: annotator1, … make the items and the human rows (judge "human", sample =
 annotator); a field ending in _result (pandalm_result, gpt_result), or `result`, or the one named by --field, makes a
-judge's rows. One file may hold both, as JudgeLRM's do. 1 and 2 name the better response, 0 is a tie, and everything
-else is unparsed. gold is null: the task takes the majority of the annotators.
+judge's rows. One file may hold both, as JudgeLRM's do. 1 and 2 name the better response, 0 is a tie (and so are "tie"
+and "garbage", as the owners score them), and everything else is unparsed. gold is null: the task takes the majority of
+the annotators.
 The judge is --judge or the file's name without -testset-v1 and results_.
 Item: idx; cluster: instruction and input, shared by all pairs of one question; response names: cmp_key's two models.
 """
@@ -22,7 +23,9 @@ SUMMARY = "PandaLM: testset-v1.json plus judges' result files"
 EXAMPLE = "import pandalm testset-v1.json pandalm-7b-testset-v1.json --out pandalm.parquet"
 TASKS = ("pandalm",)
 
-SCORES = {"0": (0.5, 0.5), "1": (1.0, 0.0), "2": (0.0, 1.0)}
+TIE = (0.5, 0.5)
+# The words are what the owners' data/compute_metrics.py reads as 0.
+SCORES = {"0": TIE, "Tie": TIE, "tie": TIE, "garbage": TIE, "1": (1.0, 0.0), "2": (0.0, 1.0)}
 KNOWN = {"pandalm-7b": "PandaLM-7B", "pandalm-7b-v1": "PandaLM-7B"}
 
 
@@ -83,7 +86,8 @@ def _rows(sources: Sequence[Source], options: argparse.Namespace) -> Iterator[Ro
                 wrong(source, number, "idx", f"{prompt} is not in the test set")
             if verdict not in row:
                 wrong(source, number, verdict, "is missing")
-            yield Row(_record(prompt, items[prompt], judge, 0, row[verdict], _chars(row, verdict)), source, number)
+            record = _record(prompt, items[prompt], judge, 0, row[verdict], _chars(row, verdict))
+            yield Row(record, source, number, row[verdict])
 
 
 def _field(source: Source, given: str | None) -> str | None:

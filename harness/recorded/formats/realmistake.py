@@ -73,7 +73,7 @@ def _rows(sources: Sequence[Source], options: argparse.Namespace) -> Iterator[Ro
                 )
                 subset = _task(about, prompt, from_path)
                 record = Record(prompt, _cluster(prompt, responder), subset, (responder,), VERDICTS[label], judgment)
-                yield Row(record, source, number)
+                yield Row(record, source, number, prediction)
 
 
 def _cluster(prompt: str, responder: str) -> str:

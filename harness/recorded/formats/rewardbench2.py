@@ -92,7 +92,9 @@ def _rows(sources: Sequence[Source], given: str | None) -> Iterator[Row]:
             if header.get("obvious"):
                 prompt += f"+obvious{header['obvious']}"  # other responses, so another item; still the same question
             responses = tuple(str(index) for index in range(len(gold)))
-            yield Row(Record(prompt, cluster, subset, responses, gold, judgment), source, number)
+            yield Row(
+                Record(prompt, cluster, subset, responses, gold, judgment), source, number, row.get("parsed_letter")
+            )
         if empty:
             wrong(source, None, None, "holds a metadata line and no item")
 

@@ -62,6 +62,8 @@ def _item(source: Source, number: int, row: dict[str, object]) -> tuple[str, str
 
 
 def _reward(source: Source, number: int, row: dict[str, object], field: str) -> float:
+    if row.get(field, 0) is None:
+        return math.nan
     value = need(source, number, row, field, float, int, list)
     reward = as_number(value[0] if isinstance(value, list) and len(value) == 1 else value)
     if reward is None:

@@ -23,6 +23,7 @@ from harness.types import Judgment, Record
 SUMMARY = "pairwise tournaments: answer_A-vs-answer_B-JUDGE-reviewer files, human labels beside them"
 EXAMPLE = "import tournament data/vicuna80/ --out vicuna80.parquet"
 TASKS = ("vicuna80_pairs", "vicuna80_best_of_5")
+NAMED_BY_PATH = True  # two files may well hold the same verdicts about different things
 
 NAME = re.compile(r"^answer([_-])(.+?)-vs-answer[_-](.+)-reviewer[^/]*$")
 SCORES: dict[float, tuple[float, float]] = {1: (1.0, 0.0), 2: (0.0, 1.0), 3: (0.5, 0.5)}
@@ -148,4 +149,4 @@ def _rows(matches: Sequence[Match], models: tuple[str, ...], categories: dict[st
                 chars = len(row["text"])  # a human row's text is the question
             judgment = Judgment(match.judge, shown, scores, "unparsed" if scores is None else "ok", sample, chars=chars)
             record = Record(prompt, prompt, categories.get(prompt, ""), models, None, judgment)
-            yield Row(record, match.source, number)
+            yield Row(record, match.source, number, value)

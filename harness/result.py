@@ -1,0 +1,188 @@
+"""One arm's findings as a Result: curve, compute, health, published numbers, and the notes a reader needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness import published
+from harness.decisions import Pools
+from harness.estimates import estimates, extra_estimates, metric_estimates
+from harness.evaluate import Credits
+from harness.plan import Arm
+from harness.types import CurvePoint, Result
+
+
+def summarise(
+    arm: Arm,
+    pools: Sequence[Pools],
+    credits: Credits,
+    details: Mapping[str, float | None],
+    notes: Sequence[str],
+) -> Result:
+    """Roll the credits up and set them beside cost, health and published numbers."""
+    at = arm.ks.index(arm.k)
+    curves = estimates(arm, credits)
+    if set(credits.units.section) == {""}:
+        curves = {"overall": curves["overall"]}
+    metrics = metric_estimates(arm, pools)
+    overall = curves["overall"][at]
+    curves |= {name: e for name, e in metrics.items() if ": " not in name}
+    sections = {name: e[at] for name, e in curves.items() if name != "overall"}
+    subsets = {name: e[at] for name, e in metrics.items() if ": " in name} | extra_estimates(arm, pools)
+    if set(credits.subset) - {""}:
+        by_subset = estimates(arm, credits, by=credits.subset)
+        subsets = {name: e[at] for name, e in by_subset.items() if name != "overall"} | subsets
+
+    ours = {name: e.value for name, e in {"overall": overall, **sections}.items()}
+    comparable = _comparable(arm)
+    if comparable is not None:
+        ours = {name: value for name, value in ours.items() if name in comparable}
+    beside = published.beside(arm.task.published, arm.judge, ours) if arm.task.published and ours else []
+    reproduces = _reproduces(arm) or not any(p.delta is not None for p in beside)
+    if not reproduces:  # shown, but no difference of ours
+        beside = [dataclasses.replace(p, delta=None) for p in beside]
+
+    cost = {k: np.array([_cost(arm, k, len(item.responses)) for item in arm.items]) for k in arm.ks}
+    tokens, token_note = _tokens(pools)
+    curve = [
+        CurvePoint(
+            section, k, e[j], float(cost[k].mean()),
+            None if tokens is None else float((cost[k] * tokens.sum(axis=1)).mean()), None,
+        )
+        for section, e in curves.items()
+        for j, k in enumerate(arm.ks)
+    ]  # fmt: skip
+    bought = None if tokens is None else cost[arm.k] @ tokens
+    return Result(
+        judge=arm.judge, engine="recorded", strategy=arm.strategy.name, task=arm.task.name, seed=arm.seed, k=arm.k,
+        items=len(arm.items), signature=arm.signature, headline=overall, sections=sections, subsets=subsets,
+        curve=curve,
+        compute={
+            "judgments": float(cost[arm.k].sum()),
+            "prompt_tokens": None if bought is None or token_note else float(bought[0]),
+            "completion_tokens": None if bought is None else float(bought[1]),
+            "flops": None, "seconds": None, "dollars": None,  # nobody recorded them
+        },
+        health=health(pools),
+        published=beside,
+        notes=[
+            *_notes(arm, pools, max(e.mc_error for e in curves["overall"]), reproduces), *token_note, *notes
+        ],
+        details=details, judgments=_rows(arm, pools),
+    )  # fmt: skip
+
+
+def _comparable(arm: Arm) -> set[str] | None:
+    """Sections that hold as many items as the published figures rest on ("overall" if all do); None if unknown."""
+    if not arm.task.sizes:
+        return None
+    counts = Counter(arm.task.section(item) for item in arm.items)
+    equal = {name for name, size in arm.task.sizes.items() if counts[name] == size}
+    return equal | ({"overall"} if counts == arm.task.sizes else set())
+
+
+def _reproduces(arm: Arm) -> bool:
+    """Whether this arm decides as the published figures were decided; at k=1 a vote is a single judgment."""
+    name, k = arm.task.published_with
+    return arm.k == k and (arm.strategy.name == name or (k == 1 and arm.strategy.name in ("single", "voting")))
+
+
+def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) -> list[str]:
+    """What the reader must know to trust the number."""
+    data = arm.engine.data
+    notes: list[str] = []
+    if varies := data.meta.get("varies"):
+        notes.append(f"What varies between judgments: {varies}.")
+    if arm.task.name not in data.meta.get("tasks", [arm.task.name]):
+        notes.append(f"The set was made for task={' or '.join(data.meta['tasks'])}.")
+    if "overall" not in (_comparable(arm) or {"overall"}):
+        official = sum(arm.task.sizes.values())
+        notes.append(
+            f"{len(arm.items):,} items where published figures rest on {official:,}: only equal parts are compared."
+        )
+    if not reproduces:
+        name, k = arm.task.published_with
+        notes.append(f"Published figures of this judge are of strategy={name} at k={k}: no difference is taken.")
+    if (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
+        notes.append(f"The protocol asks for order {arm.rules.order}; these judgments were shown {order}.")
+    if arm.rules.tie == "zero" and arm.strategy.name == "knockout":
+        notes.append("A tied match is decided by a coin, so ties cost less here than the protocol's zero.")
+    sizes = [len(pool) for p in pools for pool in p.values()]
+    if min(sizes) != max(sizes):
+        notes.append(
+            f"Pools hold {min(sizes)} to {max(sizes)} judgments; the curve ends at {min(sizes)}, which all have."
+        )
+    if unused := arm.engine.size - sum(sizes):
+        notes.append(f"{unused:,} of {arm.engine.size:,} recorded judgments are about questions this run does not ask.")
+    if getattr(arm.strategy, "rating", "") == "elo":
+        notes.append("The seeded orders of ELO's games are part of the strategy: another seed is another result.")
+    if mc_error > 5e-5:
+        notes.append(f"Replayed {arm.draws} times an item: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
+    return notes
+
+
+def _cost(arm: Arm, k: int, n: int) -> int:
+    return dataclasses.replace(arm.strategy, k=k).judgments(n)  # type: ignore[type-var]
+
+
+def _tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, list[str]]:
+    """Mean prompt and completion tokens of a judgment of each item, (N, 2), as far as they are known; what is not."""
+    known = [[(j.prompt_tokens, j.completion_tokens) for pool in p.values() for j in pool.judgments] for p in pools]
+    every = [pair for of_item in known for pair in of_item]
+    completions, prompts = (sum(pair[i] is not None for pair in every) for i in (1, 0))
+    if completions == len(every) and prompts in (0, len(every)):
+        table = np.array([np.mean([(a or 0, b or 0) for a, b in of_item], axis=0) for of_item in known])
+        return table, [] if prompts else ["Tokens are completion tokens only: prompt tokens were not recorded."]
+    if completions or prompts:
+        lacking = sum(None in pair for pair in every)
+        return None, [f"{lacking:,} of {len(every):,} judgments lack a token count, so tokens an item are unknown."]
+    return None, []
+
+
+def health(pools: Sequence[Pools]) -> dict[str, int]:
+    """Counts over all judgments of the pools: what could not be read, ties, and verdicts that follow the order."""
+    judgments = unparseable = failed = ties = flips = 0
+    for pool in (pool for p in pools for pool in p.values()):
+        asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}  # repeats of a question in other orders
+        judgments += len(pool)
+        for j, shown, scores in zip(pool.judgments, pool.shown, pool.scores, strict=True):
+            failed += j.status == "failed"
+            unparseable += j.status not in ("ok", "failed")
+            if j.scores is None or len(scores) < 2:
+                continue
+            if (scores == scores.max()).sum() > 1:
+                ties += 1
+            else:
+                asked.setdefault((j.judge, j.sample, j.variant), {})[shown] = int(scores.argmax())
+        if all(len(orders) == 1 for orders in asked.values()):  # an arrangement may be recorded as a variant
+            merged: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
+            for (judge, sample, _), orders in asked.items():
+                merged.setdefault((judge, sample, ""), {}).update(orders)
+            asked = merged
+        flips += sum(len(set(orders.values())) > 1 for orders in asked.values())
+    return {
+        "judgments": judgments, "unparseable": unparseable, "ties": ties, "order_flips": flips, "failed": failed,
+    }  # fmt: skip
+
+
+def _rows(arm: Arm, pools: Sequence[Pools]) -> list[dict[str, object]]:
+    """The rows of judgments.parquet: responses by name in shown order, scores in shown order."""
+    rows: list[dict[str, object]] = []
+    for item, of_item in zip(arm.items, pools, strict=True):
+        place = {name: i for i, name in enumerate(item.responses)}
+        for pool in of_item.values():
+            for j, shown, meta in zip(pool.judgments, pool.shown, pool.meta, strict=True):
+                rows.append({
+                    "task": arm.task.name, "item": item.id, "subset": item.subset, "judge": j.judge,
+                    "variant": j.variant, "sample": j.sample, "shown": [place[name] for name in shown],
+                    "responses": list(shown), "scores": None if j.scores is None else list(j.scores),
+                    "status": j.status, "meta": None if math.isnan(meta) else float(meta),
+                    "prompt_tokens": j.prompt_tokens, "completion_tokens": j.completion_tokens, "chars": j.chars,
+                    "text": None,
+                })  # fmt: skip
+    return rows
