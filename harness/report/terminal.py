@@ -115,7 +115,7 @@ def _table(arms: Sequence[Result]) -> Table:
         table.add_column("at\nk=1", justify="right", no_wrap=True)
     table.add_column("judgm.\n/item", justify="right", no_wrap=True)
     if any(printed):
-        table.add_column("published", justify="right", no_wrap=True)
+        table.add_column("publ.", justify="right", no_wrap=True)
         table.add_column("delta", justify="right", no_wrap=True)
     for r, p, first in zip(arms, printed, firsts, strict=True):
         names = [r.judge] * judges + [r.strategy] * (strategies or not judges)
