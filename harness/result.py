@@ -108,7 +108,7 @@ def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) 
     if not reproduces:
         name, k = arm.task.published_with
         notes.append(f"Published figures of this judge are of strategy={name} at k={k}: no difference is taken.")
-    if (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
+    if arm.rules.order != "any" and (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
         notes.append(f"The protocol asks for order {arm.rules.order}; these judgments were shown {order}.")
     if arm.rules.tie == "zero" and arm.strategy.name == "knockout":
         notes.append("A tied match is decided by a coin, so ties cost less here than the protocol's zero.")

@@ -114,13 +114,13 @@ class Rules:
     tie: str  # credit of a decision tied between m responses: zero, half, or share (1/m)
     failure: float  # credit of a decision for which no judgment was usable
     unusable: str  # in a vote, an unusable judgment may abstain, or count as a verdict of its own (plurality)
-    order: str  # what the owner prescribes: as_is, random, balanced, both
+    order: str  # what the owner prescribes: as_is, random, balanced, both, or any
 
     def __post_init__(self) -> None:
         for field_name, allowed in (
             ("tie", ("zero", "half", "share")),
             ("unusable", ("abstain", "plurality")),
-            ("order", ("as_is", "random", "balanced", "both")),
+            ("order", ("any", "as_is", "random", "balanced", "both")),
         ):
             if (value := getattr(self, field_name)) not in allowed:
                 raise JudgescaleError(f"protocol.{field_name}={value}: choose one of {', '.join(allowed)}")
