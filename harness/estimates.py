@@ -1,21 +1,79 @@
-"""From credits to numbers with intervals: sections, headline, differences, and metrics that are no mean of credits."""
+"""From decisions to credits to numbers with intervals: sections, headline, differences, and metrics beside them."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness.decisions import Decisions, Pools, only, replay
-from harness.evaluate import Credits
 from harness.plan import Arm
 from harness.seeding import seeded
 from harness.statistics import Units, bootstrap, interval, paired_difference, rollup
-from harness.types import Estimate, Metric
+from harness.types import Estimate, Item, Metric
 
 WORLDS = 50  # joint draws of all items' decisions that a metric is averaged over
 METRIC_RESAMPLES = 400  # bootstrap resamples of a metric: each is a full recomputation
+
+
+@dataclass(frozen=True)
+class Credits:
+    """Expected credit of every unit at every k, and the variance that sampling subsets left in it: (U, K) each."""
+
+    units: Units
+    subset: np.ndarray  # (U,)
+    items: np.ndarray  # (U,): how many items a unit holds
+    value: np.ndarray
+    variance: np.ndarray
+
+    def at(self, column: int) -> Credits:
+        return dataclasses.replace(self, value=self.value[:, [column]], variance=self.variance[:, [column]])
+
+
+def credit(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
+    """Expected credit of every unit at every k."""
+    members: dict[str, list[int]] = {}
+    for i, item in enumerate(arm.items):
+        members.setdefault(arm.task.unit(item), []).append(i)
+    value = np.zeros((len(members), len(decisions)))
+    variance = np.zeros_like(value)
+    for j, at_k in enumerate(decisions):
+        for u, rows in enumerate(members.values()):
+            items = [arm.items[i] for i in rows]
+            if len(rows) == 1:
+                d = at_k[rows[0]]
+                earned = arm.task.credit(items, [d.scores], arm.rules)
+                weight, draws = d.weight, d.draws
+            else:
+                earned, weight, draws = _jointly(arm, items, [at_k[i] for i in rows])
+            value[u, j] = earned @ weight
+            if draws:
+                variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / (draws - 1)
+    first = [arm.items[rows[0]] for rows in members.values()]
+    units = Units(
+        section=np.array([arm.task.section(item) for item in first]),
+        cluster=np.array([item.cluster for item in first]),
+        weight=np.ones(len(first)),
+    )
+    subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
+    return Credits(units, subset, sizes, value, variance)
+
+
+def _jointly(arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Credits of a unit of several items, over every combination of their decisions (or a sample of them)."""
+    if math.prod(len(d.scores) for d in of_items) <= arm.draws:
+        index = np.indices([len(d.scores) for d in of_items]).reshape(len(of_items), -1)
+        weight = np.prod([d.weight[i] for d, i in zip(of_items, index, strict=True)], axis=0)
+        draws = max(d.draws for d in of_items)
+    else:
+        rng = seeded(arm.seed, "unit", *(item.id for item in items))
+        index = np.array([rng.choice(len(d.scores), arm.draws, p=d.weight) for d in of_items])
+        weight, draws = np.full(arm.draws, 1 / arm.draws), arm.draws
+    scores = [d.scores[i] for d, i in zip(of_items, index, strict=True)]
+    return arm.task.credit(items, scores, arm.rules), weight, draws
 
 
 def overall(arm: Arm, credits: Credits) -> float:

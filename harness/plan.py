@@ -110,7 +110,7 @@ def arms(cfg: DictConfig) -> list[Arm]:
     for label, judges in chosen_judges(data, cfg.judge).items():
         engine = RecordedEngine(data, judges)
         strategy: Strategy = build(cfg.strategy, "strategy", drop=("tie", "seed"))
-        shared = check_items(engine, strategy, items, label)
+        shared = check_items(engine, strategy, items)
         k = strategy.k or shared
         strategy = dataclasses.replace(strategy, k=k)  # type: ignore[type-var]
         rules = dataclasses.replace(rules, unusable=getattr(strategy, "unusable", rules.unusable))
@@ -193,7 +193,7 @@ def chosen_judges(data: recorded.RecordedSet, cfg: DictConfig) -> dict[str, tupl
     return {f"{len(names)} judges pooled" if cfg.names is None else "+".join(names): tuple(names)}
 
 
-def check_items(engine: RecordedEngine, strategy: Strategy, items: Sequence[Item], judge: str) -> int:
+def check_items(engine: RecordedEngine, strategy: Strategy, items: Sequence[Item]) -> int:
     """The largest k that every question of every item can be asked; JudgescaleError for an impossible pair."""
     most = math.inf
     for item in items:

@@ -11,8 +11,7 @@ import numpy as np
 
 from harness import published
 from harness.decisions import Pools
-from harness.estimates import estimates, extra_estimates, metric_estimates
-from harness.evaluate import Credits
+from harness.estimates import Credits, estimates, extra_estimates, metric_estimates
 from harness.plan import Arm
 from harness.types import CurvePoint, Result
 

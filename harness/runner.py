@@ -35,8 +35,8 @@ def evaluate_all(planned: Sequence[Arm]) -> list[Result]:
     """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
     import dataclasses
 
-    from harness.estimates import difference
-    from harness.evaluate import Credits, evaluate
+    from harness.estimates import Credits, difference
+    from harness.evaluate import evaluate
     from harness.report import terminal
 
     found = []

@@ -11,7 +11,8 @@ from fakes import arm, noisy_pairs
 
 from harness.decisions import decide
 from harness.engines.recorded import Pool
-from harness.evaluate import credit, evaluate
+from harness.estimates import credit
+from harness.evaluate import evaluate
 from harness.meta import trust
 from harness.strategies.elo import Elo
 from harness.strategies.knockout import Knockout
