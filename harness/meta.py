@@ -4,8 +4,8 @@
 come from the judgment alone (who judged, with which template, which place it favoured and by how much, how long it
 wrote); the place is left out where the set itself gives the right answer away by it. Agreement with the pool is left
 out on purpose, because a vote of k=2 would then know what all the others said.
-`oracle` ranks by how far a judgment favours the right answer and `random` by nothing: what a perfect and a blind meta RM
-would give. `recorded` takes the scores stored in the set.
+`oracle` ranks by how far a judgment favours the right answer and `random` by nothing: a perfect and a blind meta RM.
+`recorded` takes the scores stored in the set.
 """
 
 from __future__ import annotations
