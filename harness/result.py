@@ -99,7 +99,7 @@ def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) 
         notes.append(f"What varies between judgments: {varies}.")
     if arm.task.name not in data.meta.get("tasks", [arm.task.name]):
         notes.append(f"The set was made for task={' or '.join(data.meta['tasks'])}.")
-    if "overall" not in (_comparable(arm) or {"overall"}):
+    if (comparable := _comparable(arm)) is not None and "overall" not in comparable:
         official = sum(arm.task.sizes.values())
         notes.append(
             f"{len(arm.items):,} items where published figures rest on {official:,}: only equal parts are compared."

@@ -132,6 +132,12 @@ def test_published_figures_of_another_strategy_are_shown_without_a_difference(ev
     assert any("strategy=voting at k=2" in note for note in other.notes)
 
 
+def test_a_part_of_a_benchmark_is_said_to_be_one(evaluated):
+    (math,) = evaluated("experiment=realmistake_math", "run.ks=[1]").values()
+    assert any(note.startswith("300 items where published figures rest on 150") for note in math.notes)
+    assert not math.published
+
+
 def test_items_of_a_section_are_items_not_units(evaluated):
     llama = evaluated("experiment=rewardbench2_scalar")["Skywork/Skywork-Reward-V2-Llama-3.1-8B"]
     assert llama.sections["Ties"].items == 102 and sum(s.items for s in llama.sections.values()) == 1865

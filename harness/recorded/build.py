@@ -1,6 +1,6 @@
 """The shipped sets: which source files make which set, and what each may say about itself.
 
-    python -m harness.recorded build --data ../shared/data
+    python -m harness.recorded build --data FOLDER
 
 Running it again on the same files writes the same bytes (with the same pyarrow).
 """
