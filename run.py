@@ -24,8 +24,9 @@ DEBUG = os.environ.get("JUDGESCALE_DEBUG") or os.environ.get("HYDRA_FULL_ERROR")
 def main(cfg: DictConfig) -> list[Result] | None:
     from hydra.core.hydra_config import HydraConfig
 
-    from harness.errors import JudgescaleError, one_line
+    from harness.errors import one_line
     from harness.runner import run
+    from harness.types import JudgescaleError
 
     job = HydraConfig.get()
     given = list(job.overrides.task)

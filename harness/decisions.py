@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.engines.recorded import Pool, Replay, shuffles
-from harness.plan import Arm
-from harness.scaling import subset_indices
+from harness.plan import Arm, has_closed_form
+from harness.scaling import Curve, subset_indices
 from harness.seeding import seeded
+from harness.strategies.voting import margin
 from harness.types import Strategy
 
 Pools = Mapping[tuple[int, ...], Pool]  # an item's questions and their judgments
@@ -48,12 +49,11 @@ def decide(
 def _closed_form(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools]
 ) -> list[list[Decisions]] | None:
-    form = getattr(strategy, "exact", None)
-    if form is None or any(len(item.responses) > 2 for item in arm.items):
+    if not has_closed_form(strategy, arm.items):
         return None
     whole = [only(p) for p in pools]
-    margins = [2 * p.scores[:, 0] - 1 if p.scores.shape[1] == 1 else p.scores[:, 0] - p.scores[:, 1] for p in whole]
-    curve = form(margins, [p.meta for p in whole], ks, arm.draws, arm.seed)
+    form: Callable[..., Curve | None] = strategy.exact  # type: ignore[attr-defined]
+    curve = form([margin(p.scores) for p in whole], [p.meta for p in whole], ks, arm.draws, arm.seed)
     if curve is None:
         return None
     # One decision stands for each outcome: the first wins, a tie, the second wins, nothing usable.
@@ -88,7 +88,8 @@ async def _replay(
     for item, of_item in zip(arm.items, pools, strict=True):
         # All subsets of one question's pool, if they are few: only where nothing but the subset is left to chance.
         countable = len(of_item) == 1 and hasattr(strategy, "exact")
-        order = shuffles(of_item, arm.draws, seeded(arm.seed, "pool", item.id))
+        if not countable:
+            order = shuffles(of_item, arm.draws, seeded(arm.seed, "pool", item.id))
         for j, k in enumerate(ks):
             exact = False
             if countable:

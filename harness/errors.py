@@ -7,8 +7,6 @@ import re
 
 from harness.types import JudgescaleError
 
-__all__ = ["JudgescaleError", "one_line"]
-
 
 def one_line(error: BaseException) -> str:
     """The one line for an exception out of a run; bugs are marked as such and point to the traceback."""

@@ -33,6 +33,15 @@ class Credits:
         return dataclasses.replace(self, value=self.value[:, [column]], variance=self.variance[:, [column]])
 
 
+def units_of(arm: Arm, items: Sequence[Item]) -> Units:
+    """One unit an item, all of one weight."""
+    return Units(
+        section=np.array([arm.task.section(item) for item in items]),
+        cluster=np.array([item.cluster for item in items]),
+        weight=np.ones(len(items)),
+    )
+
+
 def credit(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     """Expected credit of every unit at every k."""
     members: dict[str, list[int]] = {}
@@ -53,11 +62,7 @@ def credit(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
             if draws:
                 variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]
-    units = Units(
-        section=np.array([arm.task.section(item) for item in first]),
-        cluster=np.array([item.cluster for item in first]),
-        weight=np.ones(len(first)),
-    )
+    units = units_of(arm, first)
     subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
     return Credits(units, subset, sizes, value, variance)
 
@@ -128,8 +133,8 @@ def metric_estimates(arm: Arm, pools: Sequence[Pools]) -> dict[str, list[Estimat
     """Numbers that are no mean of credits (macro F1, ROC-AUC), overall and as "section: name", at every k."""
     if not arm.task.metrics:
         return {}
-    section = np.array([arm.task.section(item) for item in arm.items])
-    cluster = np.array([item.cluster for item in arm.items])
+    units = units_of(arm, arm.items)
+    section, cluster = units.section, units.cluster
     gold = np.array([item.gold for item in arm.items])
     groups = {"": np.arange(len(section))}
     if len(set(section)) > 1:
@@ -188,11 +193,7 @@ def extra_estimates(arm: Arm, pools: Sequence[Pools]) -> dict[str, Estimate]:
         return {}
     names = list(rows[0])
     values = np.array([[row[name] for name in names] for row in rows])
-    units = Units(
-        section=np.array([arm.task.section(item) for item in arm.items]),
-        cluster=np.array([item.cluster for item in arm.items]),
-        weight=np.ones(len(arm.items)),
-    )
+    units = units_of(arm, arm.items)
     table = estimates(arm, Credits(units, units.section, np.ones(len(arm.items), int), values, np.zeros_like(values)))
     return {
         (name if section == "overall" else f"{section}: {name}"): dataclasses.replace(per_name[j], metric=name)

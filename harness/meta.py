@@ -61,7 +61,7 @@ def trust(kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequen
         scores, notes = _cross_fitted(items, pools, right, seed)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
-    given = np.concatenate([~np.isnan(p.scores).any(axis=1) & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)])
+    given = np.concatenate([p.usable & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)])
     area = auc(np.concatenate(right)[given] >= 1, np.concatenate(scores)[given])
     return Trust(scores, None if np.isnan(area) else area, notes)
 
@@ -124,7 +124,7 @@ def _cross_fitted(
     uneven = sorted({j.judge for p in pools for j in p.judgments} - even)
     rows = [features(j, j.judge in even) for p in pools for j in p.judgments]
     label = np.concatenate(right) >= 1
-    usable = np.concatenate([~np.isnan(p.scores).any(axis=1) for p in pools])
+    usable = np.concatenate([p.usable for p in pools])
     cluster = np.repeat([i.cluster for i in items], [len(p) for p in pools])
     folds = min(FOLDS, len(set(cluster)))
     if folds < 2:
@@ -138,8 +138,12 @@ def _cross_fitted(
         model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, solver="newton-cholesky"))
         model.fit(x[train], label[train])
         scores[test] = model.decision_function(x[test])
-    notes = [
-        f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
-        " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
-    ]
-    return np.split(scores, np.cumsum([len(p) for p in pools])[:-1]), notes if uneven else []
+    notes = (
+        []
+        if not uneven
+        else [
+            f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
+            " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
+        ]
+    )
+    return np.split(scores, np.cumsum([len(p) for p in pools])[:-1]), notes

@@ -16,8 +16,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from harness import recorded
-from harness.engines.recorded import HUMAN, RecordedEngine
-from harness.types import Item, JudgescaleError, Rules, Strategy, Task
+from harness.engines.recorded import RecordedEngine
+from harness.types import HUMAN, TIES, Item, JudgescaleError, Rules, Strategy, Task
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_K_UP_TO = 8  # longer curves of replayed strategies are read off at 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, …
@@ -47,7 +47,6 @@ class Arm:
         """One line that says how the number was made; equal signatures are comparable numbers."""
         knobs = {f.name: getattr(self.strategy, f.name) for f in dataclasses.fields(self.strategy)}  # type: ignore[arg-type]
         knobs |= {"k": self.k, **({"k_meta": kept(self.k)} if (kept := getattr(self.strategy, "kept", None)) else {})}
-        counted = hasattr(self.strategy, "exact") and all(len(item.responses) <= 2 for item in self.items)
         data = self.engine.data
         rules = f"tie={self.rules.tie},failure={self.rules.failure:g},unusable={self.rules.unusable}"
         parts = {
@@ -58,7 +57,7 @@ class Arm:
             **{name: value for name, value in knobs.items() if name != "unusable"},
             "order": data.meta.get("order", "?"),
             "seed": self.seed,
-            **({} if counted else {"draws": self.draws}),
+            **({} if has_closed_form(self.strategy, self.items) else {"draws": self.draws}),
             "bootstrap": self.resamples,
             "temperature": data.meta.get("temperature", "as recorded"),
             "task": f"{self.task.name}@{self.task.revision}",
@@ -66,6 +65,11 @@ class Arm:
             "judgescale": version(),
         }
         return "|".join(f"{name}:{value}" for name, value in parts.items())
+
+
+def has_closed_form(strategy: Strategy, items: Sequence[Item]) -> bool:
+    """Whether the curve can be counted: a strategy that can, on items of one or two responses."""
+    return hasattr(strategy, "exact") and all(len(item.responses) <= 2 for item in items)
 
 
 @lru_cache
@@ -77,6 +81,12 @@ def digest(path: Path) -> str:
 @lru_cache
 def read_once(path: Path) -> recorded.RecordedSet:
     return recorded.read(path)
+
+
+@lru_cache
+def engine_of(path: Path, judges: tuple[str, ...]) -> RecordedEngine:
+    """One engine for all arms over the same judgments, so that its pools are made once."""
+    return RecordedEngine(read_once(path), judges)
 
 
 def version() -> str:
@@ -93,12 +103,13 @@ def arms(cfg: DictConfig) -> list[Arm]:
     """The arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
     if not isinstance(cfg.engine.path, str):
         raise JudgescaleError("engine.path: name a recorded set (SET.parquet)")
-    data = read_once(resolve(cfg.engine.path))
+    path = resolve(cfg.engine.path)
+    data = read_once(path)
     whole(cfg, "seed", 0)
     seed = whole(cfg, "strategy.seed", 0) if "seed" in cfg.strategy else cfg.seed
     draws, resamples = whole(cfg, "run.draws", 2), whole(cfg, "run.resamples", 100)
     task: Task = build(cfg.task, "task", drop=("recorded",))
-    if (tie := cfg.strategy.get("tie")) not in (None, "zero", "half", "share"):
+    if (tie := cfg.strategy.get("tie")) not in (None, *TIES):
         raise JudgescaleError(f"strategy.tie={tie}: choose zero, half, share or null (the protocol's)")
     rules: Rules = build(
         {"_target_": "harness.types.Rules", **cfg.protocol, **({"tie": tie} if tie else {})}, "protocol"
@@ -108,7 +119,7 @@ def arms(cfg: DictConfig) -> list[Arm]:
         raise JudgescaleError(f"{data.path}: no item for task={task.name}")
     plans = []
     for label, judges in chosen_judges(data, cfg.judge).items():
-        engine = RecordedEngine(data, judges)
+        engine = engine_of(path, judges)
         strategy: Strategy = build(cfg.strategy, "strategy", drop=("tie", "seed"))
         shared = check_items(engine, strategy, items)
         k = strategy.k or shared
@@ -229,8 +240,4 @@ def curve_ks(asked: Sequence[int] | int | None, k: int, shared: int, strategy: S
     every = range(1, max(k, shared) + 1)
     if hasattr(strategy, "exact") or len(every) <= EVERY_K_UP_TO:
         return tuple(every)
-    return tuple(sorted({p for p in every if p in (1, 3) or bin(p)[2:].strip("0") in ("1", "11")} | {k, every[-1]}))
-
-
-def container(cfg: DictConfig) -> Any:
-    return OmegaConf.to_container(cfg, resolve=True)
+    return tuple(sorted({p for p in every if bin(p)[2:].strip("0") in ("1", "11")} | {k, every[-1]}))

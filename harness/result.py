@@ -25,16 +25,17 @@ def summarise(
 ) -> Result:
     """Roll the credits up and set them beside cost, health and published numbers."""
     at = arm.ks.index(arm.k)
-    curves = estimates(arm, credits)
+    curves = by_section = estimates(arm, credits)
     if set(credits.units.section) == {""}:
         curves = {"overall": curves["overall"]}
     metrics = metric_estimates(arm, pools)
     overall = curves["overall"][at]
-    curves |= {name: e for name, e in metrics.items() if ": " not in name}
+    curves = curves | {name: e for name, e in metrics.items() if ": " not in name}
     sections = {name: e[at] for name, e in curves.items() if name != "overall"}
     subsets = {name: e[at] for name, e in metrics.items() if ": " in name} | extra_estimates(arm, pools)
     if set(credits.subset) - {""}:
-        by_subset = estimates(arm, credits, by=credits.subset)
+        same = np.array_equal(credits.subset, credits.units.section)
+        by_subset = by_section if same else estimates(arm, credits, by=credits.subset)
         subsets = {name: e[at] for name, e in by_subset.items() if name != "overall"} | subsets
 
     ours = {name: e.value for name, e in {"overall": overall, **sections}.items()}
@@ -109,8 +110,6 @@ def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) 
         notes.append(f"Published figures of this judge are of strategy={name} at k={k}: no difference is taken.")
     if arm.rules.order != "any" and (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
         notes.append(f"The protocol asks for order {arm.rules.order}; these judgments were shown {order}.")
-    if arm.rules.tie == "zero" and arm.strategy.name == "knockout":
-        notes.append("A tied match is decided by a coin, so ties cost less here than the protocol's zero.")
     sizes = [len(pool) for p in pools for pool in p.values()]
     if min(sizes) != max(sizes):
         notes.append(
@@ -118,8 +117,8 @@ def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) 
         )
     if unused := arm.engine.size - sum(sizes):
         notes.append(f"{unused:,} of {arm.engine.size:,} recorded judgments are about questions this run does not ask.")
-    if getattr(arm.strategy, "rating", "") == "elo":
-        notes.append("The seeded orders of ELO's games are part of the strategy: another seed is another result.")
+    if hasattr(arm.strategy, "caveats"):
+        notes += arm.strategy.caveats(arm.rules)
     if mc_error > 5e-5:
         notes.append(f"Replayed {arm.draws} times an item: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from harness.plan import Arm, arms, container
+from harness.plan import Arm, arms
 from harness.types import Result
 
 PAIRWISE_NOTES = 6  # with more arms on a task, comparing each with the first says little and prints much
@@ -20,12 +20,10 @@ def run(cfgs: Sequence[DictConfig], folder: Path, show: bool = True) -> list[Res
     Raises JudgescaleError, before any work where that is possible.
     """
     planned = [arm for cfg in cfgs for arm in arms(cfg)]
-    from omegaconf import OmegaConf
-
     from harness.report import files, terminal
 
     results = evaluate_all(planned)
-    files.write(results, folder, OmegaConf.to_yaml(OmegaConf.create(container(cfgs[0]))))
+    files.write(results, folder, OmegaConf.to_yaml(cfgs[0], resolve=True))
     if show:
         terminal.show(results, folder, next_commands(results, planned[0].engine.data.path))
     return results

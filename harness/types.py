@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+HUMAN = "human"  # the judge name under which a set keeps its annotators' labels
+TIES = ("zero", "half", "share")  # what a tied decision may earn: nothing, one half, its share 1/m
 STATUSES = ("ok", "unparsed", "truncated", "refused", "failed")
 
 
@@ -87,7 +89,8 @@ class Strategy(Protocol):
 
     Calling it returns the decision, one score a response: (D, n); NaN rows where no judgment was usable. A strategy
     that leaves nothing to chance once the judgments are drawn may have a method `exact` (see voting.py), which gives
-    its whole curve for items of one or two responses without replaying anything.
+    its whole curve for items of one or two responses without replaying anything. A method `caveats(rules)` may return
+    notes that its numbers need.
     """
 
     @property
@@ -118,7 +121,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         for field_name, allowed in (
-            ("tie", ("zero", "half", "share")),
+            ("tie", TIES),
             ("unusable", ("abstain", "plurality")),
             ("order", ("any", "as_is", "random", "balanced", "both")),
         ):

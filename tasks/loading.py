@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
+
 from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError
+from harness.types import Item, JudgescaleError, Record
+
+Label = TypeVar("Label", bound=Hashable)
+
+
+def first_records(data: RecordedSet) -> dict[str, Record]:
+    """prompt -> the first record about it: all of them agree on the item."""
+    first: dict[str, Record] = {}
+    for r in data.records:
+        first.setdefault(r.prompt, r)
+    return first
+
+
+def majority(votes: Sequence[Label], split: Label) -> Label:
+    """The label most annotators gave, or `split` where none has the most."""
+    (top, count), *rest = Counter(votes).most_common()
+    return split if rest and rest[0][1] == count else top
+
+
+def made_for(data: RecordedSet) -> str:
+    return f"the set was made for task={' or '.join(data.meta.get('tasks', ['?']))}"
 
 
 def items_with_gold(data: RecordedSet) -> list[Item]:
     """One item a prompt. Raises JudgescaleError where the set leaves the gold to be derived from human rows."""
-    items: dict[str, Item] = {}
-    for r in data.records:
-        if r.prompt not in items:
-            if r.gold is None:
-                raise JudgescaleError(
-                    f"{data.path}: item {r.prompt} has no gold label, so this task cannot score it; "
-                    f"the set was made for task={' or '.join(data.meta.get('tasks', ['?']))}"
-                )
-            if any(g not in (0, 1) for g in r.gold) or (len(r.gold) > 1 and not any(r.gold)):
-                raise JudgescaleError(f"{data.path}: item {r.prompt}: gold {list(r.gold)} must be 0 or 1 a response,"
-                                      " 1 for every right one")  # fmt: skip
-            items[r.prompt] = Item(r.prompt, r.prompt, r.cluster, r.responses, r.gold, r.subset)
-    return list(items.values())
+    items = []
+    for prompt, r in first_records(data).items():
+        if r.gold is None:
+            raise JudgescaleError(
+                f"{data.path}: item {prompt} has no gold label, so this task cannot score it; {made_for(data)}"
+            )
+        if any(g not in (0, 1) for g in r.gold) or (len(r.gold) > 1 and not any(r.gold)):
+            raise JudgescaleError(
+                f"{data.path}: item {prompt}: gold {list(r.gold)} must be 0 or 1 a response, 1 for every right one"
+            )
+        items.append(Item(prompt, prompt, r.cluster, r.responses, r.gold, r.subset))
+    return items
 
 
 def require_width(data: RecordedSet, items: list[Item], width: int, task: str) -> list[Item]:
@@ -29,6 +52,6 @@ def require_width(data: RecordedSet, items: list[Item], width: int, task: str) -
         if len(item.responses) != width:
             raise JudgescaleError(
                 f"{data.path}: item {item.id} has {len(item.responses)} response(s), task={task} needs {width};"
-                f" the set was made for task={' or '.join(data.meta.get('tasks', ['?']))}"
+                f" {made_for(data)}"
             )
     return items

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.credit import auc, best, f1, same_class
-from harness.engines.recorded import HUMAN
-from harness.types import Item, JudgescaleError, Judgment, Record, Rules
+from harness.types import HUMAN, Item, JudgescaleError, Judgment, Record, Rules
 from tasks import judgebench, pandalm, rewardbench2, vicuna80
 from tasks.loading import items_with_gold
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from harness.recorded import RecordedSet
 from harness.types import Answers, Item, JudgescaleError, Judgment
-
-HUMAN = "human"  # the judge name under which a set keeps its annotators' labels
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.judgments)
 
+    @property
+    def usable(self) -> np.ndarray:
+        """Which of its judgments can be used: (n,)."""
+        return ~np.isnan(self.scores).any(axis=1)
+
     def take(self, rows: np.ndarray) -> Pool:
         """These of its judgments, in this order."""
         judgments, shown = tuple(self.judgments[i] for i in rows), tuple(self.shown[i] for i in rows)
@@ -39,6 +42,7 @@ class RecordedEngine:
 
     data: RecordedSet
     judges: tuple[str, ...]
+    _pools: dict[tuple[str, tuple[str, ...]], Pool] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _index(self) -> Mapping[tuple[str, frozenset[str]], list[tuple[tuple[str, ...], Judgment]]]:
@@ -60,19 +64,12 @@ class RecordedEngine:
         Raises JudgescaleError where nothing was recorded, naming the set, the item and what there is.
         """
         names = tuple(item.responses[i] for i in question)
-        found = self._index.get((item.prompt, frozenset(names)))
-        if not found:
-            raise JudgescaleError(self._missing(item, names))
-        found = sorted(found, key=lambda f: (f[1].sample, f[1].judge, f[1].variant, f[0]))
-        scores = np.full((len(found), len(names)), np.nan)
-        meta = np.full(len(found), np.nan)
-        for row, (shown, judgment) in enumerate(found):
-            if judgment.scores is not None:
-                by_name = dict(zip(shown, judgment.scores, strict=True))
-                scores[row] = [by_name[name] for name in names]
-            if judgment.meta is not None:
-                meta[row] = judgment.meta
-        return Pool(tuple(j for _, j in found), tuple(shown for shown, _ in found), scores, meta)
+        if (item.prompt, names) not in self._pools:
+            found = self._index.get((item.prompt, frozenset(names)))
+            if not found:
+                raise JudgescaleError(self._missing(item, names))
+            self._pools[item.prompt, names] = _pool(names, found)
+        return self._pools[item.prompt, names]
 
     def _missing(self, item: Item, names: tuple[str, ...]) -> str:
         who = self.judges[0] if len(self.judges) == 1 else f"none of {len(self.judges)} judges"
@@ -102,6 +99,19 @@ class RecordedEngine:
                 f"strategy.k={k} asks for more than was recorded: set {self.data.name}, item {item.id} has {have}"
                 f" judgment(s) of this question; use strategy.k={have} or less"
             )
+
+
+def _pool(names: Sequence[str], found: Sequence[tuple[tuple[str, ...], Judgment]]) -> Pool:
+    found = sorted(found, key=lambda f: (f[1].sample, f[1].judge, f[1].variant, f[0]))
+    scores = np.full((len(found), len(names)), np.nan)
+    meta = np.full(len(found), np.nan)
+    for row, (shown, judgment) in enumerate(found):
+        if judgment.scores is not None:
+            by_name = dict(zip(shown, judgment.scores, strict=True))
+            scores[row] = [by_name[name] for name in names]
+        if judgment.meta is not None:
+            meta[row] = judgment.meta
+    return Pool(tuple(j for _, j in found), tuple(shown for shown, _ in found), scores, meta)
 
 
 class Replay:

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.recorded import describe, formats
 from harness.recorded.importing import import_files
 from harness.recorded.sets import read, shipped
-from harness.types import JudgescaleError
+from harness.types import HUMAN, JudgescaleError
 
 EXPLAIN = """\
 A recorded set is one small Parquet file of judgments that somebody already paid for: scores, verdicts, labels and ids,
@@ -98,7 +98,7 @@ def _import(options: argparse.Namespace) -> None:
     records, meta, notes = import_files(options.format, options.files, options.out, options)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    judges = {record.judgment.judge for record in records} - {describe.HUMAN}
+    judges = {record.judgment.judge for record in records} - {HUMAN}
     items = len({record.prompt for record in records})
     lost = sum(record.judgment.scores is None for record in records)
     without = f" ({lost:,} without scores)" if lost else ""
@@ -106,7 +106,7 @@ def _import(options: argparse.Namespace) -> None:
     path = f"engine.path={options.out}"
     if re.search(r"[^\w./-]", str(options.out)):  # Hydra's grammar and the shell each need their quotes
         path = shlex.quote(f"engine.path='{options.out}'")
-    labelled = all(r.gold is not None for r in records) or any(r.judgment.judge == describe.HUMAN for r in records)
+    labelled = all(r.gold is not None for r in records) or any(r.judgment.judge == HUMAN for r in records)
     run = f"Run: python run.py engine=recorded {path} task={meta['tasks'][0]}"
     if not judges:
         run = "It has labels but no judge: give the judges' files too."

@@ -6,9 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.types import Record
-
-HUMAN = "human"
+from harness.types import HUMAN, Record
 
 
 @dataclass(frozen=True)

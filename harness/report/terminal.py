@@ -19,7 +19,7 @@ from harness.report import (
     percent,
     plain,
     points,
-)  # fmt: skip
+)
 from harness.types import Result
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.types import Ask, JudgescaleError
+from harness.types import Ask, JudgescaleError, Rules
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Elo:
 
     def judgments(self, n: int) -> int:
         return (self.k or 0) * n * (n - 1) // 2
+
+    def caveats(self, rules: Rules) -> list[str]:
+        if self.rating != "elo":
+            return []
+        return ["The seeded orders of ELO's games are part of the strategy: another seed is another result."]
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         pairs = np.array(self.questions(n))

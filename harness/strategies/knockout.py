@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.types import Ask
+from harness.types import Ask, Rules
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Knockout:
 
     def judgments(self, n: int) -> int:
         return (self.k or 0) * (n - 1)
+
+    def caveats(self, rules: Rules) -> list[str]:
+        if rules.tie != "zero":
+            return []
+        return ["A tied match is decided by a coin, so ties cost less here than the protocol's zero."]
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Rounds survived, (D, n): the champion's is the largest. NaN where no judgment of any match was usable."""

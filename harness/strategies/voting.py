@@ -56,8 +56,13 @@ def vote(scores: np.ndarray, unusable: str = "abstain") -> np.ndarray:
 
 def verdict_counts(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many of the k judgments favour the first option, and how many the second: (D,) each."""
-    margin = 2 * scores[..., 0] - 1 if scores.shape[2] == 1 else scores[..., 0] - scores[..., 1]
-    return (margin > 0).sum(axis=1), (margin < 0).sum(axis=1)
+    margins = margin(scores)
+    return (margins > 0).sum(axis=1), (margins < 0).sum(axis=1)
+
+
+def margin(scores: np.ndarray) -> np.ndarray:
+    """By how much the first of two options is favoured; a lone response's two are yes and no: (…, m <= 2) to (…)."""
+    return 2 * scores[..., 0] - 1 if scores.shape[-1] == 1 else scores[..., 0] - scores[..., 1]
 
 
 def _top_votes(scores: np.ndarray) -> np.ndarray:

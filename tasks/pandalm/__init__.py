@@ -5,30 +5,28 @@ Accuracy and macro F1 over the three classes. An unusable verdict is wrong, and 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import numpy as np
 
 from harness.credit import f1, same_class
-from harness.engines.recorded import HUMAN
 from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError, Record, Task
+from harness.types import HUMAN, Item, JudgescaleError, Task
+from tasks.loading import first_records, majority
+
+TIE: tuple[float, ...] = (0.5, 0.5)  # nobody is better
 
 
 def load(data: RecordedSet) -> list[Item]:
     votes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    first: dict[str, Record] = {}
     for r in data.records:
-        first.setdefault(r.prompt, r)
         if r.judgment.judge == HUMAN and r.judgment.scores is not None:
             votes[r.prompt].append(tuple(s for _, s in sorted(zip(r.judgment.shown, r.judgment.scores, strict=True))))
     items = []
-    for prompt, r in first.items():
-        (gold, count), *rest = Counter(votes[prompt]).most_common() or [((), 0)]
-        if count == 0 or len(gold) != 2:
+    for prompt, r in first_records(data).items():
+        gold = majority(votes[prompt], split=TIE) if votes[prompt] else ()
+        if len(gold) != 2:
             raise JudgescaleError(f'{data.path}: item {prompt} has no label of two responses by judge "{HUMAN}"')
-        if rest and rest[0][1] == count:
-            gold = (0.5, 0.5)  # no majority: nobody is better
         items.append(Item(prompt, prompt, r.cluster, r.responses, gold, r.subset))
     return items
 

@@ -8,15 +8,15 @@ tie one half). Any set imported with `tournament` runs here, whatever its number
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from itertools import combinations
 
 import numpy as np
 
 from harness.credit import best
-from harness.engines.recorded import HUMAN
 from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError, Record, Task
+from harness.types import HUMAN, Item, JudgescaleError, Task
+from tasks.loading import first_records, majority
 
 Pair = tuple[str, str]
 
@@ -32,22 +32,14 @@ def human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
             votes[r.prompt, (a, b)].append(x)
     labels: dict[str, dict[Pair, float]] = defaultdict(dict)
     for (prompt, pair), given in votes.items():
-        (top, count), *rest = Counter(given).most_common()
-        labels[prompt][pair] = 0.5 if rest and rest[0][1] == count else top
+        labels[prompt][pair] = majority(given, split=0.5)
     if not labels:
         raise JudgescaleError(f'{data.path}: no pairwise labels by judge "{HUMAN}" to score against; import them too')
     return labels
 
 
-def _first_records(data: RecordedSet) -> dict[str, Record]:
-    first: dict[str, Record] = {}
-    for r in data.records:
-        first.setdefault(r.prompt, r)
-    return first
-
-
 def load_pairs(data: RecordedSet) -> list[Item]:
-    first = _first_records(data)
+    first = first_records(data)
     return [
         Item(f"{prompt}/{a}-vs-{b}", prompt, first[prompt].cluster, (a, b), (label, 1 - label), first[prompt].subset)
         for prompt, labelled in human_labels(data).items()
@@ -57,7 +49,7 @@ def load_pairs(data: RecordedSet) -> list[Item]:
 
 
 def load_best(data: RecordedSet) -> list[Item]:
-    first, items = _first_records(data), []
+    first, items = first_records(data), []
     for prompt, labelled in human_labels(data).items():
         responses = first[prompt].responses
         points = np.zeros(len(responses))

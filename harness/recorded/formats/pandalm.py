@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.recorded.source import Imported, Row, Source, need, text_key, wrong
-from harness.types import Judgment, Record
+from harness.types import HUMAN, Judgment, Record
 
 SUMMARY = "PandaLM: testset-v1.json plus judges' result files"
 EXAMPLE = "import pandalm testset-v1.json pandalm-7b-testset-v1.json --out pandalm.parquet"
@@ -72,7 +72,7 @@ def _rows(sources: Sequence[Source], options: argparse.Namespace) -> Iterator[Ro
                 continue  # a result file that repeats the test set adds no annotators
             items[prompt] = pair
             for sample, annotator in enumerate(_annotators(row)):
-                yield Row(_record(prompt, pair, "human", sample, row[annotator], None), source, number)
+                yield Row(_record(prompt, pair, HUMAN, sample, row[annotator], None), source, number)
     if not items:
         wrong(sources[0], None, "annotator1", "no file has the annotators' labels; add testset-v1.json to the files")
     results = [(source, field) for source in sources if (field := _field(source, options.field)) is not None]

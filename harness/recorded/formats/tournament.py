@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.recorded.source import Imported, Row, Source, need, wrong
-from harness.types import Judgment, Record
+from harness.types import HUMAN, Judgment, Record
 
 SUMMARY = "pairwise tournaments: answer_A-vs-answer_B-JUDGE-reviewer files, human labels beside them"
 EXAMPLE = "import tournament data/vicuna80/ --out vicuna80.parquet"
@@ -27,7 +27,6 @@ NAMED_BY_PATH = True  # two files may well hold the same verdicts about differen
 
 NAME = re.compile(r"^answer([_-])(.+?)-vs-answer[_-](.+)-reviewer[^/]*$")
 SCORES: dict[float, tuple[float, float]] = {1: (1.0, 0.0), 2: (0.0, 1.0), 3: (0.5, 0.5)}
-HUMAN = "human"
 
 
 class Match(NamedTuple):
