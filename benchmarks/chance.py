@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.estimates import by_unit, units_of
-from harness.statistics import rollup
-from harness.types import Item
+from judgescale.harness.evaluation.estimates import by_unit, units_of
+from judgescale.harness.stats.intervals import rollup
+from judgescale.harness.types import Item
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -80,7 +80,7 @@ def derived(case: Case, arm: list[str]) -> dict[str, float]:
     """Section -> what the items' units should earn, and "overall"."""
     from hydra import compose, initialize_config_dir
 
-    from harness.plan import arms
+    from judgescale.harness.plan import arms
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         (plan,) = (p.arm for p in arms(compose("config", arm)))  # type: ignore[union-attr]
@@ -120,8 +120,11 @@ def main() -> None:
         for name in (name for name in by_hand if name in by_chance):
             expected, values = by_hand[name], by_chance[name]
             error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-            print(f"| {case.task} | {case.about} | {name} | {100 * expected:.1f} |"
-                  f" {100 * values.mean():.1f} ± {100 * error:.1f} |", flush=True)  # fmt: skip
+            print(
+                f"| {case.task} | {case.about} | {name} | {100 * expected:.1f} |"
+                f" {100 * values.mean():.1f} ± {100 * error:.1f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

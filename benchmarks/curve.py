@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a checkout too
 
-from harness.scaling import Outcome, meta_curve, vote_curve
+from judgescale.harness.stats.counting import Outcome, meta_curve, vote_curve
 
 DRAWS = 1000
 

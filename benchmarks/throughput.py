@@ -49,9 +49,12 @@ async def bare(url: str, requests: int) -> None:
 
         async def ask(number: int) -> None:
             body = {
-                "model": "m", "messages": [{"role": "user", "content": f"{number} {PROMPT}"}],
-                "temperature": 1.0, "max_tokens": 100, "seed": number,
-            }  # fmt: skip
+                "model": "m",
+                "messages": [{"role": "user", "content": f"{number} {PROMPT}"}],
+                "temperature": 1.0,
+                "max_tokens": 100,
+                "seed": number,
+            }
             async with session.post(f"{url}/chat/completions", json=body) as response:
                 assert json.loads(await response.read())["choices"][0]["message"]["content"]
 
@@ -59,9 +62,9 @@ async def bare(url: str, requests: int) -> None:
 
 
 async def engine(url: str, requests: int, n: int) -> None:
-    """harness.engines.openai alone: nothing is stored or parsed."""
-    from harness.engines.openai import OpenAI
-    from harness.types import Request, Sampling
+    """judgescale.harness.engines.openai alone: nothing is stored or parsed."""
+    from judgescale.harness.engines.openai import OpenAI
+    from judgescale.harness.types import Request, Sampling
 
     sampling = Sampling(temperature=1.0, max_tokens=100)
     async with OpenAI(model="m", base_url=url, concurrency=IN_FLIGHT) as made:
@@ -78,16 +81,25 @@ def harness(url: str, requests: int, n: int) -> None:
     """A live run of voting@n end to end: prompts, store, parsing and progress bar; one request an item."""
     from rich.console import Console
 
-    from harness.buying import Purchase, Terms, Voice, buy
-    from harness.engines.openai import OpenAI
-    from harness.judges.pairwise import Pairwise
-    from harness.report import terminal
-    from harness.strategies.voting import Voting
-    from harness.types import Item, Sampling
+    from judgescale.harness.engines.openai import OpenAI
+    from judgescale.harness.judges.pairwise import Pairwise
+    from judgescale.harness.live.buying import Purchase, Terms, Voice, buy
+    from judgescale.harness.report import terminal
+    from judgescale.harness.strategies.voting import Voting
+    from judgescale.harness.types import Item, Sampling
 
     words = "word " * 60
     items = tuple(
-        Item(f"{i}", f"{i}", f"{i}", ("a", "b"), (1.0, 0.0), "", (("user", f"{i}?"),), (f"{words}a", f"{words}b"))
+        Item(
+            id=f"{i}",
+            prompt=f"{i}",
+            cluster=f"{i}",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            subset="",
+            conversation=(("user", f"{i}?"),),
+            texts=(f"{words}a", f"{words}b"),
+        )
         for i in range(requests)
     )
     voice = Voice(OpenAI(model="m", base_url=url, concurrency=IN_FLIGHT), Sampling(temperature=1.0, max_tokens=100))

@@ -63,12 +63,13 @@ def bare(args: argparse.Namespace) -> Arm:
 
 def live(args: argparse.Namespace) -> Arm:
     """A live run of voting@k end to end: store, parsing and the counting behind the progress bar."""
-    from harness.buying import Purchase, Voice, _run
-    from harness.engines.vllm import Vllm
-    from harness.meter import Meter
-    from harness.store import Store
-    from harness.strategies.voting import Voting
-    from harness.types import Item, Output, Reading, Request, Sampling
+    from judgescale.harness.contracts import Reading
+    from judgescale.harness.engines.vllm import Vllm
+    from judgescale.harness.live.buying import Purchase, Voice, _run
+    from judgescale.harness.live.meter import Meter
+    from judgescale.harness.store import Store
+    from judgescale.harness.strategies.voting import Voting
+    from judgescale.harness.types import Item, Output, Request, Sampling
 
     class Fixed(Vllm):
         """Ignores end-of-text, because the arms must write equally much; stays up between rounds."""
@@ -99,7 +100,10 @@ def live(args: argparse.Namespace) -> Arm:
         def read(self, item: Item, shown: tuple[int, ...], outputs: Sequence[Output]) -> Reading:
             return Reading("ok", (1.0,))
 
-    items = tuple(Item(text, text, text, ("r",), (1.0,)) for text in prompts(args.prompts, args.words))
+    items = tuple(
+        Item(id=text, prompt=text, cluster=text, responses=("r",), gold=(1.0,))
+        for text in prompts(args.prompts, args.words)
+    )
     sampling = Sampling(temperature=1.0, max_tokens=args.tokens)
 
     async def round_(one: Fixed) -> tuple[int, float]:

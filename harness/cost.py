@@ -7,11 +7,12 @@ several judgments is counted once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
-from harness.types import Call, JudgescaleError
+from judgescale.harness.types import Call, JudgescaleError
 
 
 class Tokens(NamedTuple):
@@ -44,6 +45,24 @@ class Price:
         cached = self.input if self.cached is None else self.cached
         fresh = tokens.prompt - tokens.cached
         return (fresh * self.input + tokens.cached * cached + tokens.completion * self.output) / 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """Hold what a live run did and paid, for all of its arms together, once it is over."""
+
+    prices: Mapping[str, Price | None]  # of every model that was asked, by role
+    active_parameters: Mapping[str, float | None]
+    seconds: float | None  # that this arm took; None where other arms or runs had a part in it
+    run_seconds: float  # from the first request to the last answer
+    bought: int  # answers that the run paid for
+    reused: int  # answers that the store had
+    tokens: Tokens  # of the answers bought
+    dollars: float  # the most that it may have been, where an engine does not count
+    trouble: str | None  # why an engine gave up on an answer, the last time
+    faults: Mapping[str, int]  # of the engines
+    store: Path  # where the answers are
+    notes: tuple[str, ...] = ()
 
 
 def flops(active_parameters: float, tokens: Tokens) -> float:

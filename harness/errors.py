@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError
 
 
 def one_line(error: BaseException) -> str:

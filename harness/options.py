@@ -7,13 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError
 
-ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent  # of conf/, tasks/ and results/: the checkout, or the installed package
 
 SPOKEN = {int: "a whole number", float: "a number", str: "a word", type(None): "null"}
 
@@ -33,6 +35,29 @@ def build(cfg: Mapping[Any, Any] | DictConfig, group: str, drop: Sequence[str] =
         raise JudgescaleError(
             f"{group}.{unknown[1]}: {cfg['_target_']} has no such option" if unknown else f"{group}: {reason}"
         ) from None
+
+
+def make(kind: type[T], options: Mapping[Any, Any] | DictConfig, group: str) -> T:
+    """Make a dataclass of ours out of a config; JudgescaleError as `build` raises it."""
+    made: T = build({"_target_": f"{kind.__module__}.{kind.__qualname__}", **options}, group)
+    return made
+
+
+def load_choice(group: str, name: str) -> dict[str, Any]:
+    """Load one YAML of a config group, NAME.yaml in conf/GROUP/, from wherever Hydra looks for configs.
+
+    Raises JudgescaleError where there is none.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+
+    hydra, path = GlobalHydra.instance(), f"{group}/{name}.yaml"
+    if hydra.is_initialized():
+        for source in hydra.config_loader().get_sources():
+            if source.scheme() in ("file", "pkg") and source.is_config(path):
+                return OmegaConf.to_container(source.load_config(path).config)  # type: ignore[return-value]
+    elif (ROOT / "conf" / path).is_file():
+        return OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / path))  # type: ignore[return-value]
+    raise JudgescaleError(f"{group}={name}: there is no {path} in conf/ or in the folder of --config-dir")
 
 
 def typed(options: Any, group: str) -> Any:

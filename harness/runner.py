@@ -1,4 +1,4 @@
-"""One run: plan every arm, evaluate them, write what was found and show it."""
+"""One run: plan every arm, buy what is missing, evaluate, write what was found and show it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from harness.arm import Arm
-from harness.buying import Bought, Purchase, Terms
-from harness.meter import Meter
-from harness.plan import LiveArm, arms, terms
-from harness.suite import Found, Suite, overall
-from harness.types import JudgescaleError, Result
+from judgescale.harness.arm import Arm
+from judgescale.harness.live.buying import Delivery, Purchase, SpendingLimits
+from judgescale.harness.live.meter import Meter
+from judgescale.harness.plan import LiveArm, plan_arms, read_limits
+from judgescale.harness.suite import Found, Suite, average_headlines
+from judgescale.harness.types import JudgescaleError, Result
 
 PAIRWISE_NOTES = 6  # with more arms on a task, comparing each with the first says little and prints much
 
@@ -30,26 +30,26 @@ def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, sh
 
     Raises JudgescaleError, before any work where that is possible; what was bought until then is kept.
     """
-    planned = [arm for cfg in cfgs for arm in arms(cfg)]
-    agreed = terms(cfgs[0])
+    planned = [arm for cfg in cfgs for arm in plan_arms(cfg)]
+    limits = read_limits(cfgs[0])
     if cfgs[0].run.dry:
-        dry_run([p for p in planned if isinstance(p, LiveArm)], agreed)
+        show_estimates([p for p in planned if isinstance(p, LiveArm)], limits)
         return []
-    from harness.report import files, terminal
+    from judgescale.harness.report import files, next_commands, terminal
 
-    with claimed(folder) as own:
-        filled = bought(planned, agreed)
-        results = evaluate_all(filled, suite)
+    with lock_run_folder(folder) as own:
+        arms = buy_missing(planned, limits)
+        results = evaluate_all(arms, suite)
         files.write(results, own, OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None))
-        write_sets(filled, own)
+        write_sets(arms, own)
     if show:
-        terminal.show(results, own, next_commands(results[-len(filled) :], filled[0], own))
+        terminal.show(results, own, next_commands.suggest(results[-len(arms)], arms[0], own))
     return results
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Path]:
-    """The folder, or folder-2, -3, … while another run is at work in it: two may start in the same second.
+def lock_run_folder(folder: Path) -> Iterator[Path]:
+    """Take the folder, or folder-2, -3, … while another run is at work in it: two may start in the same second.
 
     Nothing is left of it where nothing was written.
     """
@@ -72,10 +72,10 @@ def claimed(folder: Path) -> Iterator[Path]:
         return
 
 
-def bought(planned: Sequence[Arm | LiveArm], agreed: Terms) -> list[Arm]:
-    """The arms, live ones with the judgments that they needed."""
-    from harness.buying import buy
-    from harness.report import terminal
+def buy_missing(planned: Sequence[Arm | LiveArm], limits: SpendingLimits) -> list[Arm]:
+    """Return the arms, live ones with the judgments that they needed: from the store, or bought."""
+    from judgescale.harness.live.buying import buy
+    from judgescale.harness.report import terminal
 
     orders = [p for p in planned if isinstance(p, LiveArm)]
     if not orders:
@@ -90,24 +90,24 @@ def bought(planned: Sequence[Arm | LiveArm], agreed: Terms) -> list[Arm]:
 
     with terminal.buying(items) as show:
         try:
-            paid = iter(buy([o.purchase for o in orders], agreed, watch))
+            deliveries = iter(buy([o.purchase for o in orders], limits, watch))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted{kept(answers, agreed)}") from None
+            raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(answers, limits)}") from None
         except JudgescaleError as error:
-            raise JudgescaleError(f"{error}{kept(answers, agreed)}") from None
-    filled = []
+            raise JudgescaleError(f"{error}{tell_what_is_kept(answers, limits)}") from None
+    arms = []
     for plan in planned:
         if isinstance(plan, LiveArm):
-            check_usable(plan.purchase, of_arm := next(paid))
-            plan = plan.filled(of_arm)
-        filled.append(plan)
-    return filled
+            check_usable(plan.purchase, delivery := next(deliveries))
+            plan = plan.fill(delivery)
+        arms.append(plan)
+    return arms
 
 
-def check_usable(purchase: Purchase, bought: Bought) -> None:
+def check_usable(purchase: Purchase, delivery: Delivery) -> None:
     """Raise JudgescaleError where not one judgment could be used, or not one was scored by the meta RM."""
-    judgments, trouble = [r.judgment for r in bought.data.records], bought.meter.trouble
-    texts = f"; read them with python -m harness.store export {bought.data.path} FILE.parquet"
+    judgments, trouble = [r.judgment for r in delivery.data.records], delivery.meter.trouble
+    texts = f"; read them with judgescale store export {delivery.data.path} FILE.parquet"
     counts = Counter(j.status for j in judgments)
     if not counts["ok"]:
         raise JudgescaleError(
@@ -115,33 +115,34 @@ def check_usable(purchase: Purchase, bought: Bought) -> None:
             + ", ".join(f"{count:,} {status}" for status, count in counts.items())
             + (f"; the last failure: {trouble}" if trouble else "")
             + ("; judge.sampling.max_tokens cuts them" if counts["truncated"] else "")
-            + (texts if bought.meter.bought + bought.meter.reused else "")
+            + (texts if delivery.meter.bought + delivery.meter.reused else "")
         )
     if purchase.meta and all(j.meta is None for j in judgments):
         model = purchase.meta[1].engine.model
         raise JudgescaleError(f"no answer of meta.model={model} held a score; see meta.sampling.max_tokens{texts}")
 
 
-def kept(answers: int, agreed: Terms) -> str:
-    """What a run that stopped early leaves behind."""
+def tell_what_is_kept(answers: int, limits: SpendingLimits) -> str:
+    """Say what a run that stopped early leaves behind."""
     if not answers:
         return ""
     told = "1 answer is" if answers == 1 else f"{answers:,} answers are"
-    return f"; {told} in {agreed.store}, and the same command goes on from there"
+    return f"; {told} in {limits.store}, and the same command goes on from there"
 
 
-def dry_run(orders: Sequence[LiveArm], agreed: Terms) -> None:
-    """Print what the live arms would buy."""
-    from harness.buying import estimate
-    from harness.report import terminal
+def show_estimates(orders: Sequence[LiveArm], limits: SpendingLimits) -> None:
+    """Print what the live arms would buy, and buy nothing."""
+    from judgescale.harness.live.buying import estimate_costs
+    from judgescale.harness.report import terminal
 
     purchases = [o.purchase for o in orders]
     second = any(p.meta or p.scorer for p in purchases)
     rows = [
-        (o.purchase.label, o.arm.strategy.name, o.purchase.name, e) for o, e in zip(orders, estimate(purchases, agreed))
+        (o.purchase.label, o.arm.strategy.name, o.purchase.name, e)
+        for o, e in zip(orders, estimate_costs(purchases, limits))
     ]
     notes = ["a meta RM or scorer reads other models' answers: as long as they can be"] if second else []
-    unpriced = {v.engine.model for p in purchases for v in p.voices.values() if v.price is None}
+    unpriced = {spec.engine.model for p in purchases for spec in p.models.values() if spec.price is None}
     if unpriced:
         notes.append(
             f"dollars: no price of {', '.join(sorted(unpriced))}; 'judge.price={{input: …, output: …}}' gives one"
@@ -149,67 +150,45 @@ def dry_run(orders: Sequence[LiveArm], agreed: Terms) -> None:
     terminal.show_dry(rows, notes)
 
 
-def write_sets(filled: Sequence[Arm], folder: Path) -> None:
-    """The judgments of each live arm as a recorded set, to be replayed by anybody without its judge."""
-    from harness.recorded import write
+def write_sets(arms: Sequence[Arm], folder: Path) -> None:
+    """Write the judgments of each live arm as a recorded set, which anybody can replay without its judge."""
+    from judgescale.harness.recorded import write
 
-    live = [arm for arm in filled if arm.live]
+    live = [arm for arm in arms if arm.bill]
     for number, arm in enumerate(live, 1):
         name = "recorded.parquet" if len(live) == 1 else f"recorded-{number}.parquet"
-        write(folder / name, arm.engine.data.records, arm.engine.data.meta)
+        write(folder / name, arm.judgments.data.records, arm.judgments.data.meta)
 
 
-def evaluate_all(planned: Sequence[Arm], suite: Suite | None = None) -> list[Result]:
+def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result]:
     """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
-    from harness.estimates import difference
-    from harness.evaluate import evaluate
-    from harness.report import terminal
+    from judgescale.harness.evaluation.estimates import compare
+    from judgescale.harness.evaluation.evaluate import evaluate
+    from judgescale.harness.report import terminal
 
     found = []
-    with terminal.progress("judging", sum(len(arm.items) * len(arm.ks) for arm in planned)) as bar:
-        for arm in planned:
+    with terminal.progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
+        for arm in arms:
             found.append((arm, *evaluate(arm, lambda: bar.advance(bar.task_ids[0]))))
-    results = overall(suite, found) if suite else []
+    results = average_headlines(suite, found) if suite else []
     groups: dict[tuple[str, Path], list[Found]] = {}
     for one in found:
-        groups.setdefault((one[0].task.name, one[0].engine.data.path), []).append(one)
+        groups.setdefault((one[0].task.name, one[0].judgments.data.path), []).append(one)
     for same in groups.values():
         (first, result, base), *others = same
         results.append(result)
         for arm, result, credits in others:
             notes = list(result.notes)
-            told = arm.strategy.name == "meta_voting" and first.strategy.name == "voting" and arm.k == first.k
+            told = arm.strategy.baseline() == first.strategy  # its own evaluation compared them
             if not told and len(same) <= PAIRWISE_NOTES and np.array_equal(credits.units.cluster, base.units.cluster):
-                names = [label(arm, first), label(first, arm)]
+                names = [name_beside(arm, first), name_beside(first, arm)]
                 at_k = [c.at(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
-                notes.append(difference(arm, " - ".join(names), *at_k))
+                notes.append(compare(arm, " - ".join(names), *at_k))
             results.append(replace(result, notes=notes))
     return results
 
 
-def label(arm: Arm, other: Arm) -> str:
-    """What an arm is called beside another: by its judge if these differ, and by its protocol if these do."""
+def name_beside(arm: Arm, other: Arm) -> str:
+    """Name an arm beside another: by its judge if these differ, and by its protocol if these do."""
     name = arm.judge if arm.judge != other.judge else f"{arm.strategy.name} at k={arm.k}"
     return name if arm.rules.name == other.rules.name else f"{name} by protocol={arm.rules.name}"
-
-
-def next_commands(results: Sequence[Result], arm: Arm, folder: Path) -> list[str]:
-    """Two commands worth trying after this run."""
-    first, data = results[0], arm.engine.data.path
-    task = first.task if arm.rules.name == arm.task.name else f"{first.task} protocol={arm.rules.name}"
-    if arm.live:
-        recorded = next(iter(sorted(folder.glob("recorded*.parquet"))))
-        others = {"single": "voting", "voting": "single", "meta_voting": "voting", "elo": "knockout"}
-        strategy = others.get(first.strategy, first.strategy)
-        replay = f"python run.py task={task} engine.path={recorded} strategy={strategy}"
-        return [replay, f"python -m harness.store show {data}"]
-    if first.task.startswith("vicuna80"):
-        return [
-            "python run.py -m strategy=single,voting,meta_voting,elo,knockout",
-            "python run.py experiment=rewardbench2_scalar",
-        ]
-    source = "" if data.parent.name == "recorded" else f" engine.path={data}"
-    other = {"voting": "meta_voting", "single": "voting"}.get(first.strategy, "single")
-    if max(point.k for point in first.curve) > 1 or first.strategy == "single":
-        return [f"python run.py task={task}{source} strategy={other}", "python run.py --help"]
-    return ["python run.py", "python run.py --help"]

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from harness import published
-from harness.arm import Arm, version
-from harness.comparable import as_published
-from harness.estimates import Credits
-from harness.statistics import bootstrap, interval
-from harness.types import CurvePoint, Estimate, JudgescaleError, Result
+from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.estimates import Credits
+from judgescale.harness.published import lists as published
+from judgescale.harness.published.comparable import is_as_published
+from judgescale.harness.signature import find_version
+from judgescale.harness.stats.intervals import bootstrap, interval
+from judgescale.harness.types import CurvePoint, Estimate, JudgescaleError, Result
 
 Found = tuple[Arm, Result, Credits]
 
@@ -34,7 +35,7 @@ class Suite:
     cfg: DictConfig  # that its members' configs are made from
 
 
-def suite(cfg: DictConfig) -> Suite | None:
+def read_suite(cfg: DictConfig) -> Suite | None:
     """The suite that a config chooses as its task, its members with the paths that were given for them; else None."""
     if "suite" not in cfg.task:
         return None
@@ -52,7 +53,7 @@ def suite(cfg: DictConfig) -> Suite | None:
     return Suite(options["name"], tuple(map(tuple, members)), mean, options["metrics"] or {}, options["published"], cfg)
 
 
-def overall(suite: Suite, found: Sequence[Found]) -> list[Result]:
+def average_headlines(suite: Suite, found: Sequence[Found]) -> list[Result]:
     """For every judge that did all of the suite: the plain mean of its headlines, with each member as a section.
 
     Several where it did so in several ways: the first arms of every task belong together, then the second ones.
@@ -62,40 +63,54 @@ def overall(suite: Suite, found: Sequence[Found]) -> list[Result]:
         way = next(i for i in count() if f[0].task.name not in ways.get((f[0].judge, i), {}))
         ways.setdefault((f[0].judge, way), {})[f[0].task.name] = f
     wanted = set(suite.mean)
-    return [mean(suite, list(own.values())) for own in ways.values() if wanted and wanted <= own.keys()]
+    return [average_judge(suite, list(own.values())) for own in ways.values() if wanted and wanted <= own.keys()]
 
 
-def mean(suite: Suite, found: Sequence[Found]) -> Result:
+def average_judge(suite: Suite, found: Sequence[Found]) -> Result:
     """One judge's mean; benchmarks are resampled independently of each other."""
-    counted = [f for f in found if f[0].task.name in suite.mean]
+    averaged = [f for f in found if f[0].task.name in suite.mean]
     results = [result for _, result, _ in found]
-    k = {r.k for _, r, _ in counted}
-    shared = set.intersection(*(set(_curve(r)) for _, r, _ in counted))
-    headline = _mean(counted, [r.k for _, r, _ in counted])
+    k = {r.k for _, r, _ in averaged}
+    shared = set.intersection(*(set(_curve(r)) for _, r, _ in averaged))
+    headline = _mean(averaged, [r.k for _, r, _ in averaged])
     first = results[0]
     members = hashlib.sha256("\n".join(r.signature for r in results).encode()).hexdigest()[:8]
-    beside = published.beside(suite.published, first.judge, {"overall": headline.value}) if suite.published else []
-    if not all(as_published(arm) for arm, _, _ in counted):
+    beside = published.set_beside(suite.published, first.judge, {"overall": headline.value}) if suite.published else []
+    if not all(is_as_published(arm) for arm, _, _ in averaged):
         beside = [replace(p, delta=None) for p in beside]
     return replace(
         first,
-        strategy="+".join(dict.fromkeys(r.strategy for r in results)), task=suite.name, k=max(k),
+        strategy="+".join(dict.fromkeys(r.strategy for r in results)),
+        task=suite.name,
+        k=max(k),
         items=sum(r.items for r in results),
-        signature="|".join((
-            f"judge:{first.judge}", f"suite:{suite.name}", f"mean:{'+'.join(suite.mean)}", f"protocol:{_rule(found)}",
-            f"k:{'+'.join(map(str, sorted(k)))}", f"members:{len(results)}@{members}", f"judgescale:{version()}",
-        )),
-        headline=headline, sections=dict(_section(suite, r) for r in results), subsets={},
+        signature="|".join(
+            (
+                f"judge:{first.judge}",
+                f"suite:{suite.name}",
+                f"mean:{'+'.join(suite.mean)}",
+                f"protocol:{_rule(found)}",
+                f"k:{'+'.join(map(str, sorted(k)))}",
+                f"members:{len(results)}@{members}",
+                f"judgescale:{find_version()}",
+            )
+        ),
+        headline=headline,
+        sections=dict(_section(suite, r) for r in results),
+        subsets={},
         # members that vote differently often have no common curve
-        curve=[_point(counted, at) for at in sorted(shared) if len(k) == 1],
+        curve=[_point(averaged, at) for at in sorted(shared) if len(k) == 1],
         compute={name: _sum([r.compute.get(name) for r in results]) for name in first.compute},
-        health=_health(results), published=beside,
+        health=_health(results),
+        published=beside,
         notes=(
             f"The plain mean of {', '.join(suite.mean)}; each one's own line, notes and signature stand below.",
             *(note for note in first.notes if all(note in r.notes for r in results)),
         ),
-        details={}, judgments=(), data={r.task: dict(r.data) for r in results},
-    )  # fmt: skip
+        details={},
+        judgments=(),
+        data={r.task: dict(r.data) for r in results},
+    )
 
 
 def _rule(found: Sequence[Found]) -> str:
@@ -118,10 +133,10 @@ def _curve(result: Result) -> dict[int, CurvePoint]:
     return {point.k: point for point in result.curve if point.section == "overall"}
 
 
-def _mean(counted: Sequence[Found], ks: Sequence[int]) -> Estimate:
+def _mean(averaged: Sequence[Found], ks: Sequence[int]) -> Estimate:
     """The mean of the members' headlines, each at its k."""
     values, replicates, errors = [], [], []
-    for place, ((arm, result, credits), k) in enumerate(zip(counted, ks)):
+    for place, ((arm, result, credits), k) in enumerate(zip(averaged, ks)):
         point = _curve(result)[k].estimate
         column = credits.at(arm.ks.index(k)).value[:, 0]
         drawn = bootstrap(credits.units, column, arm.rollup, draws=arm.resamples, seed=arm.seed + 1_000 * place)
@@ -129,18 +144,18 @@ def _mean(counted: Sequence[Found], ks: Sequence[int]) -> Estimate:
         replicates.append(drawn["overall"])
         errors.append(point.mc_error)
     error = float(np.sqrt(np.square(errors).sum()) / len(errors))
-    items = sum(r.headline.items for _, r, _ in counted)
+    items = sum(r.headline.items for _, r, _ in averaged)
     return Estimate("mean accuracy", float(np.mean(values)), interval(np.mean(replicates, axis=0)), items, error)
 
 
-def _point(counted: Sequence[Found], k: int) -> CurvePoint:
-    points = [(_curve(r)[k], r.items) for _, r, _ in counted]
+def _point(averaged: Sequence[Found], k: int) -> CurvePoint:
+    points = [(_curve(r)[k], r.items) for _, r, _ in averaged]
     whole = sum(items for _, items in points)
     spent: dict[str, Any] = {
         name: _sum([None if (n := getattr(p, name)) is None else n * items / whole for p, items in points])
         for name in ("judgments_per_item", "tokens_per_item", "flops_per_item")
     }
-    return CurvePoint("overall", k, _mean(counted, [k] * len(counted)), **spent)
+    return CurvePoint("overall", k, _mean(averaged, [k] * len(averaged)), **spent)
 
 
 def _sum(numbers: Sequence[float | None]) -> float | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 LONGEST = 150  # bytes of a folder's name; file systems take 255
 
 
-def folder_name(overrides: str) -> str:
+def name_folder(overrides: str) -> str:
     """One flat name for a job's folder: other than plain characters become "-", and a hash ends what is too long."""
     name = re.sub(r"[^\w.,=+@~\[\]-]+", "-", overrides)
     if len(name.encode()) <= LONGEST:
@@ -23,25 +25,40 @@ def folder_name(overrides: str) -> str:
     return f"{start}-{hashlib.sha256(overrides.encode(errors='replace')).hexdigest()[:12]}"
 
 
-OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+OmegaConf.register_new_resolver("folder_name", name_folder, replace=True)
 
 
-class Together(Callback):
-    """Gathers what each job returns (launchers that run jobs in this process) and reports it once."""
+@dataclass(frozen=True)
+class FailedJob:
+    """Stand for the results of a job that failed and has said why."""
+
+    overrides: list[str]
+
+
+class ReportTogether(Callback):
+    """Gather what each job returns (launchers that run jobs in this process) and report it once."""
 
     def __init__(self) -> None:
         self.results: list[Any] = []
+        self.failed: list[FailedJob] = []
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        if job_return.status == JobStatus.COMPLETED:
+        """Keep a job's results."""
+        if job_return.status != JobStatus.COMPLETED:
+            return
+        if isinstance(job_return.return_value, FailedJob):
+            self.failed.append(job_return.return_value)
+        else:
             self.results.extend(job_return.return_value or [])
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        if not self.results:
-            return
-        from harness.report import files, terminal
+        """Write and show the results of all jobs; exit with 1 where one of them failed."""
+        if self.results:
+            from judgescale.harness.report import files, terminal
 
-        folder = Path(config.hydra.sweep.dir)
-        shared = OmegaConf.to_yaml(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
-        files.write(self.results, folder, shared)
-        terminal.show(self.results, folder, ["python run.py", "python run.py --help"])
+            folder = Path(config.hydra.sweep.dir)
+            shared = OmegaConf.to_yaml(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+            files.write(self.results, folder, shared)
+            terminal.show(self.results, folder, ["python run.py", "python run.py --help"])
+        if self.failed:
+            sys.exit(f"{len(self.failed)} of the jobs failed, see above")

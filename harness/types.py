@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,7 @@ class JudgescaleError(Exception):
     """Something the person at the keyboard can mend; its message is the one line they see."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Item:
     """One benchmark example.
 
@@ -52,7 +51,7 @@ class Call(NamedTuple):
     shared: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgment:
     """One sampled output of a judge: `scores[i]` is about `responses[shown[i]]`, the order the judge saw."""
 
@@ -69,7 +68,7 @@ class Judgment:
     calls: tuple[Call, ...] = ()  # the answers of a model that a live judgment was read from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """One row of a recorded set: a judgment together with what it was about."""
 
@@ -127,107 +126,7 @@ class Output:
     error: str | None = None
 
 
-class Engine(Protocol):
-    """What runs one model: requests and seeds in, answers out as they come. An async context manager around its life.
-
-    A frozen set of options in conf/engine; nothing is loaded, connected or spent before `async with`.
-    """
-
-    name: str  # "vllm", "openai", …
-    model: str
-    revision: str | None
-    faults: Counter[str]  # what went wrong on the way, also where a retry mended it: "429", "timeout", …
-
-    @property
-    def window(self) -> int:
-        """How many requests keep it busy."""
-
-    def identity(self) -> Mapping[str, Any]:
-        """Every option, besides model and revision, that may change what it answers; no secret."""
-
-    async def __aenter__(self) -> Any: ...
-
-    async def __aexit__(self, *exc: object) -> None: ...
-
-    def __call__(self, request: Request, sampling: Sampling, seeds: Sequence[int]) -> AsyncIterator[tuple[int, Output]]:
-        """One answer for every seed, as (index into seeds, answer), each as soon as it is there.
-
-        What cannot be had (retries used up, the prompt is too long) comes as finish="failed". Raises JudgescaleError
-        for what no other request would survive: a refused key, an unknown model.
-        """
-
-
-class Judge(Protocol):
-    """A prompt format and its parser: a frozen dataclass whose fields are its knobs."""
-
-    format: str  # "pairwise", …
-
-    def widths(self) -> tuple[int, int]:
-        """The fewest and the most responses it looks at in one judgment."""
-
-    def requests(self, item: Item, shown: tuple[int, ...]) -> tuple[Request, ...]:
-        """What one judgment of the responses, in the order shown, asks the model: one request, or one a response."""
-
-    def read(self, item: Item, shown: tuple[int, ...], outputs: Sequence[Output]) -> Reading:
-        """The judgment in the answers to those requests, one each."""
-
-
-class Reading(NamedTuple):
-    """What a parser made of an answer: scores in shown order exactly when status is "ok"."""
-
-    status: str
-    scores: tuple[float, ...] | None = None
-
-
-class Answers(NamedTuple):
-    """What a judge said to a strategy, for each of D independent replays of one item and Q questions.
-
-    scores: (D, Q, k, m), aligned with the question's response indices (already un-shuffled); NaN where a judgment is
-    unusable. meta: (D, Q, k), the meta RM's score of each judgment, NaN where there is none.
-    """
-
-    scores: np.ndarray
-    meta: np.ndarray
-
-
-class Ask(Protocol):
-    """The judge as a strategy sees it. A live run asks for one replay; the scaling curve replays a pool D times.
-
-    `questions` holds response indices: (Q, m), or (D, Q, m) where the replays ask different things.
-    """
-
-    draws: int
-
-    async def __call__(self, questions: np.ndarray, k: int) -> Answers: ...
-
-
-class Strategy(Protocol):
-    """Which judgments to buy and how to turn them into one decision: a frozen dataclass whose fields are its knobs.
-
-    Calling it returns the decision, one score a response: (D, n); NaN rows where no judgment was usable. A strategy
-    that leaves nothing to chance once the judgments are drawn may have a method `exact` (see voting.py), which gives
-    its whole curve for items of one or two responses without replaying anything. A method `caveats(rules)` may return
-    notes that its numbers need. One whose questions depend on the verdicts has `adaptive = True`: a live run buys only
-    what it asks, and its result is the one that these judgments gave.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def k(self) -> int | None:
-        """Judgments per question; None = all that were recorded."""
-
-    def questions(self, n: int) -> list[tuple[int, ...]]:
-        """Every question it may ask about an item of n responses."""
-
-    def judgments(self, n: int) -> int:
-        """Judgments one decision costs at its k."""
-
-    async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rules:
     """A protocol: everything besides judge and strategy that moves a number. One file of conf/protocol each."""
 
@@ -264,7 +163,7 @@ class Loaded(NamedTuple):
 Metric = Callable[[np.ndarray, np.ndarray], float]  # gold (N, n) and decisions (N, n) to a number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A benchmark: how its items are loaded, credited and rolled up.
 
@@ -289,6 +188,8 @@ class Task:
     of_mean: frozenset[str] = frozenset()
     extras: Callable[[Item, Any], Mapping[str, float]] | None = None  # an item and its Pools to named credits
     read: Callable[[], Loaded] | None = None  # items with their texts, for live judges
+    protocols: tuple[str, ...] = ()  # the owners' own rules, by their names in conf/protocol/
+    release: Path | None = None  # digests of the owners' labels, which local copies are held against (plan/releases.py)
     published: str | None = None  # the benchmark's name in results/published
     published_with: tuple[str, int] = ("single", 1)  # the strategy and k that the published figures are of
     sizes: Mapping[str, int | None] = field(default_factory=dict)  # official items a section, None where nobody tells

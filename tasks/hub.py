@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError
 
 OPTIONS = ("id", "config", "split", "revision")
 LOCAL = "give a local copy with task.path=FILE_OR_FOLDER (in a suite task.paths.NAME)"
@@ -86,9 +86,11 @@ class Hub:
         """What is needed to get the same rows again; of a folder its name alone."""
         names = [Path(id).name if self.resolved.get(id) == "local" else id for id in self.id]
         return {
-            "hub": "+".join(names), "config": "+".join(c or "" for c in self.config), "split": "+".join(self.split),
+            "hub": "+".join(names),
+            "config": "+".join(c or "" for c in self.config),
+            "split": "+".join(self.split),
             "revision": "+".join(self.resolved.get(id, "unknown") for id in self.id),
-        }  # fmt: skip
+        }
 
 
 def hub(options: Any) -> Hub | None:

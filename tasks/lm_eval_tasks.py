@@ -34,15 +34,15 @@ from lm_eval.api.utils import maybe_delimit
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.buying import Bought, as_set
-from harness.engines.lm_eval import generation, output_of
-from harness.errors import one_line
-from harness.evaluate import evaluate
-from harness.live import shown_orders
-from harness.meter import Meter
-from harness.options import ROOT
-from harness.plan.live import LiveArm, content, live_arm
-from harness.types import Item, JudgescaleError, Judgment, Result
+from judgescale.harness.engines.lm_eval import generation, output_of
+from judgescale.harness.errors import one_line
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.live.buying import Delivery, make_recorded_set
+from judgescale.harness.live.meter import Meter
+from judgescale.harness.live.session import choose_orders
+from judgescale.harness.options import ROOT
+from judgescale.harness.plan.live import LiveArm, digest_items, plan_live_arm
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Result
 
 OURS = ("task", "judge", "strategy", "protocol", "meta", "seed")
 INTERVAL = ("ci_low", "ci_high")
@@ -64,20 +64,27 @@ class JudgeTask(ConfigurableTask):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         try:
-            self.plan = planned(config["metadata"])
+            self.plan = plan_task(config["metadata"])
         except (JudgescaleError, HydraException, OmegaConfBaseException) as error:
             raise Refused(error) from error
         purchase = self.plan.purchase
-        assert purchase.voice.sampling is not None
+        assert purchase.spec.sampling is not None
         self.items = {item.id: item for item in purchase.items}
-        self.docs = documents(self.plan)
+        self.docs = list_documents(self.plan)
         self.sections: list[str] = []
         self.judged: Sequence[Mapping[str, Any]] = ()
-        super().__init__(config={
-            **{name: value for name, value in config.items() if name != "class"},
-            "test_split": "test", "doc_to_text": "item", "doc_to_target": "gold", "num_fewshot": 0, "metric_list": [],
-            "output_type": "generate_until", "generation_kwargs": generation(purchase.voice.sampling),
-        })  # fmt: skip
+        super().__init__(
+            config={
+                **{name: value for name, value in config.items() if name != "class"},
+                "test_split": "test",
+                "doc_to_text": "item",
+                "doc_to_target": "gold",
+                "num_fewshot": 0,
+                "metric_list": [],
+                "output_type": "generate_until",
+                "generation_kwargs": generation(purchase.spec.sampling),
+            }
+        )
         self.tell(*self.plan.arm.about)
         if len({(doc["item"], doc["shown"]) for doc in self.docs}) < len(self.docs):
             self.tell("A vote asks the same prompt again: a model that obeys lm-eval's one seed gives copies.")
@@ -97,10 +104,12 @@ class JudgeTask(ConfigurableTask):
         of_doc = [unit(self.items[doc["item"]]) for doc in self.docs]
         whole, taken = Counter(of_doc), Counter([of_doc[i] for i in samples] if samples else of_doc[:limit])
         if cut := [name for name in taken if taken[name] != whole[name]]:
-            raise Refused(JudgescaleError(
-                f"--limit and --samples count judgments: {taken[cut[0]]} of the {whole[cut[0]]} of {cut[0]} cannot be"
-                " scored; take all of them, or a sample of items with --metadata run.limit=…"
-            ))  # fmt: skip
+            raise Refused(
+                JudgescaleError(
+                    f"--limit and --samples count judgments: {taken[cut[0]]} of the {whole[cut[0]]} of {cut[0]} cannot"
+                    " be scored; take all of them, or a sample of items with --metadata run.limit=…"
+                )
+            )
         self.sections = list(dict.fromkeys(section(item) for item in self.items.values() if unit(item) in taken))
         if not options.get("apply_chat_template"):
             self.tell("Prompts go in as plain text; --apply_chat_template asks the model as python run.py does.")
@@ -117,7 +126,7 @@ class JudgeTask(ConfigurableTask):
     ) -> list[Any]:
         """The judgment's prompts, in the model's chat template or as plain text; there are no examples in them."""
         asked = self.plan.purchase.judge.requests(self.items[doc["item"]], tuple(doc["shown"]))
-        prompts = [with_system(request.messages, system_instruction) for request in asked]
+        prompts = [add_system_turn(request.messages, system_instruction) for request in asked]
         if not apply_chat_template or chat_template is None:
             return ["\n\n".join(text for _, text in turns) for turns in prompts]
         return [chat_template([{"role": role, "content": text} for role, text in turns]) for turns in prompts]
@@ -152,7 +161,10 @@ class JudgeTask(ConfigurableTask):
     def figure(self, name: str, judged: Sequence[Mapping[str, Any]]) -> float:
         """The harness's own figure of all judgments; its signature goes into lm-eval's results."""
         if self.judged != judged:
-            self.judged, self.result = judged, evaluated(self.plan, self.items, judged, self.config.generation_kwargs)
+            self.judged, self.result = (
+                judged,
+                evaluate_answers(self.plan, self.items, judged, self.config.generation_kwargs),
+            )
             self.config.metadata["signature"] = self.result.signature
         headline = self.result.headline
         if name in INTERVAL:
@@ -160,12 +172,12 @@ class JudgeTask(ConfigurableTask):
         return (headline if name == headline.metric else self.result.sections[name]).value
 
 
-def planned(metadata: Mapping[str, Any]) -> LiveArm:
+def plan_task(metadata: Mapping[str, Any]) -> LiveArm:
     """The arm that run.py would plan; JudgescaleError for a judge or strategy that lm-eval cannot run."""
     model = metadata.get("pretrained") or metadata.get("model") or "lm-eval"
     options = {"judge.model": str(model)} | {n: v for n, v in metadata.items() if n in OURS or "." in n}
     overrides = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in options.items()]
-    plan = live_arm(composed(["engine=lm_eval", *overrides]))
+    plan = plan_live_arm(composed(["engine=lm_eval", *overrides]))
     purchase = plan.purchase
     if plan.arm.as_bought or purchase.meta:
         raise JudgescaleError(
@@ -192,44 +204,56 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         GlobalHydra.instance().hydra = theirs
 
 
-def documents(plan: LiveArm) -> list[dict[str, Any]]:
+def list_documents(plan: LiveArm) -> list[dict[str, Any]]:
     """One for each judgment that the live run would buy, in its order of the responses; an item's stand together."""
     purchase = plan.purchase
     assert purchase.strategy.k is not None
     return [
         {
-            "item": item.id, "subset": item.subset, "sample": j, "shown": shown,
+            "item": item.id,
+            "subset": item.subset,
+            "sample": j,
+            "shown": shown,
             "gold": json.dumps([item.gold[i] for i in shown]),
         }
         for item in purchase.items
         for question in purchase.strategy.questions(len(item.responses))
         for j, shown in enumerate(
-            shown_orders(purchase.order, purchase.seed, item, tuple(sorted(question)), purchase.strategy.k)
+            choose_orders(purchase.order, purchase.seed, item, tuple(sorted(question)), purchase.strategy.k)
         )
-    ]  # fmt: skip
+    ]
 
 
-def with_system(messages: Sequence[tuple[str, str]], instruction: str | None) -> list[tuple[str, str]]:
+def add_system_turn(messages: Sequence[tuple[str, str]], instruction: str | None) -> list[tuple[str, str]]:
     """A conversation with lm-eval's --system_instruction before the judge's own."""
     own = "\n\n".join(text for role, text in messages if role == "system")
     system = maybe_delimit(instruction, own, "\n\n")
     return [("system", system)] * bool(system) + [turn for turn in messages if turn[0] != "system"]
 
 
-def evaluated(
+def evaluate_answers(
     plan: LiveArm, items: Mapping[str, Item], judged: Sequence[Mapping[str, Any]], drawn: Mapping[str, Any]
 ) -> Result:
     """The result that a live run would have of these judgments; `drawn`: lm-eval's gen_kwargs."""
-    purchase, sampling = plan.purchase, plan.purchase.voice.sampling
+    purchase, sampling = plan.purchase, plan.purchase.spec.sampling
     assert sampling is not None
     known = asdict(sampling) if drawn == generation(sampling) else drawn
     settings = {"engine": {"name": "lm_eval"}, "seed": purchase.seed, "sampling": dict(sorted(known.items()))}
     judgments = [
-        (items[j["item"]], Judgment(purchase.label, tuple(j["shown"]), j["scores"], j["status"], j["sample"]))
+        (
+            items[j["item"]],
+            Judgment(
+                judge=purchase.label,
+                shown=tuple(j["shown"]),
+                scores=j["scores"],
+                status=j["status"],
+                sample=j["sample"],
+            ),
+        )
         for j in judged
     ]
-    data = as_set(purchase, settings, judgments, Path(purchase.name))
+    data = make_recorded_set(purchase, settings, judgments, Path(purchase.name))
     asked = {item.id for item, _ in judgments}
     chosen = tuple(item for item in purchase.items if item.id in asked)
-    arm = plan.filled(Bought(data, Meter(0), Counter(), None))
-    return evaluate(replace(arm, items=chosen, digest=content(chosen)[:8]))[0]
+    arm = plan.fill(Delivery(data, Meter(0), Counter(), None))
+    return evaluate(replace(arm, items=chosen, digest=digest_items(chosen)[:8]))[0]

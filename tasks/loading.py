@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
-from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError, Record
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.types import Item, JudgescaleError, Record
 
 Label = TypeVar("Label", bound=Hashable)
 
@@ -55,7 +55,9 @@ def items_with_gold(data: RecordedSet, width: int | None = None, some_right: boo
                 f"{data.path}: item {prompt} has {len(r.responses)} response(s), this task needs {width};"
                 f" {made_for(data)}"
             )
-        items.append(Item(prompt, prompt, r.cluster, r.responses, r.gold, r.subset))
+        items.append(
+            Item(id=prompt, prompt=prompt, cluster=r.cluster, responses=r.responses, gold=r.gold, subset=r.subset)
+        )
     return items
 
 

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from harness.recorded.source import Source, need, opened, sha256, text_key, wrong
-from harness.types import Item, JudgescaleError, Loaded
-from tasks.hub import Hub, hub
+from judgescale.harness.recorded.source import Source, need, opened, sha256, text_key, wrong
+from judgescale.harness.types import Item, JudgescaleError, Loaded
+from judgescale.tasks.hub import Hub, hub
 
 ROLES = ("system", "user", "assistant")
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")

@@ -33,14 +33,14 @@ def composed() -> Iterator[Callable[..., DictConfig]]:
 @pytest.fixture(scope="session")
 def evaluated(composed):
     """evaluated("task=judgebench", …) -> Results by judge; each command line is evaluated once a session."""
-    from harness.plan import arms
-    from harness.runner import evaluate_all
+    from judgescale.harness.plan import plan_arms
+    from judgescale.harness.runner import evaluate_all
 
     done = {}
 
     def run(*overrides: str):
         if overrides not in done:
-            results = evaluate_all(arms(composed(*overrides, "run.resamples=200")))
+            results = evaluate_all(plan_arms(composed(*overrides, "run.resamples=200")))
             done[overrides] = {r.judge: r for r in results}
         return done[overrides]
 

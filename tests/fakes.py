@@ -13,17 +13,24 @@ import numpy as np
 from conftest import ROOT
 from omegaconf import OmegaConf
 
-from harness.arm import Arm
-from harness.engines.recorded import Pool, RecordedEngine
-from harness.recorded import RecordedSet
-from harness.types import Item, Judgment, Output, Record, Request, Rules, Sampling, Strategy, Task
-from tasks.custom import task as custom_task
+from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Strategy
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.pools import Pool, RecordedJudgments
+from judgescale.harness.types import Item, Judgment, Output, Record, Request, Rules, Sampling, Task
+from judgescale.tasks.custom import task as custom_task
 
 
 def pool(scores: Sequence[Sequence[float] | None], meta: Sequence[float] | None = None, width: int = 2) -> Pool:
     """A pool of judgments that saw the responses in item order; None is an unusable judgment."""
     judgments = tuple(
-        Judgment("judge", tuple(range(width)), None if s is None else tuple(s), "unparsed" if s is None else "ok", i)
+        Judgment(
+            judge="judge",
+            shown=tuple(range(width)),
+            scores=None if s is None else tuple(s),
+            status="unparsed" if s is None else "ok",
+            sample=i,
+        )
         for i, s in enumerate(scores)
     )
     array = np.array([[np.nan] * width if s is None else s for s in scores], float)
@@ -41,7 +48,14 @@ def noisy_pairs(accuracy: float, items: int = 200, samples: int = 9, seed: int =
             shown = (0, 1) if j % 2 == 0 else (1, 0)
             scores = tuple(float(s == (0 if right else 1)) for s in shown)
             rows.append(
-                Record(f"q{i}", f"q{i}", f"s{i % 2}", ("a", "b"), (1.0, 0.0), Judgment("j", shown, scores, sample=j))
+                Record(
+                    prompt=f"q{i}",
+                    cluster=f"q{i}",
+                    subset=f"s{i % 2}",
+                    responses=("a", "b"),
+                    gold=(1.0, 0.0),
+                    judgment=Judgment(judge="j", shown=shown, scores=scores, sample=j),
+                )
             )
     return rows
 
@@ -67,11 +81,18 @@ def arm(
     task = task or custom_task()
     judges = tuple(sorted({r.judgment.judge for r in records}))
     return Arm(
-        judge="judge", engine=RecordedEngine(data, judges), strategy=strategy, task=task,
-        rules=rules or Rules("custom", "half", 0.5, "abstain", "as_is"),
-        items=tuple(items if items is not None else task.load(data)), ks=tuple(ks), k=max(ks), seed=0, draws=200,
+        judge="judge",
+        engine=RecordedJudgments(data, judges),
+        strategy=strategy,
+        task=task,
+        rules=rules or Rules(name="custom", tie="half", failure=0.5, unusable="abstain", order="as_is"),
+        items=tuple(items if items is not None else task.load(data)),
+        ks=tuple(ks),
+        k=max(ks),
+        seed=0,
+        draws=200,
         resamples=200,
-    )  # fmt: skip
+    )
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.types import Item, JudgescaleError, Loaded, Task
+from judgescale.harness.types import Item, JudgescaleError, Loaded, Task
 
 CUSTOM = {"prompt": "q", "responses": ["a", "b"], "best": 0}
 JUDGEBENCH = {"pair_id": "p", "source": "livecodebench", "question": "q", "response_A": "a", "response_B": "b",
@@ -31,56 +31,92 @@ GPT4 = "gpt-4-0613"
 def pair(uid: Any = "7", category: str = "Pairwise_set/Helpfulness/Chat", **changes: Any) -> dict[str, Any]:
     """RMB."""
     return {
-        "pair_uid": uid, "category_path": category, "conversation_input": [{"role": "user", "content": "hi"}],
-        "chosen": {"llm_name": "m", "answer": "good"}, "reject": {"llm_name": "n", "answer": "bad"},
-    } | changes  # fmt: skip
+        "pair_uid": uid,
+        "category_path": category,
+        "conversation_input": [{"role": "user", "content": "hi"}],
+        "chosen": {"llm_name": "m", "answer": "good"},
+        "reject": {"llm_name": "n", "answer": "bad"},
+    } | changes
 
 
 def best_of(uid: Any, losers: int, category: str = "BoN_set/Harmlessness/S1", **changes: Any) -> dict[str, Any]:
     """RMB best-of-N."""
     return {
-        "bon_uid": uid, "category_path": category, "conversation_input": [{"role": "user", "content": f"{uid}"}],
+        "bon_uid": uid,
+        "category_path": category,
+        "conversation_input": [{"role": "user", "content": f"{uid}"}],
         "bon_best": {"llm_name": "top", "answer": "best"},
         "loser_list": [{"llm_name": f"m{i}", "answer": f"loser {i}"} for i in range(losers)],
-    } | changes  # fmt: skip
+    } | changes
 
 
 def vote(winner: str = "model_a", **changes: Any) -> dict[str, Any]:
     """PPE human preference."""
     tokens = {"context_a_tokens": 1, "context_b_tokens": 1, "sum_user_tokens": 1, "turns": 1}
     return {
-        "question_id": "q", "model_a": "org/m", "model_b": "n", "winner": winner, "prompt": "hi",
-        "response_1": "said by a", "response_2": "said by b", "language": "English", "conv_metadata": tokens,
-        "is_code": True, "is_refusal": False, "category_tag": {"math_v0.1": {"math": False}}, "sim": 0.5,
-        "length_a": 3, "length_b": 3, "token_diff": 0.0, "longer_won": "tie", "hard_prompt": True,
-        "easy_prompt": False, "if_prompt": True, "math_prompt": False,
-    } | changes  # fmt: skip
+        "question_id": "q",
+        "model_a": "org/m",
+        "model_b": "n",
+        "winner": winner,
+        "prompt": "hi",
+        "response_1": "said by a",
+        "response_2": "said by b",
+        "language": "English",
+        "conv_metadata": tokens,
+        "is_code": True,
+        "is_refusal": False,
+        "category_tag": {"math_v0.1": {"math": False}},
+        "sim": 0.5,
+        "length_a": 3,
+        "length_b": 3,
+        "token_diff": 0.0,
+        "longer_won": "tie",
+        "hard_prompt": True,
+        "easy_prompt": False,
+        "if_prompt": True,
+        "math_prompt": False,
+    } | changes
 
 
 def answers(scores: Sequence[Any], pairs: Sequence[Any] = (), **changes: Any) -> dict[str, Any]:
     """PPE correctness and best-of-K."""
     said = {f"response_{i + 1}": f"answer {i}" for i in range(len(scores))}
     return {
-        "question_id": "7", "model_name": "m", "prompt": "how many?", **said, "scores": list(scores),
-        "mean_score": 0.5, "conflict_pairs": [[0, 1]], "sampled_conflict_pairs": list(pairs),
-    } | changes  # fmt: skip
+        "question_id": "7",
+        "model_name": "m",
+        "prompt": "how many?",
+        **said,
+        "scores": list(scores),
+        "mean_score": 0.5,
+        "conflict_pairs": [[0, 1]],
+        "sampled_conflict_pairs": list(pairs),
+    } | changes
 
 
 def panda(idx: int, votes: tuple[Any, Any, Any] = (1, 1, 1), **changes: Any) -> dict[str, Any]:
     """PandaLM's test set."""
     return {
-        "idx": idx, "motivation_app": "app", "cmp_key": "m-1_m-2", "instruction": "Do it.", "input": f"in {idx}",
-        "response1": "one", "response2": "two", **{f"annotator{i}": vote for i, vote in enumerate(votes, 1)},
-    } | changes  # fmt: skip
+        "idx": idx,
+        "motivation_app": "app",
+        "cmp_key": "m-1_m-2",
+        "instruction": "Do it.",
+        "input": f"in {idx}",
+        "response1": "one",
+        "response2": "two",
+        **{f"annotator{i}": vote for i, vote in enumerate(votes, 1)},
+    } | changes
 
 
 def mistake(n: int, model: str = GPT4, label: str = "error", field: str = "label", **changes: Any) -> dict[str, Any]:
     """ReaLMistake; `field` is called error_label on the Hub."""
     return {
-        "input": f"q{n}", "llm_response": f"answer {n} of {model}", field: label, "error_categories": [],
-        "human_explanation": "", "metadata": {"id": f"math_problem_generation_{n}_{model}",
-                                              "llm_response_model": model},
-    } | changes  # fmt: skip
+        "input": f"q{n}",
+        "llm_response": f"answer {n} of {model}",
+        field: label,
+        "error_categories": [],
+        "human_explanation": "",
+        "metadata": {"id": f"math_problem_generation_{n}_{model}", "llm_response_model": model},
+    } | changes
 
 
 def put(path: Path, rows: Sequence[dict[str, Any]]) -> Path:

@@ -13,7 +13,7 @@ def safetensors_folder(tmp: Path) -> Path:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    from harness.engines.weights import smollm2
+    from judgescale.harness.engines.weights import smollm2
 
     if (folder := tmp / "smollm2").exists():
         return folder
@@ -47,8 +47,8 @@ def llama_server() -> Any:
     """llama.cpp's own OpenAI-compatible server with the file itself, in this process; skips where it cannot be had."""
     import pytest
 
-    from harness.engines.weights import smollm2
-    from harness.types import JudgescaleError
+    from judgescale.harness.engines.weights import smollm2
+    from judgescale.harness.types import JudgescaleError
 
     xllamacpp = pytest.importorskip("xllamacpp")
     try:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compute import Price, Tokens, expected, flops, of_call
-from harness.types import Call, JudgescaleError
+from judgescale.harness.cost import Price, Tokens, expected, flops, of_call
+from judgescale.harness.types import Call, JudgescaleError
 
 
 def call(key: str, rank: int = 0, prompt=100, cached=0, completion=10, reasoning=0, shared: bool = False) -> Call:
@@ -48,10 +48,14 @@ def pools(draw):
         for _ in range(n):
             keys = draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True))
             ranks = [draw(st.integers(0, n - 1)) for _ in keys]
-            pool.append([
-                call(k, r, prompts[k], completion=11 * (r + 1) + prompts[k], reasoning=r, shared=k in "ab" and r > 0)
-                for k, r in zip(keys, ranks)
-            ])  # fmt: skip
+            pool.append(
+                [
+                    call(
+                        k, r, prompts[k], completion=11 * (r + 1) + prompts[k], reasoning=r, shared=k in "ab" and r > 0
+                    )
+                    for k, r in zip(keys, ranks)
+                ]
+            )
         # an engine that samples together marks some answer of the pool as such
         seen = {c.key for calls in pool for c in calls if c.shared}
         pool[0] += [call(k, 9, prompts[k], shared=True) for k in "ab" if k.encode() not in seen]

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from harness.types import JudgescaleError, Output, Request, Sampling
+from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 GATHER = 0.02  # seconds in which samples come together for one call of the model
 SECRETS = ("token", "key", "header", "secret", "password")

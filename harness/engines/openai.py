@@ -1,4 +1,4 @@
-"""Any server that speaks the OpenAI chat-completions protocol: vLLM, SGLang, llama.cpp, OpenAI, DeepSeek, …
+"""Engine `openai`: any server of OpenAI's chat-completions protocol (vLLM, SGLang, llama.cpp, OpenAI, DeepSeek, …).
 
 Scalar heads are asked through vLLM's `/classify` (chat messages in, raw logits out), the only such protocol documented.
 """
@@ -15,66 +15,47 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
-from harness.engines.openai_replies import WRAPPER, Fault, completions, error_message, json_schema, parsed, scores
-from harness.types import JudgescaleError, Output, Request, Sampling
+from judgescale.harness.contracts import Engine
+from judgescale.harness.engines.openai_replies import (
+    WRAPPER,
+    Fault,
+    make_json_schema,
+    parse_reply,
+    read_completions,
+    read_error,
+    read_scores,
+)
+from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
-REJECTED = (400, 413, 422)  # this request will never do; others may
-MENDABLE = (408, 409, 425, 429)  # besides 5xx
+REJECTED = (400, 413, 422)  # this request will never succeed; others may
+MENDABLE = (408, 409, 425, 429)  # another attempt may succeed, as after any 5xx
 LONGEST_WAIT = 60.0  # seconds between two attempts, unless the server asks for more
 PATIENCE = 900.0  # seconds; a server that asks for a longer wait ends the run
 START_RETRIES = 3  # before the server has ever answered: about 10 s, then it was probably not started
-SHORT_REPLIES = 3  # in a row with fewer than n answers, then n is not asked for any more
+SHORT_REPLIES = 3  # in a row with fewer than n answers; after these, n is no longer sent
 OWN_FIELDS = ("model", "messages", "n", "seed", "stream")
-Read = Callable[[Any, float], list[Output]]  # the outputs in a parsed reply that took so many seconds
+Read = Callable[[Any, float], list[Output]]  # reads the outputs of a parsed reply that took so many seconds
 
 
 class Rejected(Exception):
-    """This request cannot be answered; `of_n` where the server objects to several samples of one prompt."""
+    """Report that a request cannot be answered; `of_n` where the server refuses several samples of one prompt."""
 
     def __init__(self, message: str, of_n: bool = False):
         super().__init__(message)
         self.of_n = of_n
 
 
-@dataclass
-class Endpoint:
-    """One base_url: what is in flight there, and until when it wants to be left alone."""
-
-    url: SplitResult
-    busy: int = 0
-    sent: int = 0
-    rest_until: float = 0.0  # in the event loop's time
-    down: int = 0  # how often in a row it could not be reached
-
-    def rest_when_down(self, now: float, backoff: float) -> None:
-        """Else the least busy of several would always be the dead one. Requests that fail together count once."""
-        if not self.down or now >= self.rest_until:
-            self.rest_until = max(self.rest_until, now + min(backoff * 2 ** min(self.down, 16), LONGEST_WAIT))
-            self.down += 1
-
-    @property
-    def shown(self) -> str:
-        return f"{self.url.scheme}://{self.url.netloc}{self.url.path}"
-
-
-@dataclass
-class OpenAI:
-    """Chat completions over HTTP; options as in conf/engine/openai.yaml.
-
-    An `Output`'s completion_tokens: the server tells only the sum over the n samples, which is split evenly (the first
-    get the remainder) unless log-probabilities, one a token, were asked for; llama.cpp tells only the first's. Samples
-    after the first of a reply are `shared`, and all of their prompt counts as cached.
-    """
+@dataclass(frozen=True)
+class OpenAI(Engine):
+    """Ask for chat completions over HTTP. conf/engine/openai.yaml describes the options."""
 
     name: ClassVar[str] = "openai"
 
-    model: str
-    revision: str | None = None
-    kind: str = "text"
     base_url: str | Sequence[str] = "http://localhost:8000/v1"
     api_key_env: str = "OPENAI_API_KEY"
     concurrency: int = 64
@@ -90,18 +71,20 @@ class OpenAI:
     thinking_field: str | None = None
     extra_body: Mapping[str, Any] | None = None
     provider: str | None = None
-    faults: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("many", ("auto", True, False)),
-            ("constrain", ("none", "structured_outputs", "json_schema")),
-            ("max_tokens_field", ("max_tokens", "max_completion_tokens")),
+        for name, choice, allowed in (
+            ("many", self.many, ("auto", True, False)),
+            ("constrain", self.constrain, ("none", "structured_outputs", "json_schema")),
+            ("max_tokens_field", self.max_tokens_field, ("max_tokens", "max_completion_tokens")),
         ):
-            if (value := getattr(self, name)) not in allowed:
-                raise JudgescaleError(f"engine.{name}={value}: choose one of {', '.join(map(str, allowed)).lower()}")
-        for name, none in (("timeout", ""), ("backoff", ""), ("requests_per_minute", ", or null for no limit")):
-            value = getattr(self, name)
+            if choice not in allowed:
+                raise JudgescaleError(f"engine.{name}={choice}: choose one of {', '.join(map(str, allowed)).lower()}")
+        for name, value, none in (
+            ("timeout", self.timeout, ""),
+            ("backoff", self.backoff, ""),
+            ("requests_per_minute", self.requests_per_minute, ", or null for no limit"),
+        ):
             if not (isinstance(value, int | float) and 0 < value < math.inf or value is None and none):
                 raise JudgescaleError(f"engine.{name}={value}: must be a number above 0{none}")
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(self.api_key_env)):  # not shown: it may be the key
@@ -110,22 +93,22 @@ class OpenAI:
             raise JudgescaleError(f"engine.extra_body={self.extra_body}: fields and their values, e.g. {{top_k: 20}}")
         if own := [key for key in OWN_FIELDS if key in (self.extra_body or {})]:
             raise JudgescaleError(f"engine.extra_body.{own[0]}: the harness sets this field itself")
-        urls = self.base_url if isinstance(self.base_url, list | tuple) else [self.base_url]
-        self._endpoints = [Endpoint(_split(str(url))) for url in urls]
-        if not urls:
+        if not self.parse_urls():
             raise JudgescaleError("engine.base_url is empty: give the server's address, e.g. http://localhost:8000/v1")
-        self._key = ""
-        self._met = False  # whether any server has ever answered
-        self._many = self.many is not False
-        self._short = 0  # replies in a row with fewer than n answers
-        self._next_turn = 0.0
+
+    def parse_urls(self) -> list[SplitResult]:
+        """Parse the address of each server. Raises JudgescaleError for one that cannot be used."""
+        urls = self.base_url if isinstance(self.base_url, list | tuple) else [self.base_url]
+        return [_parse_url(str(url)) for url in urls]
 
     @property
     def window(self) -> int:
+        """Return how many HTTP requests may be in flight."""
         return self.concurrency
 
     def identity(self) -> Mapping[str, Any]:
-        first = self._endpoints[0].url  # the port too: on one machine, it tells servers of different models apart
+        """Return the provider (by default the first server's address) and the options that change what is asked."""
+        first = self.parse_urls()[0]  # with its port: on one machine, the port tells servers of different models apart
         return {
             "name": self.name,
             "provider": self.provider or first.netloc.rpartition("@")[2] + first.path,
@@ -135,48 +118,102 @@ class OpenAI:
             "extra_body": dict(self.extra_body or {}),
         }
 
-    async def __aenter__(self) -> OpenAI:
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[OpenAISession]:
+        """Open an HTTP session; nothing is sent before the first request.
+
+        Raises JudgescaleError where a package is missing or the key cannot be one.
+        """
         try:
             import aiohttp
-            import tenacity  # noqa: F401  # needed with the first fault; missing is told now
+            import tenacity  # noqa: F401  # only used after the first fault, but it should not be missing then
         except ImportError as error:
             raise JudgescaleError(f"engine=openai needs {error.name}: pip install -e '.[openai]'") from error
-        self._key = os.environ.get(self.api_key_env, "").strip()
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise JudgescaleError(f"${self.api_key_env} holds characters that no key has: set it again")
+        key = self._read_key()
         headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        self._slots = asyncio.Semaphore(self.concurrency)
-        self._session = aiohttp.ClientSession(
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        async with aiohttp.ClientSession(
             headers=headers,
-            connector=aiohttp.TCPConnector(limit=0),  # the slots limit
+            connector=aiohttp.TCPConnector(limit=0),  # the session's own slots are the limit
             timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=10),
             cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self
+        ) as http:
+            yield OpenAISession(self, http, key)
 
-    async def __aexit__(self, *exc: object) -> None:
-        await self._session.close()
+    def _read_key(self) -> str:
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise JudgescaleError(f"${self.api_key_env} holds characters that no key has: set it again")
+        return key
+
+
+@dataclass
+class Endpoint:
+    """Track one server: what is in flight there, and until when it must be left alone."""
+
+    url: SplitResult
+    busy: int = 0
+    sent: int = 0
+    rest_until: float = 0.0  # in the event loop's time
+    down: int = 0  # how many times in a row it could not be reached
+
+    def rest_when_down(self, now: float, backoff: float) -> None:
+        """Leave a server that could not be reached alone for a while, longer each time.
+
+        Without this, the least busy of several servers would always be the dead one. Requests that fail while the
+        server rests are counted once.
+        """
+        if not self.down or now >= self.rest_until:
+            self.rest_until = max(self.rest_until, now + min(backoff * 2 ** min(self.down, 16), LONGEST_WAIT))
+            self.down += 1
+
+    @property
+    def shown(self) -> str:
+        """Return the address as error messages show it."""
+        return f"{self.url.scheme}://{self.url.netloc}{self.url.path}"
+
+
+class OpenAISession:
+    """Send requests to the servers, and retry, pace and count what goes wrong.
+
+    An `Output`'s completion_tokens: a server tells only the sum over the n samples of a reply. It is split evenly (the
+    first samples get the remainder), unless log-probabilities were asked for, of which there is one a token. llama.cpp
+    tells only the first sample's. Samples after the first of a reply are `shared`, and their whole prompt counts as
+    cached.
+    """
+
+    def __init__(self, options: OpenAI, http: Any, key: str) -> None:
+        self.faults: Counter[str] = Counter()
+        self._options = options
+        self._http = http  # an aiohttp.ClientSession
+        self._key = key
+        self._endpoints = [Endpoint(url) for url in options.parse_urls()]
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self._met = False  # whether any server has ever answered
+        self._many = options.many is not False  # whether several samples are asked for in one request
+        self._short = 0  # replies in a row with fewer than n answers
+        self._next_turn = 0.0  # when requests_per_minute allows the next request, in the event loop's time
 
     async def __call__(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
     ) -> AsyncIterator[tuple[int, Output]]:
-        """As harness.types.Engine says; groups of up to max_n seeds are one HTTP request each."""
-        head = self._head(request, sampling)
-        waiting = self._groups(range(len(seeds)), request)
+        """Yield one answer for every seed. Up to max_n seeds go into one HTTP request."""
+        head = self._write_head(request, sampling)
+        waiting = self._split_into_groups(range(len(seeds)), request)
         tasks: set[asyncio.Task[tuple[Sequence[int], list[Output]]]] = set()
         try:
             while waiting or tasks:
                 if len(waiting) == 1 and not tasks:  # the common case needs no task
-                    replies = [await self._group(request, head, seeds, waiting.pop())]
+                    replies = [await self._ask_group(request, head, seeds, waiting.pop())]
                 else:
-                    tasks |= {asyncio.create_task(self._group(request, head, seeds, group)) for group in waiting}
+                    tasks |= {asyncio.create_task(self._ask_group(request, head, seeds, group)) for group in waiting}
                     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                     waiting, replies = [], [task.result() for task in done]
                     tasks -= done
                 for group, outputs in replies:
-                    waiting += self._groups(group[len(outputs) :], request)  # too few came: ask for the others
+                    # where too few came, ask again for the others
+                    waiting += self._split_into_groups(group[len(outputs) :], request)
                     for index, output in zip(group, outputs):
                         yield index, output
         finally:
@@ -185,61 +222,67 @@ class OpenAI:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _groups(self, indices: Sequence[int], request: Request) -> list[Sequence[int]]:
+    def _split_into_groups(self, indices: Sequence[int], request: Request) -> list[Sequence[int]]:
+        """Split indices into seeds into groups, each for one HTTP request."""
         if request.kind == "score":  # nothing is sampled: one number serves all
             return [indices] if indices else []
-        size = self.max_n if self._many else 1
+        size = self._options.max_n if self._many else 1
         return [indices[i : i + size] for i in range(0, len(indices), size)]
 
-    def _head(self, request: Request, sampling: Sampling) -> str:
-        """The JSON body without n and seed, which differ between its groups, and without the closing brace."""
+    def _write_head(self, request: Request, sampling: Sampling) -> str:
+        """Write the JSON body that all groups of a request share: without n, seed and the closing brace."""
+        options = self._options
         messages = [{"role": role, "content": content} for role, content in request.messages]
-        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        body: dict[str, Any] = {"model": options.model, "messages": messages}
         if request.kind == "score":
             body |= {"use_activation": False, "add_generation_prompt": False}
         else:
+            wrapped = self._find_wrapped_pattern(request)
             body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
-            body[self.max_tokens_field] = sampling.max_tokens + (WRAPPER if self._wrapped(request) else 0)
+            body[options.max_tokens_field] = sampling.max_tokens + (WRAPPER if wrapped else 0)
             if sampling.thinking_tokens is not None:
-                if self.thinking_field is None:
+                if options.thinking_field is None:
                     raise JudgescaleError(
                         "judge.sampling.thinking_tokens: servers call this limit differently;"
                         " name it with engine.thinking_field (vLLM: thinking_token_budget)"
                     )
-                body[self.thinking_field] = sampling.thinking_tokens
+                body[options.thinking_field] = sampling.thinking_tokens
             if request.labels:
                 body |= {"logprobs": True, "top_logprobs": 20}
-            if request.pattern and self.constrain == "structured_outputs":
+            if request.pattern and options.constrain == "structured_outputs":
                 body["structured_outputs"] = {"regex": request.pattern}
-            elif pattern := self._wrapped(request):
-                body["response_format"] = json_schema(pattern)
-        body |= self.extra_body or {}
+            elif wrapped:
+                body["response_format"] = make_json_schema(wrapped)
+        body |= options.extra_body or {}
         return json.dumps({key: value for key, value in body.items() if value is not None})[:-1]
 
-    def _wrapped(self, request: Request) -> str | None:
-        """The pattern of an answer that comes wrapped in JSON; None where the first token is looked at."""
-        return request.pattern if self.constrain == "json_schema" and not request.labels else None
+    def _find_wrapped_pattern(self, request: Request) -> str | None:
+        """Return the pattern of an answer that comes wrapped in JSON.
 
-    async def _group(
+        None where it comes plain, as it must where the log-probabilities of its first token are wanted.
+        """
+        return request.pattern if self._options.constrain == "json_schema" and not request.labels else None
+
+    async def _ask_group(
         self, request: Request, head: str, seeds: Sequence[int], group: Sequence[int]
     ) -> tuple[Sequence[int], list[Output]]:
-        """The group and its answers; fewer than the group where the server gave fewer, none where it refused n."""
+        """Return the group and its answers: fewer where the server gave fewer, none where it refused n."""
         n = len(group)
         try:
             if request.kind == "score":
-                (score,) = await self._send("classify", f"{head}}}".encode(), scores)
+                (score,) = await self._send("classify", f"{head}}}".encode(), read_scores)
                 again = replace(score, shared=True, cached_tokens=score.prompt_tokens)
                 return group, [score] + [again] * (n - 1)
             tail = f', "n": {n}' if n > 1 else ""
-            if self.seed:
-                tail += f', "seed": {seeds[group[0]] % 2**31}'  # what every server takes
+            if self._options.seed:
+                tail += f', "seed": {seeds[group[0]] % 2**31}'  # the range that every server takes
 
             def read(reply: Any, seconds: float) -> list[Output]:
-                return completions(reply, request.labels, self._wrapped(request), seconds)
+                return read_completions(reply, request.labels, self._find_wrapped_pattern(request), seconds)
 
             outputs = await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
         except Rejected as rejected:
-            if n > 1 and rejected.of_n and self.many == "auto":
+            if n > 1 and rejected.of_n and self._options.many == "auto":
                 self._many = False
                 return group, []
             return group, [Output(finish="failed", error=str(rejected))] * n
@@ -249,12 +292,12 @@ class OpenAI:
             self.faults["wrong_n"] += 1
         if n > 1:
             self._short = self._short + 1 if len(outputs) < n else 0
-            if self._short >= SHORT_REPLIES and self.many == "auto":
+            if self._short >= SHORT_REPLIES and self._options.many == "auto":
                 self._many = False
         return group, outputs[:n]
 
     async def _send(self, path: str, body: bytes, read: Read) -> list[Output]:
-        """What `read` makes of the reply; raises Rejected when it cannot be had.
+        """Send a body until a reply can be read, and return its outputs. Raises Rejected where none can be had.
 
         The first attempt is made without the retry library, which costs about 30 µs a call.
         """
@@ -264,40 +307,42 @@ class OpenAI:
             first = [fault]
         from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
+        options = self._options
+
         async def attempt() -> list[Output]:
             if first:
                 raise first.pop()
             return await self._attempt(path, body, read)
 
-        def spent(state: RetryCallState) -> bool:
+        def is_spent(state: RetryCallState) -> bool:
             fault = state.outcome.exception() if state.outcome else None
-            short = isinstance(fault, Fault) and self._absent(fault)
-            return state.attempt_number > (min(self.retries, START_RETRIES) if short else self.retries)
+            short = isinstance(fault, Fault) and self._is_absent(fault)
+            return state.attempt_number > (min(options.retries, START_RETRIES) if short else options.retries)
 
-        wait = wait_exponential(multiplier=self.backoff, max=LONGEST_WAIT) + wait_random(0, self.backoff)
-        retrying = AsyncRetrying(stop=spent, wait=wait, retry=retry_if_exception_type(Fault), reraise=True)
+        wait = wait_exponential(multiplier=options.backoff, max=LONGEST_WAIT) + wait_random(0, options.backoff)
+        retrying = AsyncRetrying(stop=is_spent, wait=wait, retry=retry_if_exception_type(Fault), reraise=True)
         try:
             return await retrying(attempt)
         except Fault as fault:
-            if self._absent(fault):
+            if self._is_absent(fault):
                 urls = ", ".join(endpoint.shown for endpoint in self._endpoints)
                 raise JudgescaleError(f"no server at {urls} ({fault}): start it, or set engine.base_url") from fault
             attempts = retrying.statistics["attempt_number"]
-            told = self._line(f"gave up after {attempts} attempt{'s' * (attempts != 1)}: {fault}")
+            told = self._clean_line(f"gave up after {attempts} attempt{'s' * (attempts != 1)}: {fault}")
             raise Rejected(told) from fault
 
-    def _absent(self, fault: Fault) -> bool:
-        """Whether there seems to be no server: it cannot be reached, and never could."""
+    def _is_absent(self, fault: Fault) -> bool:
+        """Tell whether there seems to be no server: it cannot be reached, and no server ever answered."""
         return fault.kind == "connect" and not self._met
 
     async def _attempt(self, path: str, body: bytes, read: Read) -> list[Output]:
-        """One HTTP exchange; where a server cannot be reached but another may be, the next is asked at once.
+        """Make one attempt. Where a server cannot be reached but another may be, ask that one at once.
 
-        Raises Fault (another attempt may do), Rejected, or JudgescaleError.
+        Raises Fault (another attempt may succeed), Rejected, or JudgescaleError.
         """
         async with self._slots:
             while True:
-                endpoint = await self._turn()
+                endpoint = await self._choose_endpoint()
                 endpoint.busy += 1
                 endpoint.sent += 1
                 start = time.perf_counter()
@@ -305,22 +350,22 @@ class OpenAI:
                     status, headers, data = await self._post(endpoint, path, body)
                     endpoint.down = 0
                     if status != 200:
-                        await self._not_ok(endpoint, path, status, headers, data)
-                    return read(parsed(data), time.perf_counter() - start)
+                        await self._raise_for_status(endpoint, path, status, headers, data)
+                    return read(parse_reply(data), time.perf_counter() - start)
                 except Fault as fault:
                     self.faults[fault.kind] += 1
                     if fault.kind != "connect":
                         raise
-                    endpoint.rest_when_down(asyncio.get_running_loop().time(), self.backoff)
+                    endpoint.rest_when_down(asyncio.get_running_loop().time(), self._options.backoff)
                     if all(other.down for other in self._endpoints):
                         raise
                 finally:
                     endpoint.busy -= 1
 
-    async def _turn(self) -> Endpoint:
-        """The server to ask next, the least busy of those not resting, as soon as one may be asked.
+    async def _choose_endpoint(self) -> Endpoint:
+        """Wait until a server may be asked, and return it: the least busy of those that are not resting.
 
-        One that was down comes last while a request tries it: no more than one at a time waits for a dead server.
+        A server that was down comes last while a request is trying it, so that only one request waits for a dead one.
         """
         clock = asyncio.get_running_loop().time
         while True:
@@ -331,33 +376,34 @@ class OpenAI:
             )
             wait = max(endpoint.rest_until, self._next_turn) - now
             if wait <= 0:
-                if self.requests_per_minute:  # evenly spaced, so that no minute sees more
-                    self._next_turn = now + 60 / self.requests_per_minute
+                if self._options.requests_per_minute:  # evenly spaced, so that no minute sees more
+                    self._next_turn = now + 60 / self._options.requests_per_minute
                 return endpoint
             await asyncio.sleep(wait)
 
     async def _post(self, endpoint: Endpoint, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """Post a body and return (status, headers, reply). Raises Fault where no whole reply comes back."""
         import aiohttp
 
         try:
-            async with self._session.post(_address(endpoint.url, path), data=body, allow_redirects=False) as response:
+            async with self._http.post(_make_address(endpoint.url, path), data=body, allow_redirects=False) as response:
                 self._met = True
                 return response.status, response.headers, await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             reason = re.search(r"\[(.+)\]$", str(error))  # a name not known, a certificate not valid, …
-            why = f" ({self._line(reason[1])})" if reason and "Connect call failed" not in reason[1] else ""
+            why = f" ({self._clean_line(reason[1])})" if reason and "Connect call failed" not in reason[1] else ""
             raise Fault("connect", f"cannot connect to {endpoint.url.netloc}{why}") from error
         except TimeoutError as error:
-            raise Fault("timeout", f"no answer within {self.timeout:g} s") from error
+            raise Fault("timeout", f"no answer within {self._options.timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Fault("reset", f"connection lost: {self._line(str(error) or type(error).__name__)}") from error
+            raise Fault("reset", f"connection lost: {self._clean_line(str(error) or type(error).__name__)}") from error
 
-    async def _not_ok(
+    async def _raise_for_status(
         self, endpoint: Endpoint, path: str, status: int, headers: Mapping[str, str], data: bytes
     ) -> None:
-        """Raises what an answer other than 200 means."""
-        message, about = error_message(data)
-        message = self._line(message)
+        """Raise the error that a status other than 200 means: Rejected, Fault or JudgescaleError."""
+        message, about = read_error(data)
+        message = self._clean_line(message)
         told = message if message.startswith(str(status)) else f"{status} {message}".strip()
         if status in REJECTED:
             of_n = about == "n" or re.search(r"\bn\b|completion choice", message) is not None
@@ -366,7 +412,7 @@ class OpenAI:
         if status == 402 or about == "insufficient_quota":
             raise JudgescaleError(f"{endpoint.shown}: {told}: add credit, or choose another engine.base_url")
         if status in MENDABLE or status >= 500:
-            wait = retry_after(headers.get("Retry-After", ""), time.time())
+            wait = read_retry_after(headers.get("Retry-After", ""), time.time())
             if wait > PATIENCE:
                 raise JudgescaleError(f"{endpoint.shown} asks to wait {wait:.0f} s ({told}): run this again later")
             endpoint.rest_until = max(endpoint.rest_until, asyncio.get_running_loop().time() + wait)
@@ -374,30 +420,31 @@ class OpenAI:
         if status in (401, 403):
             key = "is refused" if self._key else "is not set"
             raise JudgescaleError(
-                f"{endpoint.shown}: {told}: ${self.api_key_env} {key}; set it to a key of this server"
+                f"{endpoint.shown}: {told}: ${self._options.api_key_env} {key}; set it to a key of this server"
             )
-        models = await self._models(endpoint) if status == 404 else ""
+        models = await self._list_models(endpoint) if status == 404 else ""
         if path == "classify":
             models += "; a scalar judge needs a vLLM server of a reward model, or engine=vllm"
         raise JudgescaleError(
-            f"{endpoint.shown}: {told}: check engine.base_url (most end in /v1) and judge.model={self.model}{models}"
+            f"{endpoint.shown}: {told}: check engine.base_url (most end in /v1)"
+            f" and judge.model={self._options.model}{models}"
         )
 
-    async def _models(self, endpoint: Endpoint) -> str:
-        """What the server says that it serves, as the end of an error message; empty where it does not say."""
+    async def _list_models(self, endpoint: Endpoint) -> str:
+        """List the models that a server serves, as the end of an error message; "" where it does not tell."""
         import aiohttp
 
         try:
-            async with self._session.get(
-                _address(endpoint.url, "models"), timeout=aiohttp.ClientTimeout(5)
+            async with self._http.get(
+                _make_address(endpoint.url, "models"), timeout=aiohttp.ClientTimeout(5)
             ) as response:
-                names = [str(entry["id"]) for entry in parsed(await response.read())["data"]]
+                names = [str(entry["id"]) for entry in parse_reply(await response.read())["data"]]
         except (aiohttp.ClientError, OSError, TimeoutError, Fault, LookupError, TypeError):
             return ""
-        return f"; it serves {self._line(', '.join(names[:8]))}" if names else ""
+        return f"; it serves {self._clean_line(', '.join(names[:8]))}" if names else ""
 
-    def _line(self, text: str) -> str:
-        """A server's text as one short line that can be printed and holds no key."""
+    def _clean_line(self, text: str) -> str:
+        """Make a server's text one short line that can be printed and holds no key."""
         text = " ".join("".join(c if c.isprintable() else " " for c in text[:10_000]).split())
         if self._key:
             text = text.replace(self._key, "***")
@@ -405,8 +452,11 @@ class OpenAI:
         return text if len(text) <= 200 else text[:199] + "…"
 
 
-def retry_after(value: str, now: float) -> float:
-    """Seconds to wait by a Retry-After header, given as seconds or as an HTTP date (RFC 9110, 10.2.3); else 0."""
+def read_retry_after(value: str, now: float) -> float:
+    """Read a Retry-After header: seconds to wait, or 0 where it says nothing that makes sense.
+
+    value: seconds or an HTTP date (RFC 9110, 10.2.3); now: in seconds since 1970.
+    """
     try:
         wait = float(value or 0)
     except ValueError:
@@ -418,14 +468,15 @@ def retry_after(value: str, now: float) -> float:
 
 
 @functools.cache
-def _address(base: SplitResult, path: str) -> str:
-    """The address of an OpenAI path; vLLM's /classify lies beside /v1, not in it."""
+def _make_address(base: SplitResult, path: str) -> str:
+    """Join a server's address and a path of the protocol; vLLM's /classify lies beside /v1, not in it."""
     root = base.path.rstrip("/")
     root = root.removesuffix("/v1") if path == "classify" else root
     return base._replace(path=f"{root}/{path}").geturl()
 
 
-def _split(url: str) -> SplitResult:
+def _parse_url(url: str) -> SplitResult:
+    """Parse the address of a server. Raises JudgescaleError, without repeating a password, where it cannot be used."""
     if "@" in url:
         raise JudgescaleError("engine.base_url holds a password: put the key into the variable of engine.api_key_env")
     try:

@@ -1,4 +1,4 @@
-"""What the replies of an OpenAI-compatible server say; whatever a server sends is untrusted."""
+"""Parsing of an OpenAI-compatible server's replies. Whatever a server sends is untrusted, so every field is checked."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.types import JudgescaleError, Output
+from judgescale.harness.types import JudgescaleError, Output
 
 FINISH = {"stop": "stop", "length": "length", "content_filter": "refused", "tool_calls": "stop"}
 ANSWER = "answer"  # the one property of a JSON answer
-WRAPPER = 24  # tokens that the JSON around an answer may take, white space included
+WRAPPER = 24  # the most tokens that the JSON around an answer takes, white space included
 
 
 class Fault(Exception):
-    """One attempt went wrong in a way that another may not; `kind` is its name in `faults`."""
+    """Report that an attempt failed, where another attempt may succeed. `kind` is its name in a session's faults."""
 
     def __init__(self, kind: str, message: str):
         super().__init__(message)
         self.kind = kind
 
 
-def json_schema(pattern: str) -> dict[str, Any]:
-    """OpenAI's response_format for an object whose one string matches the whole pattern."""
+def make_json_schema(pattern: str) -> dict[str, Any]:
+    """Make OpenAI's response_format for a JSON object with one string, all of which matches the pattern."""
     schema = {
         "type": "object",
         "properties": {ANSWER: {"type": "string", "pattern": f"^({pattern})$"}},
@@ -34,15 +34,20 @@ def json_schema(pattern: str) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": ANSWER, "strict": True, "schema": schema}}
 
 
-def parsed(data: bytes) -> Any:
+def parse_reply(data: bytes) -> Any:
+    """Parse a reply's JSON. Raises Fault where it is none."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Fault("bad_json", f"the reply is no JSON ({len(data)} bytes)") from error
 
 
-def error_message(data: bytes) -> tuple[str, str]:
-    """A server's message, in whichever of the usual places it stands, and the parameter or code that it names."""
+def read_error(data: bytes) -> tuple[str, str]:
+    """Read an error reply: (message, what it is about).
+
+    Servers put the message in different places; all usual ones are tried. The second value is "n" or
+    "insufficient_quota" where the server names one of these as the cause, else "".
+    """
     try:
         reply = json.loads(data)
     except (ValueError, RecursionError):
@@ -54,8 +59,11 @@ def error_message(data: bytes) -> tuple[str, str]:
     return str(error.get("message") or error.get("detail") or error), about
 
 
-def _field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
-    """owner[key], None where it is absent or null; a Fault where it is not of the kind, or needed and absent."""
+def _get_field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
+    """Return owner[key], or None where it is absent or null.
+
+    Raises Fault where the owner is no object, the value is not of the kind, or a needed value is absent.
+    """
     if not isinstance(owner, dict):
         raise Fault("bad_json", f"the reply has {type(owner).__name__} where an object with {key!r} belongs")
     value = owner.get(key)
@@ -66,61 +74,63 @@ def _field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
     return value
 
 
-def _count(owner: Any, key: str) -> int | None:
-    value = _field(owner, key, int)
+def _get_count(owner: Any, key: str) -> int | None:
+    value = _get_field(owner, key, int)
     if value is not None and (isinstance(value, bool) or not 0 <= value < 2**31):
         raise Fault("bad_json", f"the reply's {key!r} is no count")
     return value
 
 
-def _number(value: Any) -> float:
+def _get_text(owner: Any, key: str) -> str | None:
+    value = _get_field(owner, key, str)
+    # JSON can spell a lone surrogate, which could not be stored
+    return value if value is None or value.isascii() else value.encode(errors="replace").decode()
+
+
+def _check_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
         raise Fault("bad_json", "the reply has no finite number where one belongs")
     return float(value)
 
 
-def _text(owner: Any, key: str) -> str | None:
-    value = _field(owner, key, str)
-    # a lone surrogate, which JSON can spell, could not be stored
-    return value if value is None or value.isascii() else value.encode(errors="replace").decode()
+def read_completions(reply: Any, labels: Sequence[str], pattern: str | None, seconds: float) -> list[Output]:
+    """Read the outputs of a chat completion, at least one, ordered by their index.
 
-
-def completions(reply: Any, labels: Sequence[str], pattern: str | None, seconds: float) -> list[Output]:
-    """The outputs in a chat completion, at least one, by index; Fault where it is not what the protocol says.
-
-    `pattern` is that of answers which come wrapped in JSON.
+    labels: those whose log-probabilities were asked for.
+    pattern: what the answer inside a JSON answer matches; None where plain text was asked for.
+    Raises Fault where the reply does not follow the protocol.
     """
-    choices = _field(reply, "choices", list, needed=True)
+    choices = _get_field(reply, "choices", list, needed=True)
     if not choices:
         raise Fault("bad_json", "the reply has no choices")
     if len(choices) > 1:
-        choices = [choice for _, choice in sorted(enumerate(choices), key=lambda c: _count(c[1], "index") or 0)]
-    usage = _field(reply, "usage", dict) or {}
-    prompt = _count(usage, "prompt_tokens")
-    cached = _count(_field(usage, "prompt_tokens_details", dict) or {}, "cached_tokens")
+        choices = [choice for _, choice in sorted(enumerate(choices), key=lambda c: _get_count(c[1], "index") or 0)]
+    usage = _get_field(reply, "usage", dict) or {}
+    prompt = _get_count(usage, "prompt_tokens")
+    cached = _get_count(_get_field(usage, "prompt_tokens_details", dict) or {}, "cached_tokens")
     if cached is None:
-        cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek's name
-    details = _field(usage, "completion_tokens_details", dict) or {}
-    tokens = [_field(_field(choice, "logprobs", dict) or {}, "content", list) or [] for choice in choices]
-    total = _count(usage, "completion_tokens")
+        cached = _get_count(usage, "prompt_cache_hit_tokens")  # DeepSeek's name
+    details = _get_field(usage, "completion_tokens_details", dict) or {}
+    tokens = [_get_field(_get_field(choice, "logprobs", dict) or {}, "content", list) or [] for choice in choices]
+    total = _get_count(usage, "completion_tokens")
     own = list(map(len, tokens))  # one log-probability a token
     written = own if total == sum(own) else _split_evenly(total, len(choices))
-    if len(choices) > 1 and "timings" in reply:  # llama.cpp counts the first alone
+    if len(choices) > 1 and "timings" in reply:  # llama.cpp counts the tokens of the first sample alone
         written = [total] + [None] * (len(choices) - 1)
-    thought = _split_evenly(_count(details, "reasoning_tokens"), len(choices))
+    thought = _split_evenly(_get_count(details, "reasoning_tokens"), len(choices))
     outputs = []
     for i, choice in enumerate(choices):
-        message = _field(choice, "message", dict, needed=True)
-        reason = _field(choice, "finish_reason", str, needed=True)
+        message = _get_field(choice, "message", dict, needed=True)
+        reason = _get_field(choice, "finish_reason", str, needed=True)
         if reason not in FINISH:
             raise Fault("bad_json", f"the reply's finish_reason is {reason[:40]!r}")
-        text, refusal = _text(message, "content") or "", _text(message, "refusal")
+        text, refusal = _get_text(message, "content") or "", _get_text(message, "refusal")
         outputs.append(
             Output(
-                text=refusal or (_unwrapped(text, pattern) if pattern else text),
-                reasoning=_text(message, "reasoning_content") or _text(message, "reasoning"),
+                text=refusal or (_unwrap_answer(text, pattern) if pattern else text),
+                reasoning=_get_text(message, "reasoning_content") or _get_text(message, "reasoning"),
                 finish="refused" if refusal else FINISH[reason],
-                logprobs=_logprobs(tokens[i], labels) if labels and tokens[i] else None,
+                logprobs=_read_logprobs(tokens[i], labels) if labels and tokens[i] else None,
                 prompt_tokens=prompt,
                 cached_tokens=prompt if i else cached,
                 completion_tokens=written[i],
@@ -132,8 +142,11 @@ def completions(reply: Any, labels: Sequence[str], pattern: str | None, seconds:
     return outputs
 
 
-def _unwrapped(text: str, pattern: str) -> str:
-    """The one string in a JSON answer; llama.cpp matches the pattern with its characters before they are unescaped."""
+def _unwrap_answer(text: str, pattern: str) -> str:
+    """Return the one string in a JSON answer; return the text itself where it is no such JSON.
+
+    llama.cpp matches the pattern with the characters of the JSON before they are unescaped, so that is tried first.
+    """
     if (raw := re.fullmatch(rf'\s*\{{\s*"{ANSWER}"\s*:\s*"(.*)"\s*\}}\s*', text, re.S)) and re.fullmatch(
         pattern, raw[1]
     ):
@@ -146,13 +159,17 @@ def _unwrapped(text: str, pattern: str) -> str:
 
 
 def _split_evenly(total: int | None, n: int) -> list[int | None]:
+    """Split a count into n parts, of which the first get the remainder."""
     return [None if total is None else total // n + (i < total % n) for i in range(n)]
 
 
-def _logprobs(tokens: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
-    """Each label's log-probability as the first token; "A" and " A" are one label, what is not in the top is absent."""
-    top = _field(tokens[0], "top_logprobs", list) or []
-    candidates = {_field(c, "token", str, needed=True): _number(c.get("logprob")) for c in [*top, tokens[0]]}
+def _read_logprobs(tokens: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
+    """Read each label's log-probability as the first token.
+
+    "A" and " A" are one label. A label that is not among the top tokens is absent from the result.
+    """
+    top = _get_field(tokens[0], "top_logprobs", list) or []
+    candidates = {_get_field(c, "token", str, needed=True): _check_number(c.get("logprob")) for c in [*top, tokens[0]]}
     found: dict[str, float] = {}
     for token, value in candidates.items():
         if (label := token.strip()) in labels:
@@ -160,11 +177,14 @@ def _logprobs(tokens: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
     return {label: math.log(p) if p > 0 else -math.inf for label, p in found.items()}
 
 
-def scores(reply: Any, seconds: float) -> list[Output]:
-    """The one output in a reply of /classify: a scalar head has one class, and its logit is the score."""
-    data = _field(reply, "data", list, needed=True)
-    values = _field(data[0] if data else None, "probs", list, needed=True)
+def read_scores(reply: Any, seconds: float) -> list[Output]:
+    """Read the one output in a reply of /classify: a scalar head has one class, and its logit is the score.
+
+    Raises Fault where the reply does not follow the protocol, JudgescaleError where the model has several classes.
+    """
+    data = _get_field(reply, "data", list, needed=True)
+    values = _get_field(data[0] if data else None, "probs", list, needed=True)
     if len(values) != 1:
         raise JudgescaleError(f"the server's model has {len(values)} classes: a scalar judge has one")
-    prompt = _count(_field(reply, "usage", dict) or {}, "prompt_tokens")
-    return [Output(score=_number(values[0]), prompt_tokens=prompt, completion_tokens=0, seconds=seconds)]
+    prompt = _get_count(_get_field(reply, "usage", dict) or {}, "prompt_tokens")
+    return [Output(score=_check_number(values[0]), prompt_tokens=prompt, completion_tokens=0, seconds=seconds)]

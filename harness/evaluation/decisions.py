@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.arm import Arm, has_closed_form
-from harness.engines.recorded import Pool, Replay, shuffles
-from harness.scaling import Curve, subset_indices
-from harness.seeding import seeded
-from harness.strategies.voting import margin
-from harness.types import JudgescaleError, Strategy
+from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Strategy, has_closed_form
+from judgescale.harness.evaluation.replay import Replay, shuffles
+from judgescale.harness.recorded.pools import Pools, only
+from judgescale.harness.seeding import seeded
+from judgescale.harness.stats.counting import subset_indices
+from judgescale.harness.stats.votes import margin
+from judgescale.harness.types import JudgescaleError
 
-Pools = Mapping[tuple[int, ...], Pool]  # an item's questions and their judgments
 Tick = Callable[[], None]
 
 
@@ -27,12 +27,6 @@ class Decisions:
     scores: np.ndarray
     weight: np.ndarray  # (D,), sums to 1
     draws: int  # random replays the weights were estimated from; 0 where they were counted
-
-
-def only(pools: Pools) -> Pool:
-    """The pool of an item about which one question is asked."""
-    (pool,) = pools.values()
-    return pool
 
 
 def decide(
@@ -52,8 +46,7 @@ def _closed_form(
     if not has_closed_form(strategy, arm.items):
         return None
     whole = [only(p) for p in pools]
-    form: Callable[..., Curve | None] = strategy.exact  # type: ignore[attr-defined]
-    curve = form([margin(p.scores) for p in whole], [p.meta for p in whole], ks, arm.draws, arm.seed)
+    curve = strategy.exact([margin(p.scores) for p in whole], [p.meta for p in whole], ks, arm.draws, arm.seed)
     if curve is None:
         return None
     # One decision stands for each outcome: the first wins, a tie, the second wins, nothing usable.
@@ -87,7 +80,7 @@ async def _replay(
 ) -> None:
     for item, of_item in zip(arm.items, pools, strict=True):
         # All subsets of one question's pool, if they are few: only where nothing but the subset is left to chance.
-        countable = len(of_item) == 1 and hasattr(strategy, "exact")
+        countable = len(of_item) == 1 and not strategy.random
         if arm.as_bought:  # the strategy asks just what it asked when it was live
             order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
         elif not countable:
@@ -99,13 +92,14 @@ async def _replay(
                 subsets, exact = subset_indices(len(only(of_item)), k, arm.draws, rng)
                 order = subsets[:, None]
             rng = seeded(arm.seed, strategy.name, item.id)
-            at_k = dataclasses.replace(strategy, k=k)  # type: ignore[type-var]
+            at_k = strategy.at(k)
             try:
                 scores = await at_k(Replay(of_item, order), len(item.responses), rng)
             except KeyError:
+                data = arm.judgments.data
                 raise JudgescaleError(
-                    f"set {arm.engine.data.name}, item {item.id}: another seed or k asks what was not bought; only the"
-                    f" seed={arm.engine.data.meta['live']['strategy_seed']} and k of that run can be replayed"
+                    f"set {data.name}, item {item.id}: another seed or k asks what was not bought; only the"
+                    f" seed={data.meta['live']['strategy_seed']} and k of that run can be replayed"
                 ) from None
             weight = np.full(len(scores), 1 / len(scores))
             decisions[j].append(Decisions(scores, weight, 0 if exact or arm.as_bought else len(scores)))

@@ -10,11 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.arm import Arm
-from harness.decisions import Decisions, Pools, replay
-from harness.seeding import seeded
-from harness.statistics import Rollup, Units, bootstrap, counted, interval, paired_difference, rollup, section_weights
-from harness.types import Estimate, Item, Metric, Task
+from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.decisions import Decisions, replay
+from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.seeding import seeded
+from judgescale.harness.stats.intervals import (
+    Rollup,
+    Units,
+    bootstrap,
+    counted,
+    interval,
+    paired_difference,
+    rollup,
+    section_weights,
+)
+from judgescale.harness.types import Estimate, Item, Metric, Task
 
 WORLDS = 50  # joint draws of all items' decisions that a metric is averaged over
 METRIC_RESAMPLES = 400  # bootstrap resamples of a metric: each is a full recomputation
@@ -40,7 +50,7 @@ class Credits:
         return dataclasses.replace(self, value=self.value[:, [column]], variance=self.variance[:, [column]])
 
 
-def units_of(task: Task, items: Sequence[Item]) -> Units:
+def make_units(task: Task, items: Sequence[Item]) -> Units:
     """One unit an item. Items of a subset share its weight; of one that has none, each counts as one."""
     weights, counts = task.weights, Counter(item.subset for item in items)
     return Units(
@@ -50,7 +60,7 @@ def units_of(task: Task, items: Sequence[Item]) -> Units:
     )
 
 
-def by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
+def group_by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
     """unit -> the places of its items."""
     members: dict[str, list[int]] = {}
     for i, item in enumerate(items):
@@ -58,9 +68,9 @@ def by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
     return members
 
 
-def credit(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
+def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     """Expected credit of every unit at every k."""
-    members = by_unit(arm.task, arm.items)
+    members = group_by_unit(arm.task, arm.items)
     value = np.zeros((len(members), len(decisions)))
     variance = np.zeros_like(value)
     for j, at_k in enumerate(decisions):
@@ -71,17 +81,19 @@ def credit(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
                 earned = arm.task.credit(items, [d.scores], arm.rules)
                 weight, draws = d.weight, d.draws
             else:
-                earned, weight, draws = _jointly(arm, items, [at_k[i] for i in rows])
+                earned, weight, draws = _credit_jointly(arm, items, [at_k[i] for i in rows])
             value[u, j] = earned @ weight
             if draws:
                 variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]
-    units = units_of(arm.task, first)
+    units = make_units(arm.task, first)
     subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
     return Credits(units, subset, sizes, value, variance, [item.tags for item in first])
 
 
-def _jointly(arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]) -> tuple[np.ndarray, np.ndarray, int]:
+def _credit_jointly(
+    arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Credits of a unit of several items, over every combination of their decisions (or a sample of them)."""
     if math.prod(len(d.scores) for d in of_items) <= arm.draws:
         index = np.indices([len(d.scores) for d in of_items]).reshape(len(of_items), -1)
@@ -95,12 +107,12 @@ def _jointly(arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]) -> 
     return arm.task.credit(items, scores, arm.rules), weight, draws
 
 
-def overall(arm: Arm, credits: Credits) -> float:
+def roll_up_headline(arm: Arm, credits: Credits) -> float:
     """The headline of one column of credits."""
     return float(rollup(credits.units, credits.value, arm.rollup)[1][0])
 
 
-def difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
+def compare(arm: Arm, what: str, a: Credits, b: Credits) -> str:
     """One honest sentence on whether a is above b: paired bootstrap over the same units; (U, 1) credits each."""
     gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup, draws=arm.resamples, seed=arm.seed)
     if ci is None:
@@ -109,14 +121,14 @@ def difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
     return f"{what}: {gap * 100:+.1f} points, 95 % interval [{ci[0] * 100:+.1f}, {ci[1] * 100:+.1f}]: {verdict}"
 
 
-def by_subset(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:
+def estimate_subsets(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:
     """name -> an Estimate at every k, for every subset."""
     units = dataclasses.replace(credits.units, section=credits.subset)
-    found = estimates(arm, dataclasses.replace(credits, units=units), "items")
+    found = estimate(arm, dataclasses.replace(credits, units=units), "items")
     return {name: e for name, e in found.items() if name != "overall"}
 
 
-def by_tag(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:
+def estimate_tags(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:
     """ "name: value" of every tag, the commonest first -> an Estimate at every k, rolled up as the headline is."""
     members: dict[tuple[str, str], list[int]] = {}
     for u, tags in enumerate(credits.tags):
@@ -124,24 +136,24 @@ def by_tag(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:
             members.setdefault(tag, []).append(u)
     found, names = {}, list(dict.fromkeys(name for name, _ in members))
     for (name, value), rows in sorted(members.items(), key=lambda tag: (names.index(tag[0][0]), -len(tag[1]))):
-        part = estimates(arm, credits.of(rows))["overall"]
+        part = estimate(arm, credits.of(rows))["overall"]
         if not math.isnan(part[0].value):
             found[f"{name}: {value}"] = part
     return found
 
 
-def other_rollups(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:
+def estimate_other_rollups(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:
     """The benchmark's other headlines at every k, where their sections are all there and they weigh differently."""
     sections = set(credits.units.section.tolist())
     ours = section_weights(arm.rollup, sections)
     return {
-        name: [dataclasses.replace(e, metric=name) for e in estimates(arm, credits, headline)["overall"]]
+        name: [dataclasses.replace(e, metric=name) for e in estimate(arm, credits, headline)["overall"]]
         for name, headline in arm.task.rollups.items()
         if set(headline) <= sections and (arm.rollup == "items" or section_weights(headline, sections) != ours)
     }
 
 
-def estimates(arm: Arm, credits: Credits, headline: Rollup | None = None) -> dict[str, list[Estimate]]:
+def estimate(arm: Arm, credits: Credits, headline: Rollup | None = None) -> dict[str, list[Estimate]]:
     """name -> an Estimate at every k, for "overall" (by the arm's headline, or another) and every section."""
     units, metric = credits.units, "accuracy" if headline else arm.metric
     headline = headline or arm.rollup
@@ -176,11 +188,11 @@ def _mc_error(units: Units, variance: np.ndarray, mask: np.ndarray, headline: Ro
     return np.sqrt(share**2 @ variance)
 
 
-def metric_estimates(arm: Arm, pools: Sequence[Pools]) -> dict[str, list[Estimate]]:
+def estimate_metrics(arm: Arm, pools: Sequence[Pools]) -> dict[str, list[Estimate]]:
     """Numbers that are no mean of credits (macro F1, ROC-AUC), overall and as "section: name", at every k."""
     if not arm.task.metrics:
         return {}
-    units = units_of(arm.task, arm.items)
+    units = make_units(arm.task, arm.items)
     section, cluster = units.section, units.cluster
     gold = np.array([item.gold for item in arm.items])
     groups = {"": np.arange(len(section))}
@@ -188,13 +200,11 @@ def metric_estimates(arm: Arm, pools: Sequence[Pools]) -> dict[str, list[Estimat
         groups |= {f"{name}: ": np.flatnonzero(section == name) for name in dict.fromkeys(section)}
     found: dict[str, list[Estimate]] = {f"{group}{name}": [] for group in groups for name in arm.task.metrics}
     for name, metric in arm.task.metrics.items():
-        strategy = arm.strategy
-        if name in arm.task.of_mean and hasattr(strategy, "unusable"):
-            strategy = dataclasses.replace(strategy, unusable="abstain")  # type: ignore[type-var]
+        strategy = arm.strategy.abstaining() if name in arm.task.of_mean else arm.strategy
         for k, at_k in zip(arm.ks, replay(arm, strategy, arm.ks, pools), strict=True):
-            worlds = _worlds(arm, at_k)
+            worlds = _draw_worlds(arm, at_k)
             for group, rows in groups.items():
-                values = np.array([measured(arm, metric, gold[rows], world[rows], section[rows]) for world in worlds])
+                values = np.array([measure(arm, metric, gold[rows], world[rows], section[rows]) for world in worlds])
                 ci = None
                 if k == arm.k:
                     ci = _metric_interval(arm, metric, gold[rows], worlds[:, rows], section[rows], cluster[rows])
@@ -203,7 +213,7 @@ def metric_estimates(arm: Arm, pools: Sequence[Pools]) -> dict[str, list[Estimat
     return found
 
 
-def measured(arm: Arm, metric: Metric, gold: np.ndarray, decisions: np.ndarray, section: np.ndarray) -> float:
+def measure(arm: Arm, metric: Metric, gold: np.ndarray, decisions: np.ndarray, section: np.ndarray) -> float:
     """A metric of (N, n) decisions: of all of them, or the mean of sections where the headline is one."""
     sections = section_weights(arm.rollup, np.unique(section).tolist())
     if arm.rollup == "items" or len(sections) == 1:
@@ -212,7 +222,7 @@ def measured(arm: Arm, metric: Metric, gold: np.ndarray, decisions: np.ndarray, 
     return float(np.average(parts, weights=list(sections.values())))
 
 
-def _worlds(arm: Arm, at_k: Sequence[Decisions]) -> np.ndarray:
+def _draw_worlds(arm: Arm, at_k: Sequence[Decisions]) -> np.ndarray:
     """One decision for every item, several times over: (worlds, N, n)."""
     count = 1 if all(len(d.scores) == 1 for d in at_k) else WORLDS
     drawn = [
@@ -236,11 +246,11 @@ def _metric_interval(
     for i in range(min(arm.resamples, METRIC_RESAMPLES)):
         drawn = [members[c] for members in strata for c in rng.integers(len(members), size=len(members))]
         rows = np.concatenate(drawn)
-        values.append(measured(arm, metric, gold[rows], worlds[i % len(worlds), rows], section[rows]))
+        values.append(measure(arm, metric, gold[rows], worlds[i % len(worlds), rows], section[rows]))
     return interval(np.array(values))
 
 
-def extra_estimates(arm: Arm, pools: Sequence[Pools]) -> dict[str, Estimate]:
+def estimate_extras(arm: Arm, pools: Sequence[Pools]) -> dict[str, Estimate]:
     """Per-item figures taken from the pools themselves, overall and by section, where the pools allow them."""
     if arm.task.extras is None:
         return {}
@@ -249,8 +259,8 @@ def extra_estimates(arm: Arm, pools: Sequence[Pools]) -> dict[str, Estimate]:
         return {}
     names = list(rows[0])
     values = np.array([[row[name] for name in names] for row in rows])
-    units = units_of(arm.task, arm.items)
-    table = estimates(arm, Credits(units, units.section, np.ones(len(arm.items), int), values, np.zeros_like(values)))
+    units = make_units(arm.task, arm.items)
+    table = estimate(arm, Credits(units, units.section, np.ones(len(arm.items), int), values, np.zeros_like(values)))
     return {
         (name if section == "overall" else f"{section}: {name}"): dataclasses.replace(per_name[j], metric=name)
         for section, per_name in table.items()

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.credit import auc, best
-from harness.engines.recorded import Pool
-from harness.seeding import seeded
-from harness.types import Item, JudgescaleError, Judgment, Rules, Task
+from judgescale.harness.evaluation.credit import auc, best
+from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.seeding import seeded
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
 FOLDS = 5

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.judges.prompt import LETTERS, Prompted, shown_texts
-from harness.judges.reading import boxes_and_brackets, one_hot, read_verdict
-from harness.types import Item, Output, Reading, Request
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.prompt import LETTERS, Prompted, shown_texts
+from judgescale.harness.judges.reading import boxes_and_brackets, one_hot, read_verdict
+from judgescale.harness.types import Item, Output, Request
 
 
 @dataclass(frozen=True)

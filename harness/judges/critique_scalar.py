@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.judges.prompt import ANY, OURS, made_up, material, render, turns_of
-from harness.judges.reading import answer, read_score, side_by_side
-from harness.types import Item, Output, Reading, Request
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.prompt import ANY, OURS, make_up_item, material, render, turns_of
+from judgescale.harness.judges.reading import answer, read_score, side_by_side
+from judgescale.harness.types import Item, Output, Request
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class CritiqueScalar:
     thinking: bool = False
 
     def __post_init__(self) -> None:
-        self.requests(made_up(1), (0,))
+        self.requests(make_up_item(1), (0,))
 
     def widths(self) -> tuple[int, int]:
         return (2, ANY)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.judges.prompt import Prompted, shown_texts
-from harness.judges.reading import read_verdict
-from harness.types import Item, Output, Reading, Request
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.prompt import Prompted, shown_texts
+from judgescale.harness.judges.reading import read_verdict
+from judgescale.harness.types import Item, Output, Request
 
 
 @dataclass(frozen=True)

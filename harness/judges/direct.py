@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.judges.prompt import LETTERS, Prompted
-from harness.judges.reading import answer, one_hot
-from harness.types import Item, JudgescaleError, Output, Reading, Request
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.prompt import LETTERS, Prompted
+from judgescale.harness.judges.reading import answer, one_hot
+from judgescale.harness.types import Item, JudgescaleError, Output, Request
 
 AROUND = " \t\r\n.,:;!?*_`'\"()[]{}<>$“”‘’"  # what may surround a label that is the whole answer
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.judges.prompt import OURS, fence, render
-from harness.judges.reading import Marker, answer, boxes, closes, plain, read_score, whole_number
-from harness.types import Output, Request
-from harness.untrusted import harmless
+from judgescale.harness.judges.prompt import OURS, fence, render
+from judgescale.harness.judges.reading import Marker, answer, boxes, closes, plain, read_score, whole_number
+from judgescale.harness.judges.untrusted import neutralise
+from judgescale.harness.types import Output, Request
 
 
 @dataclass(frozen=True)
@@ -56,4 +56,4 @@ class GenerativeMeta:
 
 def _said(output: Output) -> str:
     """A judgment without its thoughts; one that was cut inside them as it is."""
-    return harmless(answer(output)[1] or (output.text or "").strip())
+    return neutralise(answer(output)[1] or (output.text or "").strip())

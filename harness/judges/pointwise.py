@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.judges.prompt import ANY, Prompted, shown_texts
-from harness.judges.reading import read_verdict, side_by_side, whole_number
-from harness.types import Item, JudgescaleError, Output, Reading, Request
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.prompt import ANY, Prompted, shown_texts
+from judgescale.harness.judges.reading import read_verdict, side_by_side, whole_number
+from judgescale.harness.types import Item, JudgescaleError, Output, Request
 
 
 @dataclass(frozen=True)

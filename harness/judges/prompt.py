@@ -18,7 +18,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.types import Item, JudgescaleError, Request
+from judgescale.harness.types import Item, JudgescaleError, Request
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -84,7 +84,7 @@ def shows(judge: Prompted) -> tuple[int, int]:
     least, most = judge.span
     fits, trouble = [], None
     for n in range(least, min(most, least + 3) + 1):
-        item = made_up(n)
+        item = make_up_item(n)
         try:
             written = "\n".join(text for _, text in judge.ask(item, tuple(range(n))).messages)
         except JudgescaleError as e:
@@ -99,10 +99,18 @@ def shows(judge: Prompted) -> tuple[int, int]:
     return min(fits), most if max(fits) == min(most, least + 3) else max(fits)
 
 
-def made_up(n: int) -> Item:
+def make_up_item(n: int) -> Item:
     """An item of n responses, to try a prompt on."""
     texts = tuple(f"<response {i}>" for i in range(n))
-    return Item("a made-up item", "", "", texts, (0.0,) * n, conversation=(("user", "<question>"),), texts=texts)
+    return Item(
+        id="a made-up item",
+        prompt="",
+        cluster="",
+        responses=texts,
+        gold=(0.0,) * n,
+        conversation=(("user", "<question>"),),
+        texts=texts,
+    )
 
 
 def material(item: Item, shown: tuple[int, ...]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from harness.types import Output, Reading
+from judgescale.harness.contracts import Reading
+from judgescale.harness.types import Output
 
 V = TypeVar("V")
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.judges.prompt import ANY, turns_of
-from harness.judges.reading import read_score, side_by_side
-from harness.types import Item, Output, Reading, Request
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.prompt import ANY, turns_of
+from judgescale.harness.judges.reading import read_score, side_by_side
+from judgescale.harness.types import Item, Output, Request
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.judges.direct import labels
-from harness.judges.prompt import ANY, LETTERS, Prompted
-from harness.judges.reading import side_by_side
-from harness.types import Item, JudgescaleError, Output, Reading, Request
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.direct import labels
+from judgescale.harness.judges.prompt import ANY, LETTERS, Prompted
+from judgescale.harness.judges.reading import side_by_side
+from judgescale.harness.types import Item, JudgescaleError, Output, Request
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""Texts of others, made harmless: what a tokenizer would take for the end of a turn stays text."""
+"""Neutralise chat control tokens in untrusted text.
+
+A response that spells <|im_end|> must not end its turn: what a tokenizer would take for a control token stays text.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 
-from harness.types import Item
+from judgescale.harness.types import Item
 
 # Control tokens of today's chat templates, as written: <|im_end|>, <｜User｜>, </s>, <end_of_turn>, [INST], [|user|] …
 CONTROL = re.compile(
@@ -17,12 +20,12 @@ CONTROL = re.compile(
 GAP = "\u200b"  # zero width: a reader sees no difference, a tokenizer sees no token
 
 
-def harmless(text: str) -> str:
+def neutralise(text: str) -> str:
     """The text with every control token's spelling broken by an invisible space."""
     return CONTROL.sub(lambda found: found[0] + GAP, text) if "<" in text or "[" in text or "]" in text else text
 
 
-def harmless_item(item: Item) -> Item:
+def neutralise_item(item: Item) -> Item:
     """The item with harmless texts: a response cannot end its turn and speak as the user or the judge."""
-    conversation = tuple((role, harmless(content)) for role, content in item.conversation)
-    return dataclasses.replace(item, conversation=conversation, texts=tuple(map(harmless, item.texts)))
+    conversation = tuple((role, neutralise(content)) for role, content in item.conversation)
+    return dataclasses.replace(item, conversation=conversation, texts=tuple(map(neutralise, item.texts)))

@@ -17,22 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from harness.compute import Price, Tokens
-from harness.judges.prompt import made_up
-from harness.live import LiveAsk, Seat
-from harness.meter import Meter
-from harness.model import Line, Model
-from harness.recorded import RecordedSet
-from harness.seeding import seeded
-from harness.store import Store, canonical
-from harness.types import Engine, Item, Judge, Judgment, Record, Sampling, Strategy
+from judgescale.harness.contracts import Engine, Judge, MetaRM, Strategy
+from judgescale.harness.cost import Price, Tokens
+from judgescale.harness.judges.prompt import make_up_item
+from judgescale.harness.live.connection import Connection, identify
+from judgescale.harness.live.meter import Meter
+from judgescale.harness.live.model import Model
+from judgescale.harness.live.session import JudgeSession, LiveAsk
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.seeding import seeded
+from judgescale.harness.store import Store
+from judgescale.harness.types import Item, Judgment, Record, Sampling
 
 CHARACTERS_A_TOKEN = 4  # where nothing was measured yet
 GRACE = 20  # seconds that answers in flight are given to arrive once a run is stopped
 
 
 @dataclass(frozen=True)
-class Voice:
+class ModelSpec:
     """A model as a config describes it, before anything is loaded; without `sampling` it is a scalar head."""
 
     engine: Engine
@@ -47,25 +49,25 @@ class Purchase:
 
     label: str
     judge: Judge
-    voice: Voice
+    spec: ModelSpec
     strategy: Strategy
     items: tuple[Item, ...]
     order: str
     seed: int  # of the judgments and the order in which they show the responses
     strategy_seed: int
     name: str  # of the task: two runs never buy the same judge's verdicts on it side by side
-    scorer: Voice | None = None
-    meta: tuple[Any, Voice] | None = None
+    scorer: ModelSpec | None = None
+    meta: tuple[MetaRM, ModelSpec] | None = None
 
     @property
-    def voices(self) -> dict[str, Voice]:
+    def models(self) -> dict[str, ModelSpec]:
         """Every model it asks, by role."""
-        found = {"judge": self.voice, "scorer": self.scorer, "meta": self.meta and self.meta[1]}
-        return {role: voice for role, voice in found.items() if voice}
+        found = {"judge": self.spec, "scorer": self.scorer, "meta": self.meta and self.meta[1]}
+        return {role: spec for role, spec in found.items() if spec}
 
 
 @dataclass(frozen=True)
-class Terms:
+class SpendingLimits:
     """How a run may spend."""
 
     store: Path
@@ -74,7 +76,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Bought:
+class Delivery:
     """An arm's judgments, and what this run did for all of its arms."""
 
     data: RecordedSet
@@ -84,7 +86,7 @@ class Bought:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What a run would buy: judgments in all, answers that the store lacks, and about what these cost at most."""
 
     judgments: int
@@ -94,25 +96,28 @@ class Estimate:
     measured: bool  # from answers bought before; else from the length of the prompts and max_tokens
 
 
-def buy(purchases: Sequence[Purchase], terms: Terms, watch: Callable[[Meter], None]) -> list[Bought]:
+def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[Meter], None]) -> list[Delivery]:
     """Every judgment the purchases need, from the store where it has them. `watch` is called a few times a second.
 
     Raises JudgescaleError where the run had to stop; what was bought until then is in the store.
     """
-    meter = Meter(terms.max_failures, terms.budget)
+    meter = Meter(limits.max_failures, limits.budget)
     done: list[Done] = []
-    with Store(terms.store) as store, rarely_collected():
-        asyncio.run(_run(purchases, store, meter, watch, done))
-    engines = {id(m.line): m.line.engine for seat, _ in done for m in seat.models}.values()
-    faults = sum((engine.faults for engine in engines), Counter[str]())
+    with Store(limits.store) as store, collect_garbage_rarely():
+        asyncio.run(_run_purchases(purchases, store, meter, watch, done))
+    connections = {id(m.connection): m.connection for session, _ in done for m in session.models}.values()
+    faults = sum((connection.faults for connection in connections), Counter[str]())
     # How long one arm took is known where it was the only one and had to buy everything.
     seconds = meter.seconds if len(purchases) == 1 and not meter.reused else None
-    sets = [as_set(p, _settings(seat), _judged(asks), terms.store) for p, (seat, asks) in zip(purchases, done)]
-    return [Bought(data, meter, faults, seconds) for data in sets]
+    sets = [
+        make_recorded_set(p, _read_settings(session), _list_judgments(asks), limits.store)
+        for p, (session, asks) in zip(purchases, done)
+    ]
+    return [Delivery(data, meter, faults, seconds) for data in sets]
 
 
 @contextmanager
-def rarely_collected() -> Iterator[None]:
+def collect_garbage_rarely() -> Iterator[None]:
     """Garbage is looked for rarely: all that piles up is kept anyway, and a full search holds up every request."""
     before = gc.get_threshold()
     gc.freeze()
@@ -124,22 +129,22 @@ def rarely_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def estimate(purchases: Sequence[Purchase], terms: Terms) -> list[Estimate]:
+def estimate_costs(purchases: Sequence[Purchase], limits: SpendingLimits) -> list[CostEstimate]:
     """What each purchase would add, in their order: what an earlier one buys, a later one has. Nothing is spent.
 
     A strategy that looks at verdicts to choose its questions is estimated on verdicts that all fail.
     """
     found, seen = [], set[tuple[bytes, int]]()
-    with Store(terms.store, readonly=True) as store:
+    with Store(limits.store, readonly=True) as store:
         for purchase in purchases:
             meter, done = Meter(max_failures=sys.maxsize), list[Done]()
-            asyncio.run(_run([purchase], store, meter, lambda _: None, done, dry=True))
-            ((seat, _),) = done
-            written = store.averages(seat.model.settings)
-            wrote = written[1] if written else seat.model.sampling.max_tokens if seat.model.sampling else 0
-            every = [_estimate(m, store, seen, 0 if m is seat.model else wrote) for m in seat.models]
+            asyncio.run(_run_purchases([purchase], store, meter, lambda _: None, done, dry=True))
+            ((session, _),) = done
+            written = store.averages(session.model.settings)
+            wrote = written[1] if written else session.model.sampling.max_tokens if session.model.sampling else 0
+            every = [_estimate_model(m, store, seen, 0 if m is session.model else wrote) for m in session.models]
             found.append(
-                Estimate(
+                CostEstimate(
                     meter.judgments,
                     sum(e.lacking for e in every),
                     Tokens(*np.sum([e.tokens for e in every], axis=0)),
@@ -150,7 +155,7 @@ def estimate(purchases: Sequence[Purchase], terms: Terms) -> list[Estimate]:
     return found
 
 
-def _estimate(model: Model, store: Store, seen: set[tuple[bytes, int]], quoted: float) -> Estimate:
+def _estimate_model(model: Model, store: Store, seen: set[tuple[bytes, int]], quoted: float) -> CostEstimate:
     """What a model lacks that is not in `seen`; `quoted`: tokens of another's answer in each of its prompts."""
     measured = store.averages(model.settings)
     most = 0 if model.sampling is None else model.sampling.max_tokens
@@ -163,13 +168,13 @@ def _estimate(model: Model, store: Store, seen: set[tuple[bytes, int]], quoted: 
             lacking += len(new)
             tokens = tokens.plus(Tokens(len(question.request) * per_character + quoted, 0, len(new) * written))
     dollars = model.price.dollars(tokens) if model.price else None
-    return Estimate(0, lacking, tokens, dollars, measured is not None)
+    return CostEstimate(0, lacking, tokens, dollars, measured is not None)
 
 
-Done = tuple[Seat, list[LiveAsk]]  # a purchase's seat, and what was asked of it about each item
+Done = tuple[JudgeSession, list[LiveAsk]]  # a purchase's session, and what was asked of it about each item
 
 
-async def _run(
+async def _run_purchases(
     purchases: Sequence[Purchase],
     store: Store,
     meter: Meter,
@@ -178,38 +183,39 @@ async def _run(
     dry: bool = False,
 ) -> None:
     """Put every item of every purchase through its strategy."""
-    async with AsyncExitStack() as running:
-        lines: dict[str, Line] = {}
+    async with AsyncExitStack() as open_engines:
+        connections: dict[str, Connection] = {}
         models: dict[tuple[str, str], Model] = {}
 
-        def model(role: str, voice: Voice, seed: int) -> Model:
+        def model(role: str, spec: ModelSpec, seed: int) -> Model:
             """Arms that ask the same of a model share it, and models share an engine."""
-            line = lines.setdefault(engine_key(voice.engine), Line(voice.engine, running))
-            made = Model(line, role, voice.sampling, seed, store, meter, voice.price, dry)
+            connection = connections.setdefault(identify(spec.engine), Connection(spec.engine, open_engines))
+            made = Model(connection, role, spec.sampling, seed, store, meter, spec.price, dry)
             return models.setdefault((role, made.settings), made)
 
         for p in purchases:
-            made = {role: model(role, voice, p.seed) for role, voice in p.voices.items()}
+            made = {role: model(role, spec, p.seed) for role, spec in p.models.items()}
             meta = (p.meta[0], made["meta"]) if p.meta else None
-            seat = Seat(p.label, p.judge, made["judge"], meter, p.order, p.seed, made.get("scorer"), meta)
-            done.append((seat, [LiveAsk(seat, item) for item in p.items]))
+            session = JudgeSession(p.label, p.judge, made["judge"], meter, p.order, p.seed, made.get("scorer"), meta)
+            done.append((session, [LiveAsk(session, item) for item in p.items]))
         if not dry:
-            await _alone(purchases, [m.settings for m in models.values()], store.path, running)
-        ticker = asyncio.create_task(_tick(meter, watch))
+            await _wait_for_other_runs(purchases, [m.settings for m in models.values()], store.path, open_engines)
+        ticker = asyncio.create_task(_show_progress(meter, watch))
         try:
-            await _stream(
-                purchases, [asks for _, asks in done], meter, sum(line.engine.window for line in lines.values())
+            await _judge_all_items(
+                purchases,
+                [asks for _, asks in done],
+                meter,
+                sum(connection.engine.window for connection in connections.values()),
             )
         finally:
             ticker.cancel()
             watch(meter)
 
 
-def engine_key(engine: Engine) -> str:
-    return canonical({"name": engine.name, "model": engine.model, "revision": engine.revision, **engine.identity()})
-
-
-async def _stream(purchases: Sequence[Purchase], asks: Sequence[Sequence[LiveAsk]], meter: Meter, at_once: int) -> None:
+async def _judge_all_items(
+    purchases: Sequence[Purchase], asks: Sequence[Sequence[LiveAsk]], meter: Meter, at_once: int
+) -> None:
     """All items of all arms as one stream, so many at once as keep the engines busy; none waits for another's round."""
     unused = np.random.default_rng(0)  # for strategies with a closed form, which leave nothing to chance
     jobs = ((purchase, ask) for purchase, of_item in zip(purchases, asks) for ask in of_item)
@@ -219,7 +225,7 @@ async def _stream(purchases: Sequence[Purchase], asks: Sequence[Sequence[LiveAsk
             if meter.stopped:
                 return
             strategy, item = purchase.strategy, ask.item
-            chance = unused if hasattr(strategy, "exact") else seeded(purchase.strategy_seed, strategy.name, item.id)
+            chance = unused if not strategy.random else seeded(purchase.strategy_seed, strategy.name, item.id)
             try:
                 await strategy(ask, len(item.responses), chance)
             except Exception as error:
@@ -228,16 +234,16 @@ async def _stream(purchases: Sequence[Purchase], asks: Sequence[Sequence[LiveAsk
 
     workers = {asyncio.create_task(work()) for _ in range(at_once)}
     try:
-        await _end(workers, meter)
+        await _finish_workers(workers, meter)
     except asyncio.CancelledError:  # Ctrl-C; a second one ends the wait
         meter.stop("interrupted")
-        await _end(workers, meter)
+        await _finish_workers(workers, meter)
         raise
     if meter.stopped:
         raise meter.stopped
 
 
-async def _end(workers: set[asyncio.Task[None]], meter: Meter) -> None:
+async def _finish_workers(workers: set[asyncio.Task[None]], meter: Meter) -> None:
     """Wait for the workers; once the run is stopped, GRACE seconds for what is in flight, which is paid for."""
     waited = 0
     while workers:
@@ -250,13 +256,15 @@ async def _end(workers: set[asyncio.Task[None]], meter: Meter) -> None:
             return
 
 
-async def _tick(meter: Meter, watch: Callable[[Meter], None]) -> None:
+async def _show_progress(meter: Meter, watch: Callable[[Meter], None]) -> None:
     while True:
         watch(meter)
         await asyncio.sleep(0.2)
 
 
-async def _alone(purchases: Sequence[Purchase], models: Sequence[str], store: Path, running: AsyncExitStack) -> None:
+async def _wait_for_other_runs(
+    purchases: Sequence[Purchase], models: Sequence[str], store: Path, open_engines: AsyncExitStack
+) -> None:
     """Wait while another process buys from the same judges on the same tasks: what it buys is not bought again."""
     from filelock import FileLock, Timeout
 
@@ -276,25 +284,30 @@ async def _alone(purchases: Sequence[Purchase], models: Sequence[str], store: Pa
                     )
                     told = True
                 await asyncio.sleep(0.5)
-        running.callback(lock.release)
+        open_engines.callback(lock.release)
 
 
-def prompt_digest(judge: Judge) -> str:
+def digest_prompt(judge: Judge) -> str:
     """The first 8 hex digits of a SHA-256 over what the judge makes of a made-up item, and over the knobs set on it."""
     n = max(judge.widths()[0], 1)
     knobs = {
         f.name: value
-        for f in dataclasses.fields(judge)  # type: ignore[arg-type]
+        for f in dataclasses.fields(judge)
         if f.name not in ("template", "system") and (value := getattr(judge, f.name)) != f.default
     }  # what the templates say is in the request
-    return hashlib.sha256(repr((judge.requests(made_up(n), tuple(range(n))), knobs)).encode()).hexdigest()[:8]
+    return hashlib.sha256(repr((judge.requests(make_up_item(n), tuple(range(n))), knobs)).encode()).hexdigest()[:8]
 
 
-def as_set(
+def make_recorded_set(
     purchase: Purchase, settings: Mapping[str, Any], judged: Iterable[tuple[Item, Judgment]], store: Path
 ) -> RecordedSet:
     """An arm's judgments as a recorded set; `settings` says what answered, and how, as a Model's do."""
-    records = tuple(Record(i.prompt, i.cluster, i.subset, i.responses, i.gold, judgment) for i, judgment in judged)
+    records = tuple(
+        Record(
+            prompt=i.prompt, cluster=i.cluster, subset=i.subset, responses=i.responses, gold=i.gold, judgment=judgment
+        )
+        for i, judgment in judged
+    )
     meta = {
         "name": purchase.name,
         "format": "live",
@@ -302,7 +315,7 @@ def as_set(
         "order": purchase.order,
         "live": {
             "format": purchase.judge.format,
-            "prompt": prompt_digest(purchase.judge),
+            "prompt": digest_prompt(purchase.judge),
             **settings,
             "strategy_seed": purchase.strategy_seed,
         },
@@ -310,13 +323,13 @@ def as_set(
     return RecordedSet(store, purchase.name, meta, records)
 
 
-def _judged(asks: Sequence[LiveAsk]) -> Iterator[tuple[Item, Judgment]]:
+def _list_judgments(asks: Sequence[LiveAsk]) -> Iterator[tuple[Item, Judgment]]:
     return ((ask.item, judgment) for ask in asks for judgments in ask.bought.values() for judgment in judgments)
 
 
-def _settings(seat: Seat) -> dict[str, Any]:
-    settings: dict[str, Any] = json.loads(seat.model.settings)
-    if seat.meta:
-        engine = seat.meta[1].line.engine
+def _read_settings(session: JudgeSession) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(session.model.settings)
+    if session.meta:
+        engine = session.meta[1].connection.engine
         settings["meta_rm"] = "@".join(filter(None, (engine.model, engine.revision)))
     return settings

@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from harness.compute import Price, Tokens, of_call
-from harness.types import Call, JudgescaleError
+from judgescale.harness.cost import Price, Tokens, of_call
+from judgescale.harness.types import Call, JudgescaleError
 
 
 class Stop(JudgescaleError):

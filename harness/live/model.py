@@ -6,16 +6,16 @@ import asyncio
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.compute import Price, Tokens
-from harness.meter import Cost, Meter
-from harness.store import Question, Store, canonical
-from harness.types import Call, Engine, JudgescaleError, Output, Request, Sampling
+from judgescale.harness.cost import Price, Tokens
+from judgescale.harness.live.connection import Connection
+from judgescale.harness.live.meter import Cost, Meter
+from judgescale.harness.store import Question, Store, canonical
+from judgescale.harness.types import Call, JudgescaleError, Output, Request, Sampling
 
 TEMPLATE_TOKENS = 512  # what a chat template may add to a prompt, when its most possible cost is set aside
 EDGE = 1 << 16  # bytes at either end of a model's files that tell one version from another
@@ -29,30 +29,6 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class Line:
-    """The way to an engine: started with the first request, and given no more of them than keep it busy.
-
-    Requests wait here, not inside the engine: a run that is stopped sends no more.
-    """
-
-    engine: Engine
-    running: AsyncExitStack
-    slots: asyncio.Semaphore = field(init=False)
-    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _started: bool = False
-
-    def __post_init__(self) -> None:
-        self.slots = asyncio.Semaphore(self.engine.window)
-
-    async def start(self) -> None:
-        if not self._started:
-            async with self._starting:
-                if not self._started:
-                    await self.running.enter_async_context(self.engine)
-                    self._started = True
-
-
-@dataclass
 class Model:
     """What a request is put to: an engine with sampling options and a seed.
 
@@ -60,7 +36,7 @@ class Model:
     one. A scalar head and temperature 0 have one answer, whatever the rank.
     """
 
-    line: Line
+    connection: Connection
     role: str  # "judge", "scorer", "meta": whose calls these are
     sampling: Sampling | None  # None for a scalar head
     seed: int
@@ -74,13 +50,17 @@ class Model:
     _reused: dict[bytes, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        engine = self.line.engine
-        self.settings = canonical({
-            "model": engine.model, "revision": engine.revision, "files": fingerprint(engine.model),
-            "engine": {"name": engine.name, **engine.identity()},
-            "sampling": None if self.sampling is None else dataclasses.asdict(self.sampling),
-            "seed": None if self.fixed else self.seed,
-        })  # fmt: skip
+        engine = self.connection.engine
+        self.settings = canonical(
+            {
+                "model": engine.model,
+                "revision": engine.revision,
+                "files": fingerprint(engine.model),
+                "engine": {"name": engine.name, **engine.identity()},
+                "sampling": None if self.sampling is None else dataclasses.asdict(self.sampling),
+                "seed": None if self.fixed else self.seed,
+            }
+        )
 
     @property
     def fixed(self) -> bool:
@@ -104,10 +84,19 @@ class Model:
         return [found[0]] * count if self.fixed else [found[r] for r in ranks]
 
     def _answer(self, question: Question, rank: int, output: Output) -> Answer:
-        return Answer(output, Call(
-            self.role, question.key, rank, output.prompt_tokens, output.cached_tokens, output.completion_tokens,
-            output.reasoning_tokens, output.shared,
-        ))  # fmt: skip
+        return Answer(
+            output,
+            Call(
+                self.role,
+                question.key,
+                rank,
+                output.prompt_tokens,
+                output.cached_tokens,
+                output.completion_tokens,
+                output.reasoning_tokens,
+                output.shared,
+            ),
+        )
 
     def _answered(self, question: Question, ranks: Iterable[int]) -> dict[int, Answer]:
         kept = self.store.find(question)
@@ -139,18 +128,18 @@ class Model:
     async def _ask(
         self, question: Question, request: Request, ranks: Sequence[int], promised: dict[int, asyncio.Future[Answer]]
     ) -> None:
-        async with self.line.slots:
+        async with self.connection.slots:
             each = self._most(question) if self.meter.limited else Cost()
             most = Cost(each.tokens * len(ranks), each.dollars * len(ranks))
             await self.meter.admit(most)
             try:
-                await self.line.start()
+                session = await self.connection.start()
                 seeds = [self._first_seed(question) + rank for rank in ranks]
-                async for i, output in self.line.engine(request, self.sampling or Sampling(), seeds):
+                async for i, output in session(request, self.sampling or Sampling(), seeds):
                     promised[ranks[i]].set_result(self._arrived(question, ranks[i], output, each))
                 for rank in ranks:
                     if not promised[rank].done():
-                        lost = Output(finish="failed", error=f"engine={self.line.engine.name} gave no answer")
+                        lost = Output(finish="failed", error=f"engine={self.connection.engine.name} gave no answer")
                         promised[rank].set_result(self._arrived(question, rank, lost, each))
             except Exception as error:
                 self.meter.stopped = self.meter.stopped or error

@@ -10,7 +10,7 @@ import numpy as np
 POLICIES = ("as_is", "random", "balanced", "both")
 
 
-def orders(
+def list_orders(
     policy: str, question: Sequence[int], k: int, random: Callable[[], np.random.Generator]
 ) -> list[tuple[int, ...]]:
     """The order of judgments 0 to k - 1; a longer list begins with a shorter one. `random` makes the generator.

@@ -8,21 +8,22 @@ import hashlib
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from harness.meter import Meter
-from harness.model import Answer, Model
-from harness.order import orders
-from harness.seeding import seeded
-from harness.types import Answers, Call, Item, Judge, Judgment, Request
+from judgescale.harness.contracts import Answers, Judge, MetaRM
+from judgescale.harness.live.meter import Meter
+from judgescale.harness.live.model import Answer, Model
+from judgescale.harness.live.order import list_orders
+from judgescale.harness.seeding import seeded
+from judgescale.harness.types import Call, Item, Judgment, Request
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Seat:
+class JudgeSession:
     """A judge with the models behind it: what a strategy's questions are put to."""
 
     label: str  # the judge's name in results
@@ -32,7 +33,7 @@ class Seat:
     order: str  # the order policy
     seed: int
     scorer: Model | None = None  # the second model of a judge that has one
-    meta: tuple[Any, Model] | None = None  # a meta RM's format and model
+    meta: tuple[MetaRM, Model] | None = None  # a meta RM's format and model
 
     @property
     def models(self) -> list[Model]:
@@ -49,14 +50,14 @@ class Seat:
 class LiveAsk:
     """An Ask about one item that buys judgments, and remembers them."""
 
-    seat: Seat
+    session: JudgeSession
     item: Item
     bought: dict[tuple[int, ...], list[Judgment]] = field(default_factory=dict)
     draws: int = 1
 
     async def __call__(self, questions: np.ndarray, k: int) -> Answers:
         asked = [tuple(q) for q in questions.reshape(-1, questions.shape[-1]).tolist()]
-        judged = await together([self.judgments(tuple(sorted(q)), k) for q in asked])
+        judged = await gather_all([self.judgments(tuple(sorted(q)), k) for q in asked])
         scores = np.full((1, len(asked), k, len(asked[0])), np.nan)
         meta = np.full((1, len(asked), k), np.nan)
         for row, (question, judgments) in enumerate(zip(asked, judged)):
@@ -71,53 +72,59 @@ class LiveAsk:
     async def judgments(self, question: tuple[int, ...], k: int) -> list[Judgment]:
         """Judgments 0 to k - 1 of a question; those that show the same order are samples of one prompt."""
         samples: dict[tuple[int, ...], list[int]] = {}
-        for j, shown in enumerate(shown_orders(self.seat.order, self.seat.seed, self.item, question, k)):
+        for j, shown in enumerate(choose_orders(self.session.order, self.session.seed, self.item, question, k)):
             samples.setdefault(shown, []).append(j)
-        found = await together([self._shown(shown, js) for shown, js in samples.items()])
+        found = await gather_all([self._judge_shown(shown, js) for shown, js in samples.items()])
         self.bought[question] = sorted((j for group in found for j in group), key=lambda j: j.sample)
         return self.bought[question]
 
-    async def _shown(self, shown: tuple[int, ...], samples: Sequence[int]) -> list[Judgment]:
-        seat, item = self.seat, self.item
-        requests = seat.judge.requests(item, shown)
-        columns = await together([seat.model(request, len(samples)) for request in requests])
+    async def _judge_shown(self, shown: tuple[int, ...], samples: Sequence[int]) -> list[Judgment]:
+        session, item = self.session, self.item
+        requests = session.judge.requests(item, shown)
+        columns = await gather_all([session.model(request, len(samples)) for request in requests])
         rows = [list(row) for row in zip(*columns)]  # one a judgment: the answers to all its requests
-        last = rows if seat.scorer is None else await self._second(shown, requests, rows)
+        last = rows if session.scorer is None else await self._ask_scorer(shown, requests, rows)
         judgments = []
         for sample, row, final in zip(samples, rows, last):
-            status, scores = seat.judge.read(item, shown, [answer.output for answer in final])
-            seat.meter.judgments += 1
-            seat.meter.statuses[status] += 1
+            status, scores = session.judge.read(item, shown, [answer.output for answer in final])
+            session.meter.judgments += 1
+            session.meter.statuses[status] += 1
             calls = _calls([*row, *(answer for answer in final if answer not in row)])
             judgments.append(
                 Judgment(
-                    seat.label, shown, scores, status, sample, seat.variant,
+                    judge=session.label,
+                    shown=shown,
+                    scores=scores,
+                    status=status,
+                    sample=sample,
+                    variant=session.variant,
                     prompt_tokens=_sum([c.prompt_tokens for c in calls]),
                     completion_tokens=_sum([c.completion_tokens for c in calls]),
-                    chars=sum(len(answer.output.text or "") for answer in row) or None, calls=calls,
+                    chars=sum(len(answer.output.text or "") for answer in row) or None,
+                    calls=calls,
                 )
-            )  # fmt: skip
-        if seat.meta is None:
+            )
+        if session.meta is None:
             return judgments
-        return await together([self._trusted(requests, row, j) for row, j in zip(rows, judgments)])
+        return await gather_all([self._add_meta_score(requests, row, j) for row, j in zip(rows, judgments)])
 
-    async def _second(
+    async def _ask_scorer(
         self, shown: tuple[int, ...], requests: Sequence[Request], rows: list[list[Answer]]
     ) -> list[list[Answer]]:
         """The scorer's answers in place of the first model's, where the judge has something to ask it."""
-        scorer, then = self.seat.scorer, self.seat.judge.then  # type: ignore[attr-defined]
+        scorer, then = self.session.scorer, self.session.judge.then
         assert scorer is not None
 
         async def follow(i: int, answer: Answer) -> Answer:
             request = then(self.item, shown, i, requests[i], answer.output)
             return answer if request is None else (await scorer(request, 1))[0]
 
-        return await together([together([follow(i, a) for i, a in enumerate(row)]) for row in rows])
+        return await gather_all([gather_all([follow(i, a) for i, a in enumerate(row)]) for row in rows])
 
-    async def _trusted(self, requests: Sequence[Request], row: Sequence[Answer], judgment: Judgment) -> Judgment:
+    async def _add_meta_score(self, requests: Sequence[Request], row: Sequence[Answer], judgment: Judgment) -> Judgment:
         """The judgment with the meta RM's score of it."""
-        assert self.seat.meta is not None
-        meta, model = self.seat.meta
+        assert self.session.meta is not None
+        meta, model = self.session.meta
         if judgment.status != "ok" and not model.dry:
             return judgment
         (answer,) = await model(meta.request(requests[0], row[0].output), 1)
@@ -125,12 +132,12 @@ class LiveAsk:
         return dataclasses.replace(judgment, meta=meta.read(answer.output), calls=calls)
 
 
-def shown_orders(policy: str, seed: int, item: Item, question: tuple[int, ...], k: int) -> list[tuple[int, ...]]:
+def choose_orders(policy: str, seed: int, item: Item, question: tuple[int, ...], k: int) -> list[tuple[int, ...]]:
     """The order in which judgments 0 to k - 1 of a question show its responses, fixed by seed, item and question."""
-    return orders(policy, question, k, lambda: seeded(seed, "order", item.id, *map(str, question)))
+    return list_orders(policy, question, k, lambda: seeded(seed, "order", item.id, *map(str, question)))
 
 
-async def together(what: Sequence[Awaitable[T]]) -> list[T]:
+async def gather_all(what: Sequence[Awaitable[T]]) -> list[T]:
     """All of them, also where one raises: what was sent is waited for, and then the first error is raised."""
     if len(what) == 1:  # most judgments ask one thing, and need no task for it
         return [await what[0]]

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hydra.utils import get_class
 from omegaconf import DictConfig
 
-from harness.arm import Arm
-from harness.plan.live import LiveArm, live_arm, terms
-from harness.plan.recorded import recorded_arms
-from harness.types import JudgescaleError
+from judgescale.harness.arm import Arm
+from judgescale.harness.plan.live import LiveArm, plan_live_arm, read_limits
+from judgescale.harness.plan.recorded import plan_recorded_arms
+from judgescale.harness.types import JudgescaleError
 
-__all__ = ["LiveArm", "arms", "terms"]
+__all__ = ["LiveArm", "plan_arms", "read_limits"]
 
 
-def arms(cfg: DictConfig) -> list[Arm | LiveArm]:
-    """The arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
-    from_record = str(cfg.engine.get("_target_", "")).endswith("RecordedEngine")
-    if ("_target_" in cfg.judge) == from_record:
+def plan_arms(cfg: DictConfig) -> list[Arm | LiveArm]:
+    """Plan the arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
+    recorded = find_source(cfg) == "recorded"
+    if ("_target_" in cfg.judge) == recorded:
         raise JudgescaleError(
-            "this judge is a model: choose what runs it with engine=vllm, openai, openvino or lm_eval" if from_record
+            "this judge is a model: choose what runs it with engine=vllm, openai, openvino or lm_eval"
+            if recorded
             else "judge=recorded reads a recorded set; an engine that runs a model needs a prompt format, such as"
             " judge=pairwise judge.model=NAME (python run.py --help lists all)"
-        )  # fmt: skip
-    return list(recorded_arms(cfg)) if from_record else [live_arm(cfg)]
+        )
+    return list(plan_recorded_arms(cfg)) if recorded else [plan_live_arm(cfg)]
+
+
+def find_source(cfg: DictConfig) -> str:
+    """Return where an engine's class says that its judgments come from: a "model" or a "recorded" set."""
+    try:
+        kind: Any = get_class(cfg.engine._target_)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise JudgescaleError(f"engine._target_={cfg.engine.get('_target_')}: {error}") from None
+    return str(kind.source)

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness import recorded
-from harness.arm import Arm, Live
-from harness.buying import Bought, Purchase, Terms, Voice
-from harness.engines.recorded import RecordedEngine
-from harness.options import build, positive, whole
-from harness.order import POLICIES
-from harness.plan.common import chosen, common, curve_ks, too_few
-from harness.strategies.single import Single
-from harness.strategies.voting import Voting
-from harness.types import HUMAN, Item, Judge, JudgescaleError, Loaded, Request, Strategy, Task
-from harness.untrusted import harmless_item
-from tasks.releases import held
+from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Engine, Judge, MetaRM, Strategy
+from judgescale.harness.cost import Bill, Price
+from judgescale.harness.judges.untrusted import neutralise_item
+from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
+from judgescale.harness.live.order import POLICIES
+from judgescale.harness.options import build, make, positive, whole
+from judgescale.harness.plan.common import list_ks, read_shared, refuse_few_responses
+from judgescale.harness.plan.items import select_items
+from judgescale.harness.plan.releases import check_release
+from judgescale.harness.recorded.pools import RecordedJudgments
+from judgescale.harness.recorded.sets import RecordedSet
+from judgescale.harness.types import HUMAN, Item, JudgescaleError, Loaded, Request, Task
 
 # options of a judge that its prompt format does not see
 FOR_HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "price", "label", "scorer")
@@ -31,72 +31,98 @@ FOR_HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "pr
 
 @dataclass(frozen=True)
 class LiveArm:
-    """An arm whose judgments are still to be bought."""
+    """Hold an arm whose judgments are still to be bought."""
 
     purchase: Purchase
     arm: Arm
     notes: tuple[str, ...]
 
-    def filled(self, bought: Bought) -> Arm:
-        purchase = self.purchase
-        notes = self.notes
-        if (stand_in := getattr(purchase.judge, "missing", None)) is not None:
-            scores = [score for r in bought.data.records for score in r.judgment.scores or ()]
+    def fill(self, delivery: Delivery) -> Arm:
+        """Return the arm with the judgments that were bought for it."""
+        purchase, meter, notes = self.purchase, delivery.meter, self.notes
+        if (stand_in := purchase.judge.missing) is not None:
+            scores = [score for r in delivery.data.records for score in r.judgment.scores or ()]
             if lost := scores.count(stand_in):
                 notes += (f"{lost:,} of {len(scores):,} ratings could not be read and count as {stand_in:g}.",)
-        live = Live(
-            voices=purchase.voices, seconds=bought.seconds, meter=bought.meter, faults=dict(bought.faults),
-            store=bought.data.path, notes=notes,
-        )  # fmt: skip
-        return dataclasses.replace(self.arm, engine=RecordedEngine(bought.data, (purchase.label,)), live=live)
+        bill = Bill(
+            prices={role: spec.price for role, spec in purchase.models.items()},
+            active_parameters={role: spec.active_parameters for role, spec in purchase.models.items()},
+            seconds=delivery.seconds,
+            run_seconds=meter.seconds,
+            bought=meter.bought,
+            reused=meter.reused,
+            tokens=meter.tokens,
+            dollars=meter.spent.dollars,
+            trouble=meter.trouble,
+            faults=dict(delivery.faults),
+            store=delivery.data.path,
+            notes=notes,
+        )
+        return dataclasses.replace(self.arm, judgments=RecordedJudgments(delivery.data, (purchase.label,)), bill=bill)
 
 
-def live_arm(cfg: DictConfig) -> LiveArm:
-    """The arm of a judge that still has to be asked."""
-    task, strategy, rules, numbers = common(cfg)
-    loaded = texts(cfg, task)
-    items, subsets, limit, about = chosen(cfg, task, rules, loaded.items)
-    about = (*about, *loaded.notes, *released(cfg, task, loaded))
-    items = tuple(map(harmless_item, items))
-    voice = speak(cfg, "judge", "engine")
-    judge = build(cfg.judge, "judge", drop=FOR_HARNESS)
+def plan_live_arm(cfg: DictConfig) -> LiveArm:
+    """Plan the arm of a judge that still has to be asked. Raises JudgescaleError for whatever cannot work."""
+    task, strategy, rules, owners_rules, numbers = read_shared(cfg)
+    loaded = load_texts(cfg, task)
+    items, subsets, limit, about = select_items(cfg, task, rules, loaded.items)
+    about = (*about, *loaded.notes, *note_release(cfg, task, loaded))
+    items = tuple(map(neutralise_item, items))
+    spec = read_model(cfg, "judge", "engine")
+    judge: Judge = build(cfg.judge, "judge", drop=FOR_HARNESS)
     check_widths(judge.format, judge.widths(), strategy, items)
     asked = judge.requests(items[0], strategy.questions(len(items[0].responses))[0])
-    if asked[0].kind != cfg.judge.get("kind", "text"):
-        raise JudgescaleError(f"judge.kind={cfg.judge.kind}: judge format {judge.format} asks for a {asked[0].kind}")
+    if asked[0].kind != (kind := cfg.judge.get("kind", "text")):
+        raise JudgescaleError(f"judge.kind={kind}: judge format {judge.format} asks for a {asked[0].kind}")
     order = "random" if rules.order == "any" else rules.order
-    k, samples = amounts(cfg, strategy, order)
-    strategy = dataclasses.replace(strategy, k=k)  # type: ignore[type-var]
-    meta, notes = meta_rm(cfg, strategy, judge, asked)
-    # of several judgments, single takes each as it comes
-    buys = Voting(samples) if isinstance(strategy, Single) else dataclasses.replace(strategy, k=samples)  # type: ignore[type-var]
+    k, samples = read_amounts(cfg, strategy, order)
+    strategy = strategy.at(k)
+    meta, notes = read_meta_rm(cfg, strategy, judge, asked)
     purchase = Purchase(
-        label=named(cfg), judge=judge, voice=voice,
-        strategy=buys,
-        items=items, order=order, seed=cfg.seed, strategy_seed=numbers["seed"], name=task.name,
-        scorer=speak(cfg, "judge.scorer", "judge.scorer.engine") if cfg.judge.get("scorer") else None, meta=meta,
-    )  # fmt: skip
+        label=read_label(cfg),
+        judge=judge,
+        spec=spec,
+        strategy=strategy.buying(samples),
+        items=items,
+        order=order,
+        seed=cfg.seed,
+        strategy_seed=numbers.seed,
+        name=task.name,
+        scorer=read_model(cfg, "judge.scorer", "judge.scorer.engine") if cfg.judge.get("scorer") else None,
+        meta=meta,
+    )
     check_prices(cfg, purchase)
-    as_it_goes = getattr(strategy, "adaptive", False)
-    nothing_yet = recorded.RecordedSet(Path(task.name), task.name, {}, ())
     arm = Arm(
-        judge=purchase.label, engine=RecordedEngine(nothing_yet, (purchase.label,)), strategy=strategy, task=task,
-        rules=rules, items=items, ks=(k,) if as_it_goes else curve_ks(cfg.run.ks, k, samples, strategy), k=k,
-        **numbers, digest=(sha256 := content(items))[:8], origin={**loaded.origin, "sha256": sha256}, subsets=subsets,
-        limit=limit, partial=loaded.partial, about=about, as_bought=as_it_goes,
-    )  # fmt: skip
-    return LiveArm(purchase, arm, tuple(live_notes(purchase, items, order, samples) + notes))
+        judge=purchase.label,
+        judgments=RecordedJudgments(RecordedSet(Path(task.name), task.name, {}, ()), (purchase.label,)),  # none yet
+        strategy=strategy,
+        task=task,
+        rules=rules,
+        owners_rules=owners_rules,
+        items=items,
+        ks=(k,) if strategy.adaptive else list_ks(cfg.run.ks, k, samples, strategy),
+        k=k,
+        **numbers._asdict(),
+        digest=(sha256 := digest_items(items))[:8],
+        origin={**loaded.origin, "sha256": sha256},
+        subsets=subsets,
+        limit=limit,
+        partial=loaded.partial,
+        about=about,
+        as_bought=strategy.adaptive,
+    )
+    return LiveArm(purchase, arm, tuple(note_buying(purchase, items, order, samples) + notes))
 
 
-def named(cfg: DictConfig) -> str:
-    """The judge's name in results."""
-    label = cfg.judge.label
+def read_label(cfg: DictConfig) -> str:
+    """Return the judge's name in results: its label, or else its model's name."""
+    label = cfg.judge.get("label") or cfg.judge.model
     if not isinstance(label, str) or not label.strip() or label == HUMAN:
         raise JudgescaleError(f"judge.label={label}: must be a name, and not {HUMAN!r}, which stands for annotators")
     return label
 
 
-def texts(cfg: DictConfig, task: Task) -> Loaded:
+def load_texts(cfg: DictConfig, task: Task) -> Loaded:
     """The task's items with their texts."""
     if task.read is not None:
         return task.read()
@@ -106,46 +132,42 @@ def texts(cfg: DictConfig, task: Task) -> Loaded:
     raise JudgescaleError(f"task={task.name} has no texts here for a judge to read: {told}")
 
 
-def released(cfg: DictConfig, task: Task, loaded: Loaded) -> list[str]:
+def note_release(cfg: DictConfig, task: Task, loaded: Loaded) -> list[str]:
     """Notes on what differs from the owners' release, for a task that knows one; JudgescaleError for other labels."""
-    if (wanted := cfg.task.get("release", "")) == "":
+    if task.release is None:
         return []
+    wanted = cfg.task.get("release", True)
     if wanted not in (True, False, None):
         raise JudgescaleError(f"task.release={wanted}: must be true, or false for a version of your own")
     if not wanted:
         return ["Labels were not held against the owners' release (task.release=false)."]
-    spec = find_spec(cfg.task["_target_"].rpartition(".")[0])
-    known = Path(spec.origin).with_name("release.json") if spec and spec.origin else None
-    if not known or not known.exists():
-        raise JudgescaleError("task.release=true: this task knows no release to hold labels against; set it to false")
-    return held(loaded, task, known, f"task.path={cfg.task.get('path')}")
+    return check_release(loaded, task, task.release, f"task.path={cfg.task.get('path')}")
 
 
-def amounts(cfg: DictConfig, strategy: Strategy, order: str) -> tuple[int, int]:
+def read_amounts(cfg: DictConfig, strategy: Strategy, order: str) -> tuple[int, int]:
     """k, and how many judgments of every question are bought for it."""
     if order not in POLICIES:
         raise JudgescaleError(f"protocol.order={order}: choose one of {', '.join(POLICIES)}")
-    as_it_goes = getattr(strategy, "adaptive", False)
     asked = None if cfg.run.samples is None else whole(cfg, "run.samples", 1)
     k = strategy.k or asked or (2 if order == "both" else 1)
-    samples = asked or (k + k % 2 if order == "both" and not as_it_goes else k)
+    samples = asked or (k + k % 2 if order == "both" and not strategy.adaptive else k)
     if samples < k:
         raise JudgescaleError(f"run.samples={samples}: strategy.k={k} needs at least as many judgments a question")
-    if as_it_goes and samples > k:
+    if strategy.adaptive and samples > k:
         raise JudgescaleError(f"strategy={strategy.name} asks as it goes: run.samples cannot exceed strategy.k={k}")
-    if as_it_goes and order == "both" and k % 2:
+    if strategy.adaptive and order == "both" and k % 2:
         raise JudgescaleError(f"strategy.k={k}: protocol.order=both with strategy={strategy.name} takes an even k")
     return k, samples
 
 
-def meta_rm(
+def read_meta_rm(
     cfg: DictConfig, strategy: Strategy, judge: Judge, asked: Sequence[Request]
-) -> tuple[tuple[Any, Voice] | None, list[str]]:
+) -> tuple[tuple[MetaRM, ModelSpec] | None, list[str]]:
     """The meta RM that a strategy asks for, if any, and a note where one is chosen for nothing.
 
     `asked`: what one judgment asks the judge.
     """
-    wanted = getattr(strategy, "meta", None) == "recorded"
+    wanted = strategy.meta_rm == "recorded"
     chosen = bool(cfg.meta.get("_target_"))
     if wanted and not chosen:
         raise JudgescaleError("strategy.meta=recorded: choose the meta RM that scores the judgments, as in meta=scalar")
@@ -158,23 +180,26 @@ def meta_rm(
             f"meta.model={cfg.meta.model}: a meta RM reads one text about all responses, and a judgment of"
             f" judge format {judge.format} is not one; use strategy.meta=logistic, or another judge"
         )
-    return (build(cfg.meta, "meta", drop=(*FOR_HARNESS, "engine", "scores")), speak(cfg, "meta", "meta.engine")), []
+    return (
+        build(cfg.meta, "meta", drop=(*FOR_HARNESS, "engine", "scores")),
+        read_model(cfg, "meta", "meta.engine"),
+    ), []
 
 
 def check_prices(cfg: DictConfig, purchase: Purchase) -> None:
     """Raise JudgescaleError for a budget in dollars where a price is unknown."""
     if OmegaConf.select(cfg, "run.budget.dollars") is None:
         return
-    for role, voice in purchase.voices.items():
-        if voice.price is None:
+    for role, spec in purchase.models.items():
+        if spec.price is None:
             group = {"judge": "judge", "scorer": "judge.scorer", "meta": "meta"}[role]
             raise JudgescaleError(
-                f"run.budget.dollars: the price of {voice.engine.model} is unknown; give it with"
+                f"run.budget.dollars: the price of {spec.engine.model} is unknown; give it with"
                 f" {group}.price={{input: …, output: …}}"
             )
 
 
-def speak(cfg: DictConfig, group: str, engine: str) -> Voice:
+def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
     """The model of a group of the config on its engine, nothing loaded yet."""
     judge = OmegaConf.select(cfg, group)
     if OmegaConf.is_missing(judge, "model") or not judge.model:
@@ -192,19 +217,21 @@ def speak(cfg: DictConfig, group: str, engine: str) -> Voice:
             raise JudgescaleError(f"{group}.{name}={value}: must be a mapping" + " with input and output" * bool(least))
     sampling = None
     if judge.get("kind", "text") == "text":
-        sampling = build({"_target_": "harness.types.Sampling", **(judge.get("sampling") or {})}, f"{group}.sampling")
+        sampling = build(
+            {"_target_": "judgescale.harness.types.Sampling", **(judge.get("sampling") or {})}, f"{group}.sampling"
+        )
         if not (sampling.temperature >= 0 and 0 < sampling.top_p <= 1):
             raise JudgescaleError(
                 f"{group}.sampling: temperature={sampling.temperature:g} must be 0 or more and top_p={sampling.top_p:g}"
                 " above 0 and at most 1"
             )
-    made = build(running, "engine")
-    if not cfg.run.dry and (missing := [name for name in getattr(made, "needs", ()) if not find_spec(name)]):
+    made: Engine = build(running, "engine")
+    if not cfg.run.dry and (missing := [name for name in made.needs if not find_spec(name)]):
         raise JudgescaleError(f"engine={made.name} needs {missing[0]}: pip install -e '.[{made.extra_name}]'")
-    return Voice(
+    return ModelSpec(
         made,
         sampling,
-        build({"_target_": "harness.compute.Price", **price}, f"{group}.price") if price else None,
+        make(Price, price, f"{group}.price") if price else None,
         positive(cfg, f"{group}.active_parameters"),
     )
 
@@ -214,7 +241,7 @@ def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: 
     for item in items:
         questions = strategy.questions(len(item.responses))
         if not questions:
-            raise too_few(strategy, item)
+            raise refuse_few_responses(strategy, item)
         for question in questions:
             if not widths[0] <= len(question) <= widths[1]:
                 few, most = widths
@@ -230,10 +257,10 @@ def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: 
                 )
 
 
-def live_notes(purchase: Purchase, items: Sequence[Item], order: str, samples: int) -> list[str]:
+def note_buying(purchase: Purchase, items: Sequence[Item], order: str, samples: int) -> list[str]:
     """What the reader must know about how the judgments were bought."""
     notes = []
-    sampling = purchase.voice.sampling
+    sampling = purchase.spec.sampling
     if samples > 1 and (sampling is None or sampling.temperature == 0):
         why = "A scalar head" if sampling is None else "Temperature 0"
         notes.append(f"{why} gives one answer to a prompt: repeats are copies, bought once.")
@@ -243,7 +270,7 @@ def live_notes(purchase: Purchase, items: Sequence[Item], order: str, samples: i
     return notes
 
 
-def content(items: Sequence[Item]) -> str:
+def digest_items(items: Sequence[Item]) -> str:
     """A SHA-256 over all that a judge is shown and scored by."""
     digest = hashlib.sha256()
     for item in items:  # one at a time: all texts at once may be gigabytes
@@ -251,11 +278,11 @@ def content(items: Sequence[Item]) -> str:
     return digest.hexdigest()
 
 
-def terms(cfg: DictConfig) -> Terms:
+def read_limits(cfg: DictConfig) -> SpendingLimits:
     """How a run may spend."""
     if not isinstance(cfg.run.budget, DictConfig):
         raise JudgescaleError(f"run.budget={cfg.run.budget}: say of what, run.budget.tokens=… or run.budget.dollars=…")
     budget = tuple(positive(cfg, f"run.budget.{name}") for name in ("tokens", "dollars"))
     if not isinstance(cfg.run.store, str) or Path(cfg.run.store).is_dir():
         raise JudgescaleError(f"run.store={cfg.run.store}: must be the name of a file")
-    return Terms(Path(cfg.run.store), whole(cfg, "run.max_failures", 0), budget)  # type: ignore[arg-type]
+    return SpendingLimits(Path(cfg.run.store), whole(cfg, "run.max_failures", 0), budget)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,47 +9,60 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from harness import recorded
-from harness.arm import Arm
-from harness.engines.recorded import RecordedEngine
-from harness.options import resolve
-from harness.plan.common import chosen, common, curve_ks, too_few
-from harness.recorded import source
-from harness.types import HUMAN, Item, JudgescaleError, Strategy
+from judgescale.harness import recorded
+from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Strategy
+from judgescale.harness.options import resolve
+from judgescale.harness.plan.common import list_ks, read_shared, refuse_few_responses
+from judgescale.harness.plan.items import select_items
+from judgescale.harness.recorded import source
+from judgescale.harness.recorded.pools import RecordedJudgments
+from judgescale.harness.types import HUMAN, Item, JudgescaleError
 
 sha256 = lru_cache(source.sha256)  # which version of a set a number comes from
 
 
-def recorded_arms(cfg: DictConfig) -> list[Arm]:
-    """The arms of a recorded set."""
+def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
+    """Plan the arms of a recorded set: one, or one for each judge. Raises JudgescaleError for whatever cannot work."""
     if not isinstance(cfg.engine.path, str):
         raise JudgescaleError("engine.path: name a recorded set (SET.parquet)")
     path = resolve(cfg.engine.path)
     data = read_once(path)
-    task, asked, rules, numbers = common(cfg)
+    task, asked, rules, owners_rules, numbers = read_shared(cfg)
     if not (loaded := task.load(data)):
         raise JudgescaleError(f"{data.path}: no item for task={task.name}")
-    items, subsets, limit, about = chosen(cfg, task, rules, loaded)
-    origin = {"set": data.name, "sha256": sha256(data.path)}
+    items, subsets, limit, about = select_items(cfg, task, rules, loaded)
     plans = []
-    for label, judges in chosen_judges(data, cfg.judge).items():
-        engine = engine_of(path, judges)
-        as_bought = bool(data.meta.get("live")) and asked_as_it_went(asked, engine, items)
-        shared = check_items(engine, asked, items, as_bought)
+    for label, judges in choose_judges(data, cfg.judge).items():
+        judgments = find_judgments(path, judges)
+        as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, judgments, items)
+        shared = check_items(judgments, asked, items, as_bought)
         k = asked.k or shared
-        strategy = dataclasses.replace(asked, k=k)  # type: ignore[type-var]
-        ks = (k,) if as_bought else curve_ks(cfg.run.ks, k, shared, strategy)
+        strategy = asked.at(k)
         plans.append(
             Arm(
-                judge=label, engine=engine, strategy=strategy, task=task, rules=rules, items=items, ks=ks, k=k,
-                **numbers, digest=sha256(data.path)[:8], origin=origin, subsets=subsets, limit=limit, about=about,
+                judge=label,
+                judgments=judgments,
+                strategy=strategy,
+                task=task,
+                rules=rules,
+                owners_rules=owners_rules,
+                items=items,
+                ks=(k,) if as_bought else list_ks(cfg.run.ks, k, shared, strategy),
+                k=k,
+                **numbers._asdict(),
+                digest=sha256(data.path)[:8],
+                origin={"set": data.name, "sha256": sha256(data.path)},
+                subsets=subsets,
+                limit=limit,
+                about=about,
                 as_bought=as_bought,
             )
-        )  # fmt: skip
+        )
     return plans
 
 
-def chosen_judges(data: recorded.RecordedSet, cfg: DictConfig) -> dict[str, tuple[str, ...]]:
+def choose_judges(data: recorded.RecordedSet, cfg: DictConfig) -> dict[str, tuple[str, ...]]:
     """Label to judges: each on its own, or all as one pool where the set or judge.pool says that they vote together."""
     known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
     names = known if cfg.names is None else [cfg.names] if isinstance(cfg.names, str) else sorted(set(cfg.names))
@@ -74,29 +86,31 @@ def chosen_judges(data: recorded.RecordedSet, cfg: DictConfig) -> dict[str, tupl
     return {f"{len(names)} judges pooled" if cfg.names is None else "+".join(names): tuple(names)}
 
 
-def asked_as_it_went(strategy: Strategy, engine: RecordedEngine, items: Sequence[Item]) -> bool:
+def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:
     """Whether an adaptive strategy finds no more than what it asked itself when it was live."""
-    return getattr(strategy, "adaptive", False) and not all(
-        engine.has(item, question) for item in items for question in strategy.questions(len(item.responses))
+    return strategy.adaptive and not all(
+        judgments.has(item, question) for item in items for question in strategy.questions(len(item.responses))
     )
 
 
-def check_items(engine: RecordedEngine, strategy: Strategy, items: Sequence[Item], as_bought: bool = False) -> int:
+def check_items(
+    judgments: RecordedJudgments, strategy: Strategy, items: Sequence[Item], as_bought: bool = False
+) -> int:
     """The largest k that every question of every item can be asked; JudgescaleError for an impossible pair."""
     most = math.inf
     for item in items:
         questions = strategy.questions(len(item.responses))
         if not questions:
-            raise too_few(strategy, item)
+            raise refuse_few_responses(strategy, item)
         for question in questions:
-            if as_bought and not engine.has(item, question):
+            if as_bought and not judgments.has(item, question):
                 continue
             if strategy.k is not None:
-                engine.require(item, question, strategy.k)
-            pool = engine.pool(item, question)
+                judgments.require(item, question, strategy.k)
+            pool = judgments.pool(item, question)
             if len(question) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
                 raise JudgescaleError(
-                    f"set {engine.data.name}, item {item.id}: a score of a lone response must lie between 0 and 1"
+                    f"set {judgments.data.name}, item {item.id}: a score of a lone response must lie between 0 and 1"
                     " (1 = it has the property); rescale it and import the set again"
                 )
             most = min(most, len(pool))
@@ -109,6 +123,6 @@ def read_once(path: Path) -> recorded.RecordedSet:
 
 
 @lru_cache
-def engine_of(path: Path, judges: tuple[str, ...]) -> RecordedEngine:
+def find_judgments(path: Path, judges: tuple[str, ...]) -> RecordedJudgments:
     """One engine for all arms over the same judgments, so that its pools are made once."""
-    return RecordedEngine(read_once(path), judges)
+    return RecordedJudgments(read_once(path), judges)

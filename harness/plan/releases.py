@@ -4,7 +4,7 @@ tasks/NAME/release.json holds them for every subset of that release, and for eac
 Equal items with equal texts but other labels are an error: a label column that was swapped or shifted looks like any
 other. The digests are made of what a judge is shown and scored by, not of the order in which responses are listed.
 
-    python -m tasks.releases NAME --source REPOSITORY@COMMIT PATH… > tasks/NAME/release.json
+    python -m judgescale.harness.plan.releases TASK --source REPOSITORY@COMMIT PATH… > tasks/NAME/release.json
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import hashlib
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
-from importlib import import_module
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import one_line, some
-from harness.types import Item, JudgescaleError, Loaded, Task
+from judgescale.harness.errors import one_line, some
+from judgescale.harness.options import build
+from judgescale.harness.types import Item, JudgescaleError, Loaded, Task
 
 
-def held(loaded: Loaded, task: Task, release: Path, shown: str) -> list[str]:
+def check_release(loaded: Loaded, task: Task, release: Path, shown: str) -> list[str]:
     """Notes on what differs from the release; JudgescaleError for other labels, unless the rows are the Hub's."""
     known = json.loads(release.read_text())
     source, digits = known["source"].rsplit("@", 1)
     source = f"{source}@{digits[:8]}"
     official = {(entry["subset"], entry["ids"]): entry for entry in known["subsets"]}
     unknown, labels, texts = [], [], []
-    for entry in digests(task, loaded.items):
+    for entry in list_digests(task, loaded.items):
         subset, there = entry["subset"] or "all", official.get((entry["subset"], entry["ids"]))
         if there is None:
             unknown.append(subset)
@@ -53,7 +53,14 @@ def held(loaded: Loaded, task: Task, release: Path, shown: str) -> list[str]:
     return notes
 
 
-def digests(task: Task, items: Iterable[Item]) -> list[dict[str, Any]]:
+def read(task: Task) -> Sequence[Item]:
+    """Read a task's items with their texts."""
+    if task.read is None:
+        raise JudgescaleError(f"task={task.name} has no texts to make digests of")
+    return task.read().items
+
+
+def list_digests(task: Task, items: Iterable[Item]) -> list[dict[str, Any]]:
     """One entry a subset; what is scored together is digested together, so that a label may not wander within it."""
     subsets: dict[str, dict[str, list[Item]]] = defaultdict(lambda: defaultdict(list))
     for item in items:
@@ -83,25 +90,24 @@ def _set(values: Iterable[Any]) -> list[Any]:
     return sorted(set(values))
 
 
-def written(source: str, entries: Iterable[dict[str, Any]]) -> str:
+def format_release(source: str, entries: Iterable[dict[str, Any]]) -> str:
     """release.json: a line a subset."""
     lines = ",\n".join(sorted({json.dumps(entry) for entry in entries}))
     return f'{{"source": {json.dumps(source)}, "subsets": [\n{lines}\n]}}\n'
 
 
 def main() -> None:
+    """Print release.json for the owners' copies of a benchmark."""
     parser = argparse.ArgumentParser(description="Print release.json for the owners' copies of a benchmark.")
-    parser.add_argument("name", help="the task, a folder of tasks/")
+    parser.add_argument("task", help="the task's _target_, as in judgescale.tasks.rmb.task")
     parser.add_argument("path", nargs="+", help="as in task.path; several where a subset may lie in several")
     parser.add_argument("--source", required=True, help="where the copies come from: github.com/OWNER/NAME@COMMIT")
     given = parser.parse_args()
     if "@" not in given.source:
         parser.error(f"--source {given.source}: names no commit, as in github.com/OWNER/NAME@COMMIT")
-    if not (Path(__file__).parent / given.name / "__init__.py").is_file():
-        parser.error(f"{given.name}: is no folder of tasks/")
     try:
-        made = [import_module(f"tasks.{given.name}").task(path=path) for path in given.path]
-        print(written(given.source, [entry for task in made for entry in digests(task, task.read().items)]), end="")
+        tasks: list[Task] = [build({"_target_": given.task, "path": path}, "task") for path in given.path]
+        print(format_release(given.source, [e for task in tasks for e in list_digests(task, read(task))]), end="")
     except JudgescaleError as error:
         sys.exit(one_line(error))
 

@@ -5,36 +5,32 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 
-from omegaconf import OmegaConf
-
-from harness import published
-from harness.arm import Arm
-from harness.options import ROOT, build
-from harness.types import Estimate, Published, Rules
+from judgescale.harness.arm import Arm
+from judgescale.harness.published import lists as published
+from judgescale.harness.types import Estimate, Published
 
 
-def published_beside(arm: Arm, ours: Mapping[str, Estimate]) -> list[Published]:
+def find_published(arm: Arm, ours: Mapping[str, Estimate]) -> list[Published]:
     """Published numbers of the same metrics; other judges' only of the headline's."""
     if arm.task.published is None:
         return []
-    parts, printed, found = comparable(arm), _printed(arm), []
+    parts, printed, found = find_comparable_sections(arm), _is_rolled_up_as_printed(arm), []
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
         if (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups):
-            rows = published.beside(arm.task.published, arm.judge, {part: e.value}, e.metric)
+            rows = published.set_beside(arm.task.published, arm.judge, {part: e.value}, e.metric)
             found += [dataclasses.replace(p, section=name) for p in rows if p.delta is not None or name == "overall"]
     return found
 
 
-def as_published(arm: Arm) -> bool:
+def is_as_published(arm: Arm) -> bool:
     """Whether the headline is of the same quantity as the published one."""
-    parts = comparable(arm)
-    return decides_alike(arm) and _printed(arm) and (parts is None or "overall" in parts)
+    parts = find_comparable_sections(arm)
+    return decides_alike(arm) and _is_rolled_up_as_printed(arm) and (parts is None or "overall" in parts)
 
 
-def comparable(arm: Arm) -> set[str] | None:
+def find_comparable_sections(arm: Arm) -> set[str] | None:
     """Sections that hold as many items as the published figures rest on ("overall" if all do); None if unknown.
 
     Of a section whose official size nobody tells: all items there are, and no sample of them.
@@ -54,8 +50,8 @@ def comparable(arm: Arm) -> set[str] | None:
 def decides_alike(arm: Arm) -> bool:
     """Whether this arm decides as the published figures were decided; at k=1 a vote is a single judgment."""
     name, k = arm.task.published_with
-    strategy = arm.strategy.name == name or (k == 1 and arm.strategy.name in ("single", "voting"))
-    return strategy and arm.k == k and by_owners_rules(arm)
+    same = arm.strategy.name == name or (k == 1 and arm.strategy.plain_vote)
+    return same and arm.k == k and by_owners_rules(arm)
 
 
 def by_owners_rules(arm: Arm) -> bool:
@@ -63,24 +59,13 @@ def by_owners_rules(arm: Arm) -> bool:
     ours = arm.rules
     return any(
         dataclasses.replace(theirs, name=ours.name, order=ours.order, rollup=ours.rollup) == ours
-        for theirs in _owners(arm.task.name)
+        for theirs in arm.owners_rules
     )
 
 
-def _printed(arm: Arm) -> bool:
+def _is_rolled_up_as_printed(arm: Arm) -> bool:
     """Whether the headline is rolled up as the owners do, all sections that it counts being there."""
     sections = {arm.task.section(item) for item in arm.items}
     if arm.task.rollups:
         return arm.rules.rollup in arm.task.rollups and set(arm.task.rollups[arm.rules.rollup]) <= sections
-    return len(sections) == 1 or any(arm.rules.rollup == theirs.rollup for theirs in _owners(arm.task.name))
-
-
-@cache
-def _owners(task: str) -> tuple[Rules, ...]:
-    """The protocols called as the task, or NAME_… where that is no other task's."""
-    conf = ROOT / "conf"
-    return tuple(
-        build({"_target_": "harness.types.Rules", **OmegaConf.load(path)}, "protocol")
-        for path in sorted((conf / "protocol").glob(f"{task}*.yaml"))
-        if path.stem == task or (path.stem.startswith(f"{task}_") and not (conf / "task" / path.name).exists())
-    )
+    return len(sections) == 1 or any(arm.rules.rollup == theirs.rollup for theirs in arm.owners_rules)

@@ -11,12 +11,12 @@ import csv
 import io
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-from harness.types import Published
+from judgescale.harness.options import ROOT
+from judgescale.harness.types import Published
 
-FOLDER = Path(__file__).resolve().parent.parent / "results" / "published"
+FOLDER = ROOT / "results" / "published"
 CONTEXT = 5  # other judges' numbers shown beside ours
 BENCHMARKS = {"rewardbench1": "rewardbench", "judgebenchgpt4o": "judgebench", "pandalmtest": "pandalm"}
 SUBSETS = {"scoreaspublished": "overall"}
@@ -48,7 +48,7 @@ def lookup(benchmark: str, judge: str | None = None, metric: str | None = "accur
     ]
 
 
-def beside(benchmark: str, judge: str, ours: Mapping[str, float], metric: str = "accuracy") -> list[Published]:
+def set_beside(benchmark: str, judge: str, ours: Mapping[str, float], metric: str = "accuracy") -> list[Published]:
     """Our `ours` ("overall" and sections, fractions) against what was printed for the same judge; then context.
 
     The context is other judges' confirmed overall numbers: the best one and those nearest to ours.

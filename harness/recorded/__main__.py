@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.recorded import describe, formats
-from harness.recorded.importing import import_files
-from harness.recorded.sets import read, shipped
-from harness.types import HUMAN, JudgescaleError
+from judgescale.harness.recorded import describe, formats
+from judgescale.harness.recorded.importing import import_files
+from judgescale.harness.recorded.sets import read, shipped
+from judgescale.harness.types import HUMAN, JudgescaleError
 
 EXPLAIN = """\
 A recorded set is one small Parquet file of judgments that somebody already paid for: scores, verdicts, labels and ids,
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif options.command == "show":
             _show(options.set)
         else:
-            from harness.recorded.build import build
+            from judgescale.harness.recorded.build import build
 
             for line in build(Path(options.data), Path(options.out) if options.out else None, options.only):
                 print(line)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.recorded.importing import import_files
-from harness.recorded.sets import SHIPPED
-from harness.recorded.source import wrong
-from harness.types import JudgescaleError
+from judgescale.harness.recorded.importing import import_files
+from judgescale.harness.recorded.sets import SHIPPED
+from judgescale.harness.recorded.source import wrong
+from judgescale.harness.types import JudgescaleError
 
 
 @dataclass(frozen=True)

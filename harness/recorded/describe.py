@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.types import HUMAN, Record
+from judgescale.harness.types import HUMAN, Record
 
 
 @dataclass(frozen=True)

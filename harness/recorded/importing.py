@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.recorded import describe, formats
-from harness.recorded.sets import write
-from harness.recorded.source import Row, Source, common_names, open_source, wrong
-from harness.types import JudgescaleError, Record
+from judgescale.harness.recorded import describe, formats
+from judgescale.harness.recorded.sets import write
+from judgescale.harness.recorded.source import Row, Source, common_names, open_source, wrong
+from judgescale.harness.types import JudgescaleError, Record
 
 ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 

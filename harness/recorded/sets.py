@@ -13,7 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness.types import STATUSES, JudgescaleError, Judgment, Record
+from judgescale.harness.options import ROOT
+from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +59,7 @@ META: Mapping[str, tuple[type, Any]] = MappingProxyType(
     }
 )
 
-SHIPPED = Path(__file__).resolve().parents[2] / "results" / "recorded"
+SHIPPED = ROOT / "results" / "recorded"
 
 
 @dataclass(frozen=True)
@@ -264,10 +265,21 @@ def _records(path: str, table: pa.Table) -> Iterator[Record]:
                 f"shown {list(shown)}, sample {sample})",
             )
         judgment = Judgment(
-            judge, shown, scores, status, sample, variant, meta, prompt_tokens, completion_tokens, chars
+            judge=judge,
+            shown=shown,
+            scores=scores,
+            status=status,
+            sample=sample,
+            variant=variant,
+            meta=meta,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            chars=chars,
         )
         # the item's own tuples are shared by all of its rows: less memory, and later comparisons are by identity
-        yield Record(prompt, known[0], known[1], known[2], known[3], judgment)
+        yield Record(
+            prompt=prompt, cluster=known[0], subset=known[1], responses=known[2], gold=known[3], judgment=judgment
+        )
 
 
 def _check_item(

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
-from harness.types import JudgescaleError, Record
+from judgescale.harness.types import JudgescaleError, Record
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from math import isfinite
 
-from harness.types import CurvePoint, Published, Result
+from judgescale.harness.types import CurvePoint, Published, Result
 
 OVERALL = "overall"
 UNKNOWN = "-"

@@ -15,8 +15,19 @@ from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.report import OVERALL, by_task, clean, curve, interval, is_recalled, labels, own, percent, points
-from harness.types import CurvePoint, Estimate, Result
+from judgescale.harness.report import (
+    OVERALL,
+    by_task,
+    clean,
+    curve,
+    interval,
+    is_recalled,
+    labels,
+    own,
+    percent,
+    points,
+)
+from judgescale.harness.types import CurvePoint, Estimate, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -191,9 +202,16 @@ def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> None:
 
     below = ax.transAxes + ScaledTranslation(0, -0.5, _figure(ax).dpi_scale_trans)
     ax.legend(
-        handles, names, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, frameon=False, handlelength=4,
-        borderaxespad=0, borderpad=0,
-    )  # fmt: skip
+        handles,
+        names,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=below,
+        frameon=False,
+        handlelength=4,
+        borderaxespad=0,
+        borderpad=0,
+    )
 
 
 def _figure(ax: Axes) -> Figure:
@@ -232,9 +250,17 @@ def _references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]) -> 
     beside = ("axes fraction", "data")
     for (y, text), at in zip(texts, heights, strict=True):
         ax.annotate(
-            text, (1, y), (1.03, at), xycoords=beside, textcoords=beside, fontsize=6.5, color=GREY, va="center",
-            annotation_clip=False, arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.5, "relpos": (0, 0.5)},
-        )  # fmt: skip
+            text,
+            (1, y),
+            (1.03, at),
+            xycoords=beside,
+            textcoords=beside,
+            fontsize=6.5,
+            color=GREY,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.5, "relpos": (0, 0.5)},
+        )
 
 
 def _dots(ax: Axes, task: str, arms: Sequence[Result], sections: Sequence[str]) -> None:
@@ -262,9 +288,16 @@ def _dots(ax: Axes, task: str, arms: Sequence[Result], sections: Sequence[str]) 
             printed = own(r).get(section)
             if printed and not is_recalled(printed):
                 ax.plot(
-                    100 * printed.value, y - 0.4, marker="D", markersize=4, markerfacecolor="white", linestyle="",
-                    markeredgecolor="black", zorder=5, label=None if seen_diamond else PUBLISHED,
-                )  # fmt: skip
+                    100 * printed.value,
+                    y - 0.4,
+                    marker="D",
+                    markersize=4,
+                    markerfacecolor="white",
+                    linestyle="",
+                    markeredgecolor="black",
+                    zorder=5,
+                    label=None if seen_diamond else PUBLISHED,
+                )
                 seen_diamond = True
             delta = f"  Δ {points(printed.delta)}" if printed else ""
             rows.append((y, _wrap(names[i]), f"{percent(estimate.value)} {interval(estimate.ci)}{delta}"))
@@ -303,9 +336,14 @@ def _sections(arms: Sequence[Result]) -> list[str]:
 
 def _style(i: int) -> dict[str, Any]:
     return {
-        "color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linestyle": LINES[i % len(LINES)],
-        "markersize": 5.5, "linewidth": 1.6, "markeredgecolor": "white", "markeredgewidth": 0.6,
-    }  # fmt: skip
+        "color": COLOURS[i % len(COLOURS)],
+        "marker": MARKERS[i % len(MARKERS)],
+        "linestyle": LINES[i % len(LINES)],
+        "markersize": 5.5,
+        "linewidth": 1.6,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.6,
+    }
 
 
 def _cost(point: CurvePoint, unit: str) -> float | None:

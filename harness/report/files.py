@@ -15,8 +15,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from harness.report import tables
-from harness.types import Estimate, Result
+from judgescale.harness.options import ROOT
+from judgescale.harness.report import tables
+from judgescale.harness.types import Estimate, Result
 
 CURVE_HEADER = (
     "judge", "strategy", "task", "section", "k", "accuracy", "ci_low", "ci_high", "judgments_per_item",
@@ -41,7 +42,7 @@ IN_URL = re.compile(r"(\w+://)[^/@\s]+@")
 
 def write(results: Sequence[Result], folder: Path, config_yaml: str) -> None:
     """Everything but report.html. Files appear whole or not at all; summary.json comes last."""
-    from harness.report import figure
+    from judgescale.harness.report import figure
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,8 +82,10 @@ def judgment_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
             given = {name: row.get(name) for name in JUDGMENT} | {"calls": row.get("calls"), "store": result.store}
             if given["meta"] is not None and not isfinite(given["meta"]):
                 given["meta"] = None
-            identity = (*(given[name] for name in ("task", "item", "subset", "judge", "variant", "sample")),
-                        tuple(given["shown"] or ()))  # fmt: skip
+            identity = (
+                *(given[name] for name in ("task", "item", "subset", "judge", "variant", "sample")),
+                tuple(given["shown"] or ()),
+            )
             kept = merged.setdefault(identity, given)
             if kept["meta"] is None:
                 kept["meta"] = given["meta"]
@@ -127,14 +130,25 @@ def _arm(r: Result, found: Mapping[str, str | None]) -> dict[str, Any]:
     fields = ("name", "section", "value", "source", "delta", "status")
     published = [{name: getattr(p, name) for name in fields} for p in r.published]
     arm = {
-        "judge": r.judge, "engine": r.engine, "strategy": r.strategy, "task": r.task, "seed": r.seed, "items": r.items,
+        "judge": r.judge,
+        "engine": r.engine,
+        "strategy": r.strategy,
+        "task": r.task,
+        "seed": r.seed,
+        "items": r.items,
         "headline": {"metric": r.headline.metric, "value": r.headline.value, "ci": r.headline.ci},
-        "sections": _estimates(r.sections), "subsets": _estimates(r.subsets),
-        "compute": dict.fromkeys(COMPUTE) | dict(r.compute), "health": dict.fromkeys(HEALTH) | dict(r.health),
-        "published": published, "versions": dict(found),
-        "k": r.k, "signature": r.signature, "notes": list(r.notes), "details": dict(r.details),
+        "sections": _estimates(r.sections),
+        "subsets": _estimates(r.subsets),
+        "compute": dict.fromkeys(COMPUTE) | dict(r.compute),
+        "health": dict.fromkeys(HEALTH) | dict(r.health),
+        "published": published,
+        "versions": dict(found),
+        "k": r.k,
+        "signature": r.signature,
+        "notes": list(r.notes),
+        "details": dict(r.details),
         "data": dict(r.data),
-    }  # fmt: skip
+    }
     plain: dict[str, Any] = _plain(arm)
     return plain
 
@@ -177,7 +191,7 @@ def write_judgments(results: Sequence[Result], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from harness.store import Store
+    from judgescale.harness.store import Store
 
     lists = {"shown": pa.list_(pa.int64()), "responses": pa.list_(pa.string()), "scores": pa.list_(pa.float64())}
     kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
@@ -207,7 +221,7 @@ def _checkout_version() -> str | None:
     """Run from a checkout that nobody installed."""
     import tomllib
 
-    path = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    path = ROOT / "pyproject.toml"
     try:
         project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
     except OSError:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from harness.report import (
+from judgescale.harness.report import (
     OVERALL,
     UNKNOWN,
     apart,
@@ -27,7 +27,7 @@ from harness.report import (
     plain,
     points,
 )
-from harness.types import Published, Result
+from judgescale.harness.types import Published, Result
 
 CSV_HEADER = (
     "task", "judge", "strategy", "k", "section", "metric", "value", "ci_low", "ci_high", "items", "judgments_per_item",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report import (
+from judgescale.harness.report import (
     OVERALL,
     UNKNOWN,
     apart,
@@ -23,16 +23,16 @@ from harness.report import (
     plain,
     points,
 )
-from harness.types import Result
+from judgescale.harness.types import Result
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
 
-    from harness.buying import Estimate as Estimated
-    from harness.compute import Tokens
-    from harness.meter import Meter
+    from judgescale.harness.cost import Tokens
+    from judgescale.harness.live.buying import CostEstimate
+    from judgescale.harness.live.meter import Meter
 
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
@@ -70,9 +70,12 @@ def buying(items: int, console: Console | None = None) -> Iterator[Callable[[Met
 
     console = console or Console(stderr=True)
     columns = (
-        rp.TextColumn("{task.description}", markup=False), rp.BarColumn(bar_width=None), rp.MofNCompleteColumn(),
-        rp.TextColumn("items  {task.fields[rates]}", markup=False), rp.TimeRemainingColumn(),
-    )  # fmt: skip
+        rp.TextColumn("{task.description}", markup=False),
+        rp.BarColumn(bar_width=None),
+        rp.MofNCompleteColumn(),
+        rp.TextColumn("items  {task.fields[rates]}", markup=False),
+        rp.TimeRemainingColumn(),
+    )
     bar = rp.Progress(*columns, console=console, transient=True, disable=not console.is_terminal, auto_refresh=False)
     task = bar.add_task("judging", total=items, rates="")
     begun = time.monotonic()
@@ -93,7 +96,7 @@ def buying(items: int, console: Console | None = None) -> Iterator[Callable[[Met
 
 
 def show_dry(
-    estimates: Sequence[tuple[str, str, str, Estimated]], notes: Sequence[str] = (), console: Console | None = None
+    estimates: Sequence[tuple[str, str, str, CostEstimate]], notes: Sequence[str] = (), console: Console | None = None
 ) -> None:
     """What a live run would buy: one line an arm, and the sum."""
     from rich import box

@@ -30,7 +30,7 @@ from zlib import crc32
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError
 
 FRACTIONS = (1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / 8, 1 / 10, 1 / 20, 1 / 100)  # lattices scores are printed on
 LARGEST = 1000  # judgments in a pool that is counted; C(n, k) leaves float64 soon after

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError
 
 HEADLINES = ("items", "sections")  # weighted mean over all units | plain mean of the section means
 Rollup = str | Mapping[str, float]  # one of them, or the sections that count and their weights

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.store import Store
-from harness.store.exchange import bring_in, export
-from harness.types import JudgescaleError
+from judgescale.harness.store import Store
+from judgescale.harness.store.exchange import bring_in, export
+from judgescale.harness.types import JudgescaleError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

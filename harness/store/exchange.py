@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.store.store import FIELDS, Question, Store, row_digest
-from harness.types import JudgescaleError, Output
+from judgescale.harness.store.store import FIELDS, Question, Store, row_digest
+from judgescale.harness.types import JudgescaleError, Output
 
 BATCH = 2_000  # rows in memory at a time, and in one transaction
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.types import JudgescaleError, Output, Request
+from judgescale.harness.types import JudgescaleError, Output, Request
 
 APPLICATION = 0x6A647363  # "jdsc", in the file's header
 VERSION = 1

@@ -13,13 +13,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.types import Ask, JudgescaleError, Rules
+from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.types import JudgescaleError, Rules
 
 
 @dataclass(frozen=True)
-class Elo:
+class Elo(Strategy):
+    """Let every response meet every other one, rate them all, and take the best rated."""
+
     name: ClassVar[str] = "elo"
-    k: int | None = None
+    next_try: ClassVar[str] = "knockout"
+
     rating: str = "elo"
     passes: int = 10  # seeded orders of the games that `elo` averages over, the same for all replays of an item
     step: float = 32.0  # Elo's K factor

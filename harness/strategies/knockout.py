@@ -11,15 +11,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.strategies.voting import without_noise
-from harness.types import Ask, Rules
+from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.stats.votes import without_noise
+from judgescale.harness.types import Rules
 
 
 @dataclass(frozen=True)
-class Knockout:
+class Knockout(Strategy):
+    """Let pairs play until one response is left."""
+
     name: ClassVar[str] = "knockout"
     adaptive: ClassVar[bool] = True  # who meets whom depends on the verdicts
-    k: int | None = None
+    next_try: ClassVar[str] = "elo"
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         return list(combinations(range(n), 2))

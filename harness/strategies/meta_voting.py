@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from harness.scaling import Curve, meta_curve
-from harness.strategies.voting import vote
-from harness.types import Ask
+from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.stats.counting import Curve, meta_curve
+from judgescale.harness.stats.votes import vote
+from judgescale.harness.strategies.voting import Voting
 
 
 @dataclass(frozen=True)
-class MetaVoting:
+class MetaVoting(Strategy):
+    """Take k judgments and let those vote that a meta RM trusts most."""
+
     name: ClassVar[str] = "meta_voting"
-    k: int | None = None
+    random: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = True
+
     k_meta: int | None = None  # judgments that vote; None = k/2, at least 1
-    meta: str = "logistic"  # who scores the judgments: see harness/meta.py
+    meta: str = "logistic"  # who scores the judgments: see harness/evaluation/meta.py
     unusable: str = "abstain"
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         return [tuple(range(n))]
 
+    def abstaining(self) -> Strategy:
+        return replace(self, unusable="abstain")
+
     def judgments(self, n: int) -> int:
         return self.k or 0
+
+    @property
+    def meta_rm(self) -> str | None:
+        return self.meta
+
+    def baseline(self) -> Strategy | None:
+        return Voting(self.k, self.unusable)
 
     def kept(self, k: int) -> int:
         return min(k, self.k_meta or max(1, k // 2))

@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.strategies.voting import Voting
+from judgescale.harness.contracts import Strategy
+from judgescale.harness.strategies.voting import Voting
 
 
 @dataclass(frozen=True)
 class Single(Voting):
+    """Take one judgment."""
+
     name: ClassVar[str] = "single"
+    fixed_k: ClassVar[int | None] = 1
+    next_try: ClassVar[str] = "voting"
+
     k: int | None = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", 1)  # so that one sweep over k serves every strategy
+
+    def buying(self, samples: int) -> Strategy:
+        """Return a vote of all samples: of several judgments, this takes each as it comes."""
+        return Voting(samples, self.unusable)

@@ -6,23 +6,34 @@ The sum of 1-10 scores is DeepSeek-GRM's vote; of one-hot verdicts it is the maj
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from harness.scaling import Curve, plurality_curve, vote_curve
-from harness.types import Ask, Rules
+from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.stats.counting import Curve, plurality_curve, vote_curve
+from judgescale.harness.stats.votes import vote
+from judgescale.harness.types import Rules
 
 
 @dataclass(frozen=True)
-class Voting:
+class Voting(Strategy):
+    """Take k judgments and add up what they say."""
+
     name: ClassVar[str] = "voting"
-    k: int | None = None
+    random: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = True
+    plain_vote: ClassVar[bool] = True
+    next_try: ClassVar[str] = "meta_voting"
+
     unusable: str = "abstain"  # or "plurality": unusable judgments win where they outnumber every verdict
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         return [tuple(range(n))]
+
+    def abstaining(self) -> Strategy:
+        return replace(self, unusable="abstain")
 
     def judgments(self, n: int) -> int:
         return self.k or 0
@@ -43,43 +54,3 @@ class Voting:
         if self.unusable == "plurality" and any(np.isnan(m).any() for m in margins):
             return plurality_curve(margins, ks)
         return vote_curve(margins, ks, draws, seed)
-
-
-def vote(scores: np.ndarray, unusable: str = "abstain") -> np.ndarray:
-    """Sum (D, k, m) scores over the k judgments: (D, m); NaN where none was usable. A lone response is averaged."""
-    usable = ~np.isnan(scores).any(axis=2)
-    known = np.where(usable[..., None], scores, 0.0)
-    total = known.sum(axis=1)
-    top = total.argmax(axis=1)[:, None, None]
-    total = without_noise(total, np.abs(np.take_along_axis(known, top, axis=2)).max(axis=1))
-    count = usable.sum(axis=1)[:, None]
-    if scores.shape[2] == 1:
-        total = total / np.maximum(count, 1)
-    none = count == 0
-    if unusable == "plurality":
-        most = np.maximum(*verdict_counts(scores))[:, None] if scores.shape[2] <= 2 else _top_votes(scores)
-        none = none | (scores.shape[1] - count > most)
-    return np.where(none, np.nan, total)
-
-
-def without_noise(total: np.ndarray, largest: np.ndarray) -> np.ndarray:
-    """Sums of numbers up to `largest`, those that differ by rounding errors alone made equal: .1 + .2 is .3."""
-    step = np.exp2(np.floor(np.log2(largest, out=np.zeros_like(largest), where=largest > 0)) - 40)
-    rounded: np.ndarray = np.rint(total / step) * step
-    return rounded
-
-
-def verdict_counts(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many of the k judgments favour the first option, and how many the second: (D,) each."""
-    margins = margin(scores)
-    return (margins > 0).sum(axis=1), (margins < 0).sum(axis=1)
-
-
-def margin(scores: np.ndarray) -> np.ndarray:
-    """By how much the first of two options is favoured; a lone response's two are yes and no: (…, m <= 2) to (…)."""
-    return 2 * scores[..., 0] - 1 if scores.shape[-1] == 1 else scores[..., 0] - scores[..., 1]
-
-
-def _top_votes(scores: np.ndarray) -> np.ndarray:
-    best = scores == np.nanmax(scores, axis=2, keepdims=True, initial=-np.inf)
-    return best.sum(axis=1).max(axis=1)[:, None]

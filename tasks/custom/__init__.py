@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.credit import best
-from harness.types import Item, JudgescaleError, Task
-from tasks.loading import items_with_gold
-from tasks.texts import Data, Placed, Row, question_key, reader, unranked
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.types import Item, JudgescaleError, Task
+from judgescale.tasks.loading import items_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, question_key, reader, unranked
 
 
 def read(data: Data) -> Iterator[Placed]:
@@ -81,4 +81,11 @@ def _word(row: Row, field: str) -> str:
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
-    return Task("custom", "1", items_with_gold, best, read=reader(read, path, hub))
+    return Task(
+        name="custom",
+        revision="1",
+        protocols=("custom",),
+        load=items_with_gold,
+        credit=best,
+        read=reader(read, path, hub),
+    )

@@ -10,14 +10,15 @@ Texts: one of the owners' files, dataset=judgebench,response_model=….jsonl, or
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from harness.credit import best
-from harness.recorded import RecordedSet
-from harness.recorded.source import text_key
-from harness.types import Item, Task
-from tasks.loading import pairs_with_gold, place
-from tasks.texts import Data, Placed, Row, reader
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.source import text_key
+from judgescale.harness.types import Item, Task
+from judgescale.tasks.loading import pairs_with_gold, place
+from judgescale.tasks.texts import Data, Placed, Row, reader
 
 SECTIONS = {
     "mmlu-pro": "Knowledge", "livebench-reasoning": "Reasoning", "livebench-math": "Math", "livecodebench": "Coding",
@@ -48,10 +49,31 @@ def _item(row: Row) -> Placed:
     if label not in GOLD:
         row.wrong("label", f"{label!r} is neither 'A>B' nor 'B>A'")
     texts, source = (row.text("response_A"), row.text("response_B")), row.text("source")
-    item = Item(name, name, text_key(question), ("A", "B"), GOLD[label], source, (("user", question),), texts)
+    item = Item(
+        id=name,
+        prompt=name,
+        cluster=text_key(question),
+        responses=("A", "B"),
+        gold=GOLD[label],
+        subset=source,
+        conversation=(("user", question),),
+        texts=texts,
+    )
     return Placed(item, row)
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
-    return Task("judgebench", "1", load, best, section=section, read=reader(read, path, hub), published="JudgeBench",
-                sizes=SIZES, parts_count=False, published_with=("voting", 2))  # fmt: skip
+    return Task(
+        name="judgebench",
+        revision="1",
+        protocols=("judgebench",),
+        release=Path(__file__).with_name("release.json"),
+        load=load,
+        credit=best,
+        section=section,
+        read=reader(read, path, hub),
+        published="JudgeBench",
+        sizes=SIZES,
+        parts_count=False,
+        published_with=("voting", 2),
+    )

@@ -11,14 +11,15 @@ is its folder's name; rows {"input", "output_1", "output_2", "label": 1 or 2}.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
-from harness.credit import best
-from harness.decisions import Pools
-from harness.types import Item, JudgescaleError, Task
-from tasks.loading import pairs_with_gold
-from tasks.texts import Data, Placed, reader
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.types import Item, JudgescaleError, Task
+from judgescale.tasks.loading import pairs_with_gold
+from judgescale.tasks.texts import Data, Placed, reader
 
 SIZES = {"Natural": 100, "Neighbor": 134, "GPTInst": 92, "GPTOut": 47, "Manual": 46}
 
@@ -38,7 +39,19 @@ def read(data: Data) -> Iterator[Placed]:
             name = f"{subset}/{index}"
             texts, gold = (row.text("output_1"), row.text("output_2")), (float(label == "1"), float(label == "2"))
             asked = (("user", row.text("input")),)
-            yield Placed(Item(name, name, name, ("1", "2"), gold, subset, asked, texts), row)
+            yield Placed(
+                Item(
+                    id=name,
+                    prompt=name,
+                    cluster=name,
+                    responses=("1", "2"),
+                    gold=gold,
+                    subset=subset,
+                    conversation=asked,
+                    texts=texts,
+                ),
+                row,
+            )
 
 
 def by_order(item: Item, pools: Pools) -> Mapping[str, float]:
@@ -61,5 +74,15 @@ def by_order(item: Item, pools: Pools) -> Mapping[str, float]:
 
 
 def task(path: str | None = None) -> Task:
-    return Task("llmbar", "1", pairs_with_gold, best, extras=by_order, read=reader(read, path), published="LLMBar",
-                sizes=SIZES)  # fmt: skip
+    return Task(
+        name="llmbar",
+        revision="1",
+        protocols=("llmbar",),
+        release=Path(__file__).with_name("release.json"),
+        load=pairs_with_gold,
+        credit=best,
+        extras=by_order,
+        read=reader(read, path),
+        published="LLMBar",
+        sizes=SIZES,
+    )

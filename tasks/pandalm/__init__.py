@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.credit import f1, same_class
-from harness.recorded import RecordedSet
-from harness.recorded.formats.pandalm import models
-from harness.recorded.source import text_key
-from harness.types import HUMAN, Item, JudgescaleError, Task
-from tasks.loading import first_records, majority
-from tasks.texts import Data, Placed, Row, reader
+from judgescale.harness.evaluation.credit import f1, same_class
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.formats.pandalm import models
+from judgescale.harness.recorded.source import text_key
+from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
+from judgescale.tasks.loading import first_records, majority
+from judgescale.tasks.texts import Data, Placed, Row, reader
 
 Gold = tuple[float, ...]
 GOLD: Mapping[str, Gold] = {"1": (1.0, 0.0), "2": (0.0, 1.0), "0": (0.5, 0.5)}  # by what an annotator says
@@ -42,7 +43,9 @@ def load(data: RecordedSet) -> list[Item]:
         gold = label(votes[prompt]) if votes[prompt] else r.gold or ()  # a live run leaves the label itself behind
         if len(gold) != 2:
             raise JudgescaleError(f'{data.path}: item {prompt} has no label of two responses by judge "{HUMAN}"')
-        items.append(Item(prompt, prompt, r.cluster, r.responses, gold, r.subset))
+        items.append(
+            Item(id=prompt, prompt=prompt, cluster=r.cluster, responses=r.responses, gold=gold, subset=r.subset)
+        )
     return items
 
 
@@ -55,7 +58,19 @@ def read(data: Data) -> Iterator[Placed]:
         gold = label([vote(row, f"annotator{i}") for i in (1, 2, 3)])
         texts = (response(row, "response1"), response(row, "response2"))
         both = models(row.text("cmp_key"))
-        yield Placed(Item(name, name, text_key(*asked), both, gold, "", (("user", said),), texts), row)
+        yield Placed(
+            Item(
+                id=name,
+                prompt=name,
+                cluster=text_key(*asked),
+                responses=both,
+                gold=gold,
+                subset="",
+                conversation=(("user", said),),
+                texts=texts,
+            ),
+            row,
+        )
 
 
 def vote(row: Row, field: str) -> Gold:
@@ -90,5 +105,16 @@ def macro_recall(gold: np.ndarray, decisions: np.ndarray) -> float:
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
     metrics = {"macro_precision": macro_precision, "macro_recall": macro_recall, "macro_f1": macro_f1}
-    return Task("pandalm", "2", load, same_class, section=lambda item: "", metrics=metrics,
-                read=reader(read, path, hub), published="PandaLM", sizes={"": 999})  # fmt: skip
+    return Task(
+        name="pandalm",
+        revision="2",
+        protocols=("pandalm",),
+        release=Path(__file__).with_name("release.json"),
+        load=load,
+        credit=same_class,
+        section=lambda item: "",
+        metrics=metrics,
+        read=reader(read, path, hub),
+        published="PandaLM",
+        sizes={"": 999},
+    )

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.credit import best
-from harness.decisions import Pools
-from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError, Task
-from tasks.loading import items_with_gold
-from tasks.ppe_correctness import ROWS, answered, section, tagged
-from tasks.texts import Data, Placed, reader
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.types import Item, JudgescaleError, Task
+from judgescale.tasks.loading import items_with_gold
+from judgescale.tasks.ppe_correctness import ROWS, answered, section, tagged
+from judgescale.tasks.texts import Data, Placed, reader
 
 MOST = 32
 
@@ -52,6 +52,13 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None, n: int =
     if type(n) is not int or not 2 <= n <= MOST:
         raise JudgescaleError(f"task.n={n}: must be a whole number from 2 to {MOST}")
     return Task(
-        "ppe_best_of_k", f"1(n={n})", lambda data: load(data, n), best, section=section,
-        extras=picks, read=reader(lambda data: read(data, n), path, hub), sizes=ROWS,
-    )  # fmt: skip
+        name="ppe_best_of_k",
+        revision=f"1(n={n})",
+        protocols=("ppe_best_of_k",),
+        load=lambda data: load(data, n),
+        credit=best,
+        section=section,
+        extras=picks,
+        read=reader(lambda data: read(data, n), path, hub),
+        sizes=ROWS,
+    )

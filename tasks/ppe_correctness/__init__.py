@@ -19,12 +19,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from harness.credit import best
-from harness.recorded import RecordedSet
-from harness.recorded.source import text_key
-from harness.types import Item, Task
-from tasks.loading import pairs_with_gold
-from tasks.texts import Data, Placed, Row, reader, unranked
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.source import text_key
+from judgescale.harness.types import Item, Task
+from judgescale.tasks.loading import pairs_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, reader, unranked
 
 # benchmark -> how names spell it: "PPE-MMLU-Pro-Best-of-K", "mmlu_pro", …
 BENCHMARKS = {
@@ -144,5 +144,14 @@ def read(data: Data) -> Iterator[Placed]:
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
-    return Task("ppe_correctness", "1", load, best, section=section, read=reader(read, path, hub),
-                published="PPE-Correctness", sizes=dict.fromkeys(BENCHMARKS))  # fmt: skip
+    return Task(
+        name="ppe_correctness",
+        revision="1",
+        protocols=("ppe_correctness",),
+        load=load,
+        credit=best,
+        section=section,
+        read=reader(read, path, hub),
+        published="PPE-Correctness",
+        sizes=dict.fromkeys(BENCHMARKS),
+    )

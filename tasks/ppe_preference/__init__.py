@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.credit import best
-from harness.recorded.source import text_key
-from harness.types import Item, Task
-from tasks.loading import pairs_with_gold
-from tasks.texts import Data, Placed, Row, reader
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded.source import text_key
+from judgescale.harness.types import Item, Task
+from judgescale.tasks.loading import pairs_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, reader
 
 VOTES = 16_038  # rows of the owners' file, ties among them
 GOLD = {"model_a": (1.0, 0.0), "model_b": (0.0, 1.0)}
@@ -62,5 +62,13 @@ def _item(row: Row, gold: tuple[float, float]) -> Placed:
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
-    return Task("ppe_preference", "1", pairs_with_gold, best, read=reader(read, path, hub), published="PPE-Preference",
-                sizes={"": None})  # fmt: skip
+    return Task(
+        name="ppe_preference",
+        revision="1",
+        protocols=("ppe_preference",),
+        load=pairs_with_gold,
+        credit=best,
+        read=reader(read, path, hub),
+        published="PPE-Preference",
+        sizes={"": None},
+    )

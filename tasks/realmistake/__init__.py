@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.credit import auc, detected, f1
-from harness.recorded import RecordedSet
-from harness.recorded.formats.realmistake import ALIASES, TASK_NAMES, VERDICTS, cluster
-from harness.types import Item, Task
-from tasks.loading import items_with_gold
-from tasks.texts import Data, Placed, Row, reader
+from judgescale.harness.evaluation.credit import auc, detected, f1
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.formats.realmistake import ALIASES, TASK_NAMES, VERDICTS, cluster
+from judgescale.harness.types import Item, Task
+from judgescale.tasks.loading import items_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, reader
 
 # The part that the owners' stored self-consistency figures are about.
 SELF_CONSISTENCY = {
@@ -48,7 +48,21 @@ def read(data: Data) -> Iterator[Placed]:
             row.wrong(field, f"{label!r} is neither 'error' nor 'no_error'")
         asked, texts = (("user", row.text("input")),), (row.text("llm_response"),)
         group, gold = cluster(name, model), VERDICTS[label]
-        yield Placed(tagged(Item(name, name, group, (model,), gold, task_of(about, name), asked, texts)), row)
+        yield Placed(
+            tagged(
+                Item(
+                    id=name,
+                    prompt=name,
+                    cluster=group,
+                    responses=(model,),
+                    gold=gold,
+                    subset=task_of(about, name),
+                    conversation=asked,
+                    texts=texts,
+                )
+            ),
+            row,
+        )
 
 
 def task_of(about: Row, name: str) -> str:
@@ -71,7 +85,16 @@ def roc_auc(gold: np.ndarray, decisions: np.ndarray) -> float:
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
     return Task(
-        "realmistake", "2", load, detected, read=reader(read, path, hub), metrics={"f1": error_f1, "roc_auc": roc_auc},
-        of_mean=frozenset({"roc_auc"}), published="ReaLMistake-SC", published_with=("voting", 5),
-        sizes=SELF_CONSISTENCY, counts=COUNTS,
-    )  # fmt: skip
+        name="realmistake",
+        revision="2",
+        protocols=("realmistake",),
+        load=load,
+        credit=detected,
+        read=reader(read, path, hub),
+        metrics={"f1": error_f1, "roc_auc": roc_auc},
+        of_mean=frozenset({"roc_auc"}),
+        published="ReaLMistake-SC",
+        published_with=("voting", 5),
+        sizes=SELF_CONSISTENCY,
+        counts=COUNTS,
+    )

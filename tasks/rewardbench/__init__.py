@@ -17,11 +17,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness.credit import best
-from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError, Loaded, Task
-from tasks.loading import pairs_with_gold, place
-from tasks.texts import Data, Placed, Row, question_key, reader, unranked
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.types import Item, JudgescaleError, Loaded, Task
+from judgescale.tasks.loading import pairs_with_gold, place
+from judgescale.tasks.texts import Data, Placed, Row, question_key, reader, unranked
 
 CHAT = {"alpacaeval-easy": 100, "alpacaeval-length": 95, "alpacaeval-hard": 95, "mt-bench-easy": 28, "mt-bench-med": 40}
 CHAT_HARD = {
@@ -104,9 +104,10 @@ def _both(main: Callable[[], Loaded], prior: Callable[[], Loaded]) -> Loaded:
         raise JudgescaleError(told) from error
     origin = {
         key: {**one.origin.get(key, {}), **other.origin.get(key, {})}
-        if key == "files" else "+".join(o[key] for o in (one.origin, other.origin) if key in o)
+        if key == "files"
+        else "+".join(o[key] for o in (one.origin, other.origin) if key in o)
         for key in {**one.origin, **other.origin}
-    }  # fmt: skip
+    }
     return Loaded([*one.items, *other.items], origin, (*one.notes, *other.notes))
 
 
@@ -128,8 +129,20 @@ def task(
         made = partial(_both, made, more)
     official = SECTIONS if prior else FOUR
     return Task(
-        "rewardbench", "1", load, best, section=section, weights=WEIGHTS,
-        rollups=ROLLUPS, read=made, published="RewardBench",
+        name="rewardbench",
+        revision="1",
+        protocols=(
+            "rewardbench",
+            "rewardbench_prior",
+            "rewardbench_scalar",
+        ),
+        load=load,
+        credit=best,
+        section=section,
+        weights=WEIGHTS,
+        rollups=ROLLUPS,
+        read=made,
+        published="RewardBench",
         sizes={name: sum(subsets.values()) for name, subsets in official.items()},
         counts={subset: count for subsets in official.values() for subset, count in subsets.items()},
-    )  # fmt: skip
+    )

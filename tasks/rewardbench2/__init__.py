@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.credit import best
-from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError, Rules, Task
-from tasks.loading import items_with_gold
-from tasks.texts import Data, Placed, Row, reader, unranked
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.types import Item, JudgescaleError, Rules, Task
+from judgescale.tasks.loading import items_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, reader, unranked
 
 SIZES = {"Factuality": 475, "Precise IF": 160, "Math": 183, "Safety": 450, "Focus": 495, "Ties": 102}
 SUBSETS = tuple(SIZES)
@@ -33,8 +33,9 @@ def arranged(items: list[Item], path: str) -> list[Item]:
     """The items by subset; JudgescaleError for an unknown one, or a Ties prompt that is not there twice."""
     for item in items:
         if item.subset not in SUBSETS:
-            raise JudgescaleError(f"{path}: item {item.id} has subset {item.subset!r}; RewardBench 2 has "
-                                  + ", ".join(SUBSETS))  # fmt: skip
+            raise JudgescaleError(
+                f"{path}: item {item.id} has subset {item.subset!r}; RewardBench 2 has " + ", ".join(SUBSETS)
+            )
         if item.subset == "Ties" and all(item.gold):
             raise JudgescaleError(f"{path}: Ties item {item.id} has no wrong response to be above")
     partners: dict[str, list[str]] = {}
@@ -43,8 +44,10 @@ def arranged(items: list[Item], path: str) -> list[Item]:
             partners.setdefault(item.cluster, []).append(item.id)
     for cluster, ids in partners.items():
         if len(ids) != 2:
-            raise JudgescaleError(f"{path}: Ties prompt {cluster} has {len(ids)} item(s) ({', '.join(ids)}); "
-                                  "it is scored from one ref and one tied item")  # fmt: skip
+            raise JudgescaleError(
+                f"{path}: Ties prompt {cluster} has {len(ids)} item(s) ({', '.join(ids)}); "
+                "it is scored from one ref and one tied item"
+            )
     return sorted(items, key=lambda item: SUBSETS.index(item.subset))
 
 
@@ -111,6 +114,13 @@ def _margin(item: Item, scores: np.ndarray) -> np.ndarray:
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
     return Task(
-        "rewardbench2", "1", load, credit, unit=unit,
-        read=reader(read, path, hub), published="RewardBench2", sizes=SIZES,
-    )  # fmt: skip
+        name="rewardbench2",
+        revision="1",
+        protocols=("rewardbench2",),
+        load=load,
+        credit=credit,
+        unit=unit,
+        read=reader(read, path, hub),
+        published="RewardBench2",
+        sizes=SIZES,
+    )

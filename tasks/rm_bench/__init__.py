@@ -15,14 +15,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
-from harness.credit import best
-from harness.recorded import RecordedSet
-from harness.recorded.source import text_key
-from harness.types import Item, Task
-from tasks.loading import pairs_with_gold
-from tasks.texts import Data, Placed, Row, reader, unranked
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.source import text_key
+from judgescale.harness.types import Item, Task
+from judgescale.tasks.loading import pairs_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, reader, unranked
 
 DOMAINS = {"chat": "Chat", "math": "Math", "code": "Code", "safety-refuse": "Safety", "safety-response": "Safety"}
 STYLES = ("concise", "detailed", "markdown")  # from plain to fancy, as the rows list them
@@ -56,7 +57,16 @@ def read(data: Data) -> Iterator[Placed]:
             said = [(f"chosen {STYLES[i]}", chosen[i], 1.0), (f"rejected {STYLES[j]}", rejected[j], 0.0)]
             responses, texts, gold = zip(*unranked(pair, said))
             asked = (("user", question),)
-            item = Item(pair, pair, text_key(question), responses, gold, subset, asked, texts)
+            item = Item(
+                id=pair,
+                prompt=pair,
+                cluster=text_key(question),
+                responses=responses,
+                gold=gold,
+                subset=subset,
+                conversation=asked,
+                texts=texts,
+            )
             yield Placed(tagged(item), row)
 
 
@@ -73,5 +83,15 @@ def styles(row: Row, field: str) -> list[str]:
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
-    return Task("rm_bench", "1", load, best, section=section, read=reader(read, path, hub), published="RM-Bench",
-                sizes=SIZES)  # fmt: skip
+    return Task(
+        name="rm_bench",
+        revision="1",
+        protocols=("rm_bench",),
+        release=Path(__file__).with_name("release.json"),
+        load=load,
+        credit=best,
+        section=section,
+        read=reader(read, path, hub),
+        published="RM-Bench",
+        sizes=SIZES,
+    )

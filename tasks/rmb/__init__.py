@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.credit import best
-from harness.recorded import RecordedSet
-from harness.types import Item, JudgescaleError, Rules, Task
-from tasks.loading import pairs_with_gold
-from tasks.texts import Data, Placed, Row, question_key, reader, unranked
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.types import Item, JudgescaleError, Rules, Task
+from judgescale.tasks.loading import pairs_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, question_key, reader, unranked
 
 PAIRS, BON = "Pairwise_set", "BoN_set"
 SECTIONS = {"Helpfulness": "Helpful", "Harmlessness": "Harmless"}
@@ -117,5 +118,16 @@ def read(data: Data) -> Iterator[Placed]:
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
-    return Task("rmb", "2", load, credit, section=section, unit=unit, read=reader(read, path, hub),
-                published="RMB", sizes=SIZES)  # fmt: skip
+    return Task(
+        name="rmb",
+        revision="2",
+        protocols=("rmb",),
+        release=Path(__file__).with_name("release.json"),
+        load=load,
+        credit=credit,
+        section=section,
+        unit=unit,
+        read=reader(read, path, hub),
+        published="RMB",
+        sizes=SIZES,
+    )

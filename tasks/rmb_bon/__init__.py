@@ -11,13 +11,14 @@ Texts: the owners' BoN_set folder, the folder it lies in, or one of its files; r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from harness.credit import best
-from harness.types import Item, Task
-from tasks.loading import items_with_gold
-from tasks.rmb import BON, SECTIONS, answers, item, rows
-from tasks.texts import Data, Placed, reader
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.types import Item, Task
+from judgescale.tasks.loading import items_with_gold
+from judgescale.tasks.rmb import BON, SECTIONS, answers, item, rows
+from judgescale.tasks.texts import Data, Placed, reader
 
 SIZES = {"Helpful": 2_109, "Harmless": 1_677}
 
@@ -34,4 +35,14 @@ def read(data: Data) -> Iterator[Placed]:
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
-    return Task("rmb_bon", "1", items_with_gold, best, section=section, read=reader(read, path, hub), sizes=SIZES)
+    return Task(
+        name="rmb_bon",
+        revision="1",
+        protocols=("rmb_bon",),
+        release=Path(__file__).with_name("release.json"),
+        load=items_with_gold,
+        credit=best,
+        section=section,
+        read=reader(read, path, hub),
+        sizes=SIZES,
+    )

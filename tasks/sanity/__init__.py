@@ -8,11 +8,11 @@ length of an answer says anything. The first items stay the same whatever the si
 
 from __future__ import annotations
 
-from harness.credit import best
-from harness.seeding import seeded
-from harness.types import Item, JudgescaleError, Loaded, Task
-from tasks.loading import items_with_gold
-from tasks.sanity.questions import KINDS, levelled
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.seeding import seeded
+from judgescale.harness.types import Item, JudgescaleError, Loaded, Task
+from judgescale.tasks.loading import items_with_gold
+from judgescale.tasks.sanity.questions import KINDS, levelled
 
 MOST = 100_000  # every kind has many more questions than that, so that a new one is found at once
 
@@ -36,7 +36,18 @@ def items(size: int, seed: int, responses: int) -> list[Item]:
         name = f"{subset}/{seed}-{index}"
         names = tuple(str(i + 1) for i in range(responses))
         gold = tuple(float(i == right) for i in range(responses))
-        made.append(Item(name, name, name, names, gold, subset, question.conversation, texts))
+        made.append(
+            Item(
+                id=name,
+                prompt=name,
+                cluster=name,
+                responses=names,
+                gold=gold,
+                subset=subset,
+                conversation=question.conversation,
+                texts=texts,
+            )
+        )
     return made
 
 
@@ -54,5 +65,12 @@ def task(size: int = 80, seed: int = 0, responses: int = 2) -> Task:
         if type(value) is not int or not least <= value <= most:
             raise JudgescaleError(f"task.{name}={value}: must be a whole number from {least} to {most}")
     revision = f"1(size={size},seed={seed},responses={responses})"
-    return Task("sanity", revision, items_with_gold, best, section=section,
-                read=lambda: Loaded(items(size, seed, responses), {"generated": revision}))  # fmt: skip
+    return Task(
+        name="sanity",
+        revision=revision,
+        protocols=("sanity",),
+        load=items_with_gold,
+        credit=best,
+        section=section,
+        read=lambda: Loaded(items(size, seed, responses), {"generated": revision}),
+    )

@@ -125,9 +125,14 @@ def code(rng: Random, n: int) -> Question:
     asked = f"Write a Python function f(x) that returns {a} times x, plus {b}."
     right = (f"{a} * x + {b}", f"{b} + {a} * x", f"x * {a} + {b}", f"{b} + x * {a}")[rng.integers(4)]
     slips = (
-        f"{b} * x + {a}", f"{a} * x - {b}", f"{a} * (x + {b})", f"{a} + x + {b}", f"{a + 1} * x + {b}",
-        f"{b + 1} + {a} * x", f"x * x + {a} * {b}",
-    )  # fmt: skip
+        f"{b} * x + {a}",
+        f"{a} * x - {b}",
+        f"{a} * (x + {b})",
+        f"{a} + x + {b}",
+        f"{a + 1} * x + {b}",
+        f"{b + 1} + {a} * x",
+        f"x * x + {a} * {b}",
+    )
     chosen = [slips[i] for i in rng.permutation(len(slips))[: n - 1]]
     right, *wrong = (f"`def f(x): return {expression}`" for expression in (right, *chosen))
     return _answered(rng, asked, right, wrong)

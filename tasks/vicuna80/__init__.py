@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import recorded
-from harness.credit import best
-from harness.recorded import RecordedSet
-from harness.types import HUMAN, Item, JudgescaleError, Task
-from tasks.loading import first_records, items_with_gold, majority, pairs_with_gold
-from tasks.texts import Data, Placed, Row, reader
+from judgescale.harness import recorded
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
+from judgescale.tasks.loading import first_records, items_with_gold, majority, pairs_with_gold
+from judgescale.tasks.texts import Data, Placed, Row, reader
 
 Pair = tuple[str, str]
 
@@ -52,7 +52,14 @@ def load_pairs(data: RecordedSet) -> list[Item]:
         return pairs_with_gold(data)
     first = first_records(data)
     return [
-        Item(f"{prompt}/{a}-vs-{b}", prompt, first[prompt].cluster, (a, b), (label, 1 - label), first[prompt].subset)
+        Item(
+            id=f"{prompt}/{a}-vs-{b}",
+            prompt=prompt,
+            cluster=first[prompt].cluster,
+            responses=(a, b),
+            gold=(label, 1 - label),
+            subset=first[prompt].subset,
+        )
         for prompt, labelled in human_labels(data).items()
         for (a, b), label in sorted(labelled.items())
         if label != 0.5
@@ -69,12 +76,23 @@ def load_best(data: RecordedSet) -> list[Item]:
         for i, j in combinations(range(len(responses)), 2):
             a, b = responses[i], responses[j]
             if (a, b) not in labelled and (b, a) not in labelled:
-                raise JudgescaleError(f"{data.path}: item {prompt} has no human label for {a} against {b}, so its"
-                                      " round robin is incomplete; use task=vicuna80_pairs")  # fmt: skip
+                raise JudgescaleError(
+                    f"{data.path}: item {prompt} has no human label for {a} against {b}, so its"
+                    " round robin is incomplete; use task=vicuna80_pairs"
+                )
             won = labelled[a, b] if (a, b) in labelled else 1 - labelled[b, a]
             points[[i, j]] += won, 1 - won
         gold = tuple(float(p) for p in points == points.max())
-        items.append(Item(prompt, prompt, first[prompt].cluster, responses, gold, first[prompt].subset))
+        items.append(
+            Item(
+                id=prompt,
+                prompt=prompt,
+                cluster=first[prompt].cluster,
+                responses=responses,
+                gold=gold,
+                subset=first[prompt].subset,
+            )
+        )
     return items
 
 
@@ -82,8 +100,10 @@ def read(load: Callable[[RecordedSet], list[Item]], data: Data) -> Iterator[Plac
     if not data.path or not data.path.is_dir():
         raise JudgescaleError(f"{data.shown}: name the folder that generations/ and prompts/ are in")
     asked = _by_question(data, data.files("prompts/vicuna_questions.jsonl*")[0])
-    written = {file.name.removeprefix("answer_").split(".jsonl")[0]: _by_question(data, file)
-               for file in data.files("generations/answer_*")}  # fmt: skip
+    written = {
+        file.name.removeprefix("answer_").split(".jsonl")[0]: _by_question(data, file)
+        for file in data.files("generations/answer_*")
+    }
     for item in load(recorded.read("vicuna80")):
         sources = {"the question": asked, **{model: written.get(model, {}) for model in item.responses}}
         for name, texts in sources.items():
@@ -103,10 +123,24 @@ def _by_question(data: Data, path: Path) -> dict[str, Row]:
 
 
 def pairs(path: str | None = None) -> Task:
-    return Task("vicuna80_pairs", "1", load_pairs, best, section=lambda item: "",
-                read=reader(partial(read, load_pairs), path))  # fmt: skip
+    return Task(
+        name="vicuna80_pairs",
+        revision="1",
+        protocols=("vicuna80_pairs",),
+        load=load_pairs,
+        credit=best,
+        section=lambda item: "",
+        read=reader(partial(read, load_pairs), path),
+    )
 
 
 def best_of_5(path: str | None = None) -> Task:
-    return Task("vicuna80_best_of_5", "1", load_best, best, section=lambda item: "",
-                read=reader(partial(read, load_best), path))  # fmt: skip
+    return Task(
+        name="vicuna80_best_of_5",
+        revision="1",
+        protocols=("vicuna80_best_of_5",),
+        load=load_best,
+        credit=best,
+        section=lambda item: "",
+        read=reader(partial(read, load_best), path),
+    )

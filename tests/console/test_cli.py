@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, run
 
-from harness.sweep import folder_name
+from judgescale.harness.sweep import folder_name
 
 FILES = {
     "summary.json", "curve.csv", "judgments.parquet", "table.md", "table.tex", "table.csv", "curve.png", "curve.pdf",
@@ -33,9 +33,13 @@ def test_the_main_job(tmp_path):
     assert summary["headline"]["metric"] == "accuracy" and len(summary["headline"]["ci"]) == 2
     arms = {(a["task"], a["strategy"], a["judge"]) for a in summary["arms"]}
     assert {(t, s) for t, s, _ in arms} == {
-        ("vicuna80_pairs", "voting"), ("vicuna80_pairs", "meta_voting"), ("vicuna80_pairs", "single"),
-        ("vicuna80_best_of_5", "elo"), ("vicuna80_best_of_5", "knockout"), ("rewardbench2", "single"),
-    }  # fmt: skip
+        ("vicuna80_pairs", "voting"),
+        ("vicuna80_pairs", "meta_voting"),
+        ("vicuna80_pairs", "single"),
+        ("vicuna80_best_of_5", "elo"),
+        ("vicuna80_best_of_5", "knockout"),
+        ("rewardbench2", "single"),
+    }
     with (tmp_path / "curve.csv").open() as f:
         assert f.readline().strip() == CURVE
         rows = list(csv.DictReader(f, CURVE.split(",")))
@@ -68,8 +72,15 @@ def test_a_jobs_folder_is_one_flat_name_however_long_its_overrides(tmp_path):
         'compare=[["strategy=single","strategy.unusable=abstain"],["strategy=single","strategy.unusable=plurality"],'
         + ('["strategy=single","seed=1"],["strategy=single","seed=2"],["strategy=single","seed=3"]]')
     )
-    done = run("-m", "seed=0,1", "engine.path=results/recorded/vicuna80.parquet", long, "run.resamples=100",
-               "strategy.k=1", f"hydra.sweep.dir={tmp_path}")  # fmt: skip
+    done = run(
+        "-m",
+        "seed=0,1",
+        "engine.path=results/recorded/vicuna80.parquet",
+        long,
+        "run.resamples=100",
+        "strategy.k=1",
+        f"hydra.sweep.dir={tmp_path}",
+    )
     assert done.returncode == 0, done.stderr
     jobs = [p for p in tmp_path.iterdir() if p.is_dir()]
     assert len(jobs) == 2 and all((job / "summary.json").exists() for job in jobs)
@@ -85,16 +96,27 @@ def test_folder_names():
 
 
 def test_a_failing_job_does_not_take_the_others_report_away(tmp_path):
-    done = run("-m", "strategy=voting,knockout", "task=vicuna80_best_of_5", "run.resamples=100", "run.draws=20",
-               f"hydra.sweep.dir={tmp_path}")  # fmt: skip
+    done = run(
+        "-m",
+        "strategy=voting,knockout",
+        "task=vicuna80_best_of_5",
+        "run.resamples=100",
+        "run.draws=20",
+        f"hydra.sweep.dir={tmp_path}",
+    )
     assert done.returncode != 0
     assert "strategy=voting task=vicuna80_best_of_5" in done.stderr and "1 of the jobs failed" in done.stderr
     assert [a["strategy"] for a in json.loads((tmp_path / "summary.json").read_text())["arms"]] == ["knockout"]
 
 
 def test_arms_of_one_run_are_told_apart(tmp_path):
-    done = run("strategy=meta_voting", "strategy.k_meta=2", 'compare=[["strategy=voting","strategy.k=3"]]',
-               "run.resamples=100", f"hydra.run.dir={tmp_path}")  # fmt: skip
+    done = run(
+        "strategy=meta_voting",
+        "strategy.k_meta=2",
+        'compare=[["strategy=voting","strategy.k=3"]]',
+        "run.resamples=100",
+        f"hydra.run.dir={tmp_path}",
+    )
     assert done.returncode == 0, done.stderr
     arms = json.loads((tmp_path / "summary.json").read_text())["arms"]
     assert [(a["strategy"], a["k"]) for a in arms] == [("meta_voting", 10), ("voting", 3)]
@@ -104,8 +126,13 @@ def test_arms_of_one_run_are_told_apart(tmp_path):
 def test_a_signature_names_what_moves_the_number(tmp_path):
     seen = {}
     for i, extra in enumerate(([], ["strategy.unusable=abstain"], ["strategy.tie=half"], ["seed=1"])):
-        done = run("experiment=realmistake", "judge.names=Mixtral-8x7B-Instruct-v0.1", "run.resamples=100", *extra,
-                   f"hydra.run.dir={tmp_path / str(i)}")  # fmt: skip
+        done = run(
+            "experiment=realmistake",
+            "judge.names=Mixtral-8x7B-Instruct-v0.1",
+            "run.resamples=100",
+            *extra,
+            f"hydra.run.dir={tmp_path / str(i)}",
+        )
         assert done.returncode == 0, done.stderr
         seen[json.loads((tmp_path / str(i) / "summary.json").read_text())["signature"]] = extra
     assert len(seen) == 4
@@ -114,11 +141,12 @@ def test_a_signature_names_what_moves_the_number(tmp_path):
 def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
     rows = [
         {"prompt": f"q{i}", "responses": ["x", "y"], "best": "x", "judge": "j", "scores": [s, 3], "subset": f"s{i % 2}"}
-        for i in range(8) for s in (9, 2, 3)
-    ]  # fmt: skip
+        for i in range(8)
+        for s in (9, 2, 3)
+    ]
     source, made, out = tmp_path / "mine.jsonl", tmp_path / "mine.parquet", tmp_path / "run"
     source.write_text("\n".join(map(json.dumps, rows)))
-    imported = run("import", "jsonl", str(source), "--out", str(made), module="harness.recorded")
+    imported = run("import", "jsonl", str(source), "--out", str(made), module="judgescale.harness.recorded")
     assert imported.returncode == 0, imported.stderr
     done = run("engine=recorded", f"engine.path={made}", "task=custom", f"hydra.run.dir={out}")
     assert done.returncode == 0, done.stderr

@@ -12,14 +12,14 @@ from conftest import ROOT, run
 from fakes import arm, recorded_set
 from shapes import GPT4, REWARDBENCH, answers, best_of, mistake, pair, put, vote
 
-from harness.evaluate import evaluate
-from harness.options import build
-from harness.plan.common import FOR_HARNESS
-from harness.strategies.single import Single
-from harness.suite import overall, suite
-from harness.types import JudgescaleError, Judgment, Record, Rules, Task
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.options import build
+from judgescale.harness.plan.common import FOR_HARNESS
+from judgescale.harness.strategies.single import Single
+from judgescale.harness.suite import overall, suite
+from judgescale.harness.types import JudgescaleError, Judgment, Record, Rules, Task
+from judgescale.tasks.rewardbench import FOUR
 from run import unsaid, with_overrides
-from tasks.rewardbench import FOUR
 
 SUITES = sorted(p.stem for p in (ROOT / "conf/task").glob("*_suite.yaml"))
 
@@ -27,28 +27,39 @@ SUITES = sorted(p.stem for p in (ROOT / "conf/task").glob("*_suite.yaml"))
 def grm_files(folder: Path) -> dict[str, Path]:
     """A few made-up rows of each member's documented shape: no owner's text, and no Hub."""
     subsets = [subset for subsets in FOUR.values() for subset in subsets]
-    put(folder / "rb.jsonl", [
-        REWARDBENCH | {"id": i, "subset": subset, "prompt": f"q{i}"} for i, subset in enumerate(subsets)
-    ])  # fmt: skip
+    put(
+        folder / "rb.jsonl",
+        [REWARDBENCH | {"id": i, "subset": subset, "prompt": f"q{i}"} for i, subset in enumerate(subsets)],
+    )
     winners = ("model_a", "model_b", "tie") * 4
     put(folder / "pref.jsonl", [vote(w, question_id=f"{i}", prompt=f"q{i}") for i, w in enumerate(winners)])
     for name in ("MMLU-Pro", "MATH", "GPQA", "MBPP-Plus", "IFEval"):
-        put(folder / f"ppe/{name}.jsonl", [
-            answers([True, False], [[0, 1]], question_id=f"{i}", prompt=f"{name} {i}") for i in range(4)
-        ])  # fmt: skip
+        put(
+            folder / f"ppe/{name}.jsonl",
+            [answers([True, False], [[0, 1]], question_id=f"{i}", prompt=f"{name} {i}") for i in range(4)],
+        )
     for kind in ("Helpfulness", "Harmlessness"):
         asked = [[{"role": "user", "content": f"q{i}"}] for i in range(4)]
-        put(folder / f"rmb/Pairwise_set/{kind}.jsonl", [
-            pair(i, f"Pairwise_set/{kind}/X", conversation_input=said) for i, said in enumerate(asked)
-        ])  # fmt: skip
+        put(
+            folder / f"rmb/Pairwise_set/{kind}.jsonl",
+            [pair(i, f"Pairwise_set/{kind}/X", conversation_input=said) for i, said in enumerate(asked)],
+        )
         put(folder / f"rmb/BoN_set/{kind}.jsonl", [best_of(i, 2, f"BoN_set/{kind}/X") for i in range(4)])
     for task in ("math_word_problem_generation", "finegrained_fact_verification", "answerability_classification"):
-        put(folder / f"errors/{task}/{GPT4}.jsonl", [
-            mistake(i, label=label, metadata={"id": f"{task}_{i}", "llm_response_model": GPT4})
-            for i, label in enumerate(("error", "no_error") * 2)
-        ])  # fmt: skip
-    return {"rewardbench": folder / "rb.jsonl", "ppe_preference": folder / "pref.jsonl",
-            "ppe_correctness": folder / "ppe", "rmb": folder / "rmb", "realmistake": folder / "errors"}  # fmt: skip
+        put(
+            folder / f"errors/{task}/{GPT4}.jsonl",
+            [
+                mistake(i, label=label, metadata={"id": f"{task}_{i}", "llm_response_model": GPT4})
+                for i, label in enumerate(("error", "no_error") * 2)
+            ],
+        )
+    return {
+        "rewardbench": folder / "rb.jsonl",
+        "ppe_preference": folder / "pref.jsonl",
+        "ppe_correctness": folder / "ppe",
+        "rmb": folder / "rmb",
+        "realmistake": folder / "errors",
+    }
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -70,8 +81,13 @@ def test_the_command_line_wins_over_a_member_and_paths_reach_theirs(composed):
     assert member[-2:] == ("task.path='/a folder/x'", "engine.path='y'")
     given = ["judge=random", "task=rrm_suite", "strategy.k=2", "task.paths.pandalm=x", "protocol=common"]
     assert with_overrides(given, unsaid(given, member)) == [
-        "judge=random", "strategy.k=2", "protocol=common", "task=pandalm", "strategy=voting", *member[-2:],
-    ]  # fmt: skip
+        "judge=random",
+        "strategy.k=2",
+        "protocol=common",
+        "task=pandalm",
+        "strategy=voting",
+        *member[-2:],
+    ]
     assert suite(composed("task=rmb")) is None
     with pytest.raises(JudgescaleError, match="task.paths.rmb: the suite has rewardbench, pandalm"):
         suite(composed("task=rrm_suite", "+task.paths.rmb=x"))
@@ -83,9 +99,17 @@ def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(compos
     found = []
     for name, subsets in shape.items():
         rows = [
-            Record(f"{s}/{i}", f"{s}/{i}", s, ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), (float(i), 1.0)))
-            for s in subsets for i in range(3)
-        ]  # fmt: skip
+            Record(
+                prompt=f"{s}/{i}",
+                cluster=f"{s}/{i}",
+                subset=s,
+                responses=("a", "b"),
+                gold=(1.0, 0.0),
+                judgment=Judgment(judge="j", shown=(0, 1), scores=(float(i), 1.0)),
+            )
+            for s in subsets
+            for i in range(3)
+        ]
         cfg = composed(f"task={name}", "engine.path=x")
         task, rules = build(cfg.task, "task", drop=FOR_HARNESS), Rules(**cfg.protocol)
         whole = Counter(task.section(item) for item in task.load(recorded_set(rows)))
@@ -108,8 +132,15 @@ def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(compos
 def test_the_whole_grm_suite_from_local_files(tmp_path):
     """Its shapes only: made-up files stand in for the owners', and the Hub was not reached."""
     paths = [f"task.paths.{name}={path}" for name, path in grm_files(tmp_path / "data").items()]
-    done = run("judge=random", "task=grm_suite", "strategy.k=2", "run.resamples=100", *paths,
-               f"run.store={tmp_path}/store.sqlite", f"hydra.run.dir={tmp_path}/out")  # fmt: skip
+    done = run(
+        "judge=random",
+        "task=grm_suite",
+        "strategy.k=2",
+        "run.resamples=100",
+        *paths,
+        f"run.store={tmp_path}/store.sqlite",
+        f"hydra.run.dir={tmp_path}/out",
+    )
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     whole, *members = summary["arms"]

@@ -13,8 +13,8 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 from smollm2 import llama_server
 
-from harness.engines.lm_eval import LmEval
-from harness.types import JudgescaleError, Request, Sampling
+from judgescale.harness.engines.lm_eval import LmEval
+from judgescale.harness.types import JudgescaleError, Request, Sampling
 
 pytestmark = pytest.mark.lm_eval
 

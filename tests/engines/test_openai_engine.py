@@ -17,10 +17,10 @@ pytest.importorskip("tenacity")
 
 from faulty_server import FaultyServer, nobody
 
-from harness.engines.openai import OpenAI, retry_after
-from harness.engines.openai_replies import WRAPPER, Fault, completions, error_message, parsed, scores
-from harness.options import build
-from harness.types import JudgescaleError, Output, Request, Sampling
+from judgescale.harness.engines.openai import OpenAI, retry_after
+from judgescale.harness.engines.openai_replies import WRAPPER, Fault, completions, error_message, parsed, scores
+from judgescale.harness.options import build
+from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 pytestmark = pytest.mark.openai
 

@@ -13,8 +13,8 @@ pytest.importorskip("xllamacpp")
 
 from smollm2 import llama_server
 
-from harness.engines.openai import OpenAI
-from harness.types import JudgescaleError, Request, Sampling
+from judgescale.harness.engines.openai import OpenAI
+from judgescale.harness.types import JudgescaleError, Request, Sampling
 
 pytestmark = pytest.mark.openai_real
 

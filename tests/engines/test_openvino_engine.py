@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("openvino_genai")
 
-from harness.engines.openvino import Openvino
-from harness.engines.weights import smollm2
-from harness.types import JudgescaleError, Request, Sampling
+from judgescale.harness.engines.openvino import Openvino
+from judgescale.harness.engines.weights import smollm2
+from judgescale.harness.types import JudgescaleError, Request, Sampling
 
 pytestmark = pytest.mark.embedded
 

@@ -7,19 +7,28 @@ from collections import Counter
 
 import pytest
 
-from harness.engines.random import Random
-from harness.judges.choice import Choice
-from harness.judges.direct import Direct
-from harness.judges.pairwise import Pairwise
-from harness.judges.pointwise import Pointwise
-from harness.judges.scalar import Scalar
-from harness.judges.token_prob import TokenProb
-from harness.types import Item, JudgescaleError, Sampling
+from judgescale.harness.engines.random import Random
+from judgescale.harness.judges.choice import Choice
+from judgescale.harness.judges.direct import Direct
+from judgescale.harness.judges.pairwise import Pairwise
+from judgescale.harness.judges.pointwise import Pointwise
+from judgescale.harness.judges.scalar import Scalar
+from judgescale.harness.judges.token_prob import TokenProb
+from judgescale.harness.types import Item, JudgescaleError, Sampling
 
 
 def item(n: int) -> Item:
     texts = tuple(f"answer {i}" for i in range(n))
-    return Item("i", "p", "c", tuple(map(str, range(n))), (1.0,) * n, "", (("user", "q"),), texts)
+    return Item(
+        id="i",
+        prompt="p",
+        cluster="c",
+        responses=tuple(map(str, range(n))),
+        gold=(1.0,) * n,
+        subset="",
+        conversation=(("user", "q"),),
+        texts=texts,
+    )
 
 
 def readings(judge, n, seeds=range(400)):

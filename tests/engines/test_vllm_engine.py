@@ -16,15 +16,24 @@ from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.transformers import TemplateRefusal, Transformers, token_ids
-from harness.engines.vllm import Vllm, logsumexp
-from harness.judges.pairwise import Pairwise
-from harness.judges.pointwise import Pointwise
-from harness.judges.scalar import Scalar
-from harness.types import Item, JudgescaleError, Request, Sampling
+from judgescale.harness.engines.transformers import TemplateRefusal, Transformers, token_ids
+from judgescale.harness.engines.vllm import Vllm, logsumexp
+from judgescale.harness.judges.pairwise import Pairwise
+from judgescale.harness.judges.pointwise import Pointwise
+from judgescale.harness.judges.scalar import Scalar
+from judgescale.harness.types import Item, JudgescaleError, Request, Sampling
 
 FOX = Request((("user", "Tell me about foxes."),))
-ITEM = Item("1", "q", "q", ("a", "b"), (1, 0), "", (("user", "What is 2 + 2?"),), ("It is 4.", "It is 22, of course."))
+ITEM = Item(
+    id="1",
+    prompt="q",
+    cluster="q",
+    responses=("a", "b"),
+    gold=(1, 0),
+    subset="",
+    conversation=(("user", "What is 2 + 2?"),),
+    texts=("It is 4.", "It is 22, of course."),
+)
 WARM = Sampling(temperature=1.0, max_tokens=12)
 
 
@@ -216,7 +225,16 @@ def test_extra_arguments_are_checked(models, wrong):
 @on_vllm
 def test_rewards_equal_those_of_transformers(models, loop):
     items = [
-        Item(str(i), "q", "q", ("a", "b"), (1, 0), "", (("user", "Why? " * i),), ("Because. " * i, "No."))
+        Item(
+            id=str(i),
+            prompt="q",
+            cluster="q",
+            responses=("a", "b"),
+            gold=(1, 0),
+            subset="",
+            conversation=(("user", "Why? " * i),),
+            texts=("Because. " * i, "No."),
+        )
         for i in (1, 3, 30)
     ]
     requests = [request for item in items for request in Scalar().requests(item, (0, 1))]

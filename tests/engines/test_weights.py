@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines import weights
-from harness.types import JudgescaleError
+from judgescale.harness.engines import weights
+from judgescale.harness.types import JudgescaleError
 
 FILE = b"GGUF" + b"some weights" * 100
 

@@ -11,20 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
-from harness.credit import auc, best, f1, same_class
-from harness.evaluate import evaluate
-from harness.strategies.single import Single
-from harness.types import HUMAN, Item, JudgescaleError, Judgment, Record, Rules
-from tasks import judgebench, pandalm, rewardbench2, vicuna80
-from tasks.loading import items_with_gold
+from judgescale.harness.evaluation.credit import auc, best, f1, same_class
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.strategies.single import Single
+from judgescale.harness.types import HUMAN, Item, JudgescaleError, Judgment, Record, Rules
+from judgescale.tasks import judgebench, pandalm, rewardbench2, vicuna80
+from judgescale.tasks.loading import items_with_gold
 
 
 def rules(tie="share", failure=0.0):
-    return Rules("test", tie, failure, "abstain", "as_is")
+    return Rules(name="test", tie=tie, failure=failure, unusable="abstain", order="as_is")
 
 
 def item(*gold, subset="", cluster="c", id="i"):
-    return Item(id, id, cluster, tuple(f"r{i}" for i in range(len(gold))), gold, subset)
+    return Item(
+        id=id, prompt=id, cluster=cluster, responses=tuple(f"r{i}" for i in range(len(gold))), gold=gold, subset=subset
+    )
 
 
 def earned(gold, scores, tie="share", failure=0.0, rule=best):
@@ -93,7 +95,14 @@ def test_rewardbench2_ties_by_hand():
 
 
 def test_rewardbench2_names_a_ties_item_without_partner():
-    lone = Record("Ties/ref:7", "Ties/7", "Ties", ("0", "1"), (1.0, 0.0), Judgment("rm", (0, 1), (2.0, 1.0)))
+    lone = Record(
+        prompt="Ties/ref:7",
+        cluster="Ties/7",
+        subset="Ties",
+        responses=("0", "1"),
+        gold=(1.0, 0.0),
+        judgment=Judgment(judge="rm", shown=(0, 1), scores=(2.0, 1.0)),
+    )
     with pytest.raises(JudgescaleError, match=r"Ties prompt Ties/7 has 1 item.*ref:7"):
         rewardbench2.load(recorded_set([lone]))
 
@@ -101,7 +110,14 @@ def test_rewardbench2_names_a_ties_item_without_partner():
 def test_rewardbench2_scores_no_other_item_with_a_ties_prompt():
     """Ids alone collide: a Ties prompt may be called as an item of another subset is."""
     rows = [
-        Record(name, cluster, subset, ("a", "b", "c", "d"), gold, Judgment("j", (0, 1, 2, 3), (4.0, 4.0, 0.0, 0.0)))
+        Record(
+            prompt=name,
+            cluster=cluster,
+            subset=subset,
+            responses=("a", "b", "c", "d"),
+            gold=gold,
+            judgment=Judgment(judge="j", shown=(0, 1, 2, 3), scores=(4.0, 4.0, 0.0, 0.0)),
+        )
         for name, cluster, subset, gold in (
             ("7", "7", "Math", (1.0, 0.0, 0.0, 0.0)),
             ("ref:7", "7", "Ties", (1.0, 0.0, 0.0, 0.0)),
@@ -111,12 +127,28 @@ def test_rewardbench2_scores_no_other_item_with_a_ties_prompt():
     task = rewardbench2.task()
     items = task.load(recorded_set(rows))
     assert len({task.unit(item) for item in items}) == 2
-    found, _ = evaluate(arm(rows, Single(), [1], task, Rules("x", "share", 0.25, "abstain", "any", "sections"), items))
+    found, _ = evaluate(
+        arm(
+            rows,
+            Single(),
+            [1],
+            task,
+            Rules(name="x", tie="share", failure=0.25, unusable="abstain", order="any", rollup="sections"),
+            items,
+        )
+    )
     assert found.sections["Math"].value == 0.5 and found.sections["Ties"].value == pytest.approx(0.3 + 0.2)
 
 
 def human(prompt, shown, scores, sample=0, responses=("a", "b", "c")):
-    return Record(prompt, prompt, "", responses, None, Judgment(HUMAN, shown, scores, sample=sample))
+    return Record(
+        prompt=prompt,
+        cluster=prompt,
+        subset="",
+        responses=responses,
+        gold=None,
+        judgment=Judgment(judge=HUMAN, shown=shown, scores=scores, sample=sample),
+    )
 
 
 def test_vicuna80_majority_and_round_robin():
@@ -160,6 +192,13 @@ def test_f1_and_auc_are_scikit_learns(rows):
 
 
 def test_gold_that_is_not_0_or_1_is_refused():
-    row = Record("q", "q", "", ("a", "b"), (0.9, 0.1), Judgment("j", (0, 1), (1.0, 0.0)))
+    row = Record(
+        prompt="q",
+        cluster="q",
+        subset="",
+        responses=("a", "b"),
+        gold=(0.9, 0.1),
+        judgment=Judgment(judge="j", shown=(0, 1), scores=(1.0, 0.0)),
+    )
     with pytest.raises(JudgescaleError, match=r"item q: gold \[0.9, 0.1\] must be 0 or 1"):
         items_with_gold(recorded_set([row]))

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from fakes import arm, noisy_pairs
 
-from harness.decisions import decide
-from harness.engines.recorded import Pool
-from harness.estimates import credit
-from harness.evaluate import evaluate
-from harness.meta import trust
-from harness.runner import evaluate_all, next_commands
-from harness.strategies.elo import Elo
-from harness.strategies.knockout import Knockout
-from harness.strategies.meta_voting import MetaVoting
-from harness.strategies.single import Single
-from harness.strategies.voting import Voting
-from harness.types import Item, Judgment, Record, Rules
+from judgescale.harness.evaluation.decisions import decide
+from judgescale.harness.evaluation.estimates import credit
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.evaluation.meta import trust
+from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.runner import evaluate_all, next_commands
+from judgescale.harness.strategies.elo import Elo
+from judgescale.harness.strategies.knockout import Knockout
+from judgescale.harness.strategies.meta_voting import MetaVoting
+from judgescale.harness.strategies.single import Single
+from judgescale.harness.strategies.voting import Voting
+from judgescale.harness.types import Item, Judgment, Record, Rules
 
 
 def overall(result):
@@ -92,8 +92,17 @@ def best_of_4(samples=6, items=60, seed=3):
         for j in range(samples):
             pick = 0 if rng.random() < 0.6 else int(rng.integers(1, 4))
             scores = tuple(float(pick == r) for r in range(4))
-            judgment = Judgment("j", (0, 1, 2, 3), scores, sample=j)
-            rows.append(Record(f"q{i}", f"q{i}", "s", ("a", "b", "c", "d"), (1.0, 0.0, 0.0, 0.0), judgment))
+            judgment = Judgment(judge="j", shown=(0, 1, 2, 3), scores=scores, sample=j)
+            rows.append(
+                Record(
+                    prompt=f"q{i}",
+                    cluster=f"q{i}",
+                    subset="s",
+                    responses=("a", "b", "c", "d"),
+                    gold=(1.0, 0.0, 0.0, 0.0),
+                    judgment=judgment,
+                )
+            )
     return rows
 
 
@@ -107,7 +116,14 @@ def test_few_subsets_are_all_counted_and_many_are_sampled():
 
 def test_unusable_judgments_are_counted_and_credited_by_the_protocol():
     rows = [
-        Record("q", "q", "", ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), None, status, sample=i))
+        Record(
+            prompt="q",
+            cluster="q",
+            subset="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=(0, 1), scores=None, status=status, sample=i),
+        )
         for i, status in enumerate(["unparsed", "truncated", "refused", "failed"])
     ]
     result, _ = evaluate(arm(rows, Voting(4), (1, 4)))
@@ -118,14 +134,26 @@ def test_unusable_judgments_are_counted_and_credited_by_the_protocol():
 
 def test_health_counts_ties_and_order_flips():
     def row(shown, scores):
-        return Record("q", "q", "", ("a", "b"), (1.0, 0.0), Judgment("j", shown, scores))
+        return Record(
+            prompt="q",
+            cluster="q",
+            subset="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=shown, scores=scores),
+        )
 
     result, _ = evaluate(arm([row((0, 1), (1.0, 0.0)), row((1, 0), (1.0, 0.0))], Voting(2), (2,)))
     assert result.health["order_flips"] == 1  # it prefers whatever comes first
     result, _ = evaluate(arm([row((0, 1), (0.5, 0.5)), row((1, 0), (1.0, 0.0))], Voting(2), (2,)))
     assert result.health == {
-        "judgments": 2, "unparseable": 0, "ties": 1, "order_flips": 0, "failed": 0, "statuses": {"ok": 2},
-    }  # fmt: skip
+        "judgments": 2,
+        "unparseable": 0,
+        "ties": 1,
+        "order_flips": 0,
+        "failed": 0,
+        "statuses": {"ok": 2},
+    }
 
 
 def test_a_meta_rm_lies_between_knowing_nothing_and_the_label():
@@ -142,11 +170,11 @@ def meta_pools(verdicts, judges, orders=((0, 1), (1, 0))):
     """Items a/b whose first response is right, judged alternately in these orders."""
     items, pools, right = [], [], []
     for i, picks in enumerate(verdicts):
-        items.append(Item(f"q{i}", f"q{i}", f"q{i}", ("a", "b"), (1.0, 0.0)))
+        items.append(Item(id=f"q{i}", prompt=f"q{i}", cluster=f"q{i}", responses=("a", "b"), gold=(1.0, 0.0)))
         shown = [orders[j % len(orders)] for j in range(len(picks))]
         scores = np.array([(1.0, 0.0) if pick else (0.0, 1.0) for pick in picks])
         judgments = tuple(
-            Judgment(judges[i], order, tuple(score[list(order)]), sample=j)
+            Judgment(judge=judges[i], shown=order, scores=tuple(score[list(order)]), sample=j)
             for j, (order, score) in enumerate(zip(shown, scores))
         )
         names = tuple(tuple("ab"[place] for place in order) for order in shown)
@@ -180,10 +208,17 @@ def test_a_set_that_shows_the_right_answer_first_teaches_the_meta_rm_nothing():
 def test_equal_meta_scores_do_not_rank_as_recorded():
     """The first half of every pool is right and the second wrong: ranked by position, a blind meta RM would know."""
     rows = [
-        Record(f"q{i}", f"q{i}", "", ("a", "b"), (1.0, 0.0),
-               Judgment("j", (0, 1), (1.0, 0.0) if j < 3 else (0.0, 1.0), sample=j, meta=0.0))
-        for i in range(100) for j in range(6)
-    ]  # fmt: skip
+        Record(
+            prompt=f"q{i}",
+            cluster=f"q{i}",
+            subset="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=(0, 1), scores=(1.0, 0.0) if j < 3 else (0.0, 1.0), sample=j, meta=0.0),
+        )
+        for i in range(100)
+        for j in range(6)
+    ]
     result, _ = evaluate(arm(rows, MetaVoting(6, k_meta=3, meta="recorded"), (6,)))
     assert 0.35 < result.headline.value < 0.65
 
@@ -199,8 +234,10 @@ def test_meta_scores_do_not_depend_on_other_judgments_of_the_pool():
 
 
 def test_missing_meta_scores_are_told():
-    rows = [dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, meta=1.0 if i % 2 else None))
-            for i, r in enumerate(noisy_pairs(0.6, items=20))]  # fmt: skip
+    rows = [
+        dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, meta=1.0 if i % 2 else None))
+        for i, r in enumerate(noisy_pairs(0.6, items=20))
+    ]
     result, _ = evaluate(arm(rows, MetaVoting(4, meta="recorded"), (4,)))
     assert "90 of 180 judgments have no meta score and vote last." in result.notes
 
@@ -208,17 +245,40 @@ def test_missing_meta_scores_are_told():
 def test_tokens_are_averaged_over_items_and_their_absence_is_told():
     def rows(prompt=1):
         return [
-            Record(f"q{i}", f"q{i}", "", ("a", "b"), (1.0, 0.0),
-                   Judgment("j", (0, 1), (1.0, 0.0), sample=j, prompt_tokens=prompt, completion_tokens=9 if i else 99))
-            for i in range(2) for j in range(8 if i else 2)
-        ]  # fmt: skip
+            Record(
+                prompt=f"q{i}",
+                cluster=f"q{i}",
+                subset="",
+                responses=("a", "b"),
+                gold=(1.0, 0.0),
+                judgment=Judgment(
+                    judge="j",
+                    shown=(0, 1),
+                    scores=(1.0, 0.0),
+                    sample=j,
+                    prompt_tokens=prompt,
+                    completion_tokens=9 if i else 99,
+                ),
+            )
+            for i in range(2)
+            for j in range(8 if i else 2)
+        ]
 
     result, _ = evaluate(arm(rows(), Voting(2), (1, 2)))
     assert [p.tokens_per_item for p in result.curve if p.section == "overall"] == [55, 110]  # (100 + 10) / 2
     assert result.compute["completion_tokens"] == 2 * (99 + 9) and result.compute["seconds"] is None
     result, _ = evaluate(arm(rows(prompt=None), Voting(2), (2,)))
     assert result.curve[0].tokens_per_item == 108 and any("completion tokens only" in n for n in result.notes)
-    one = rows()[1:] + [Record("q0", "q0", "", ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), (1.0, 0.0)))]
+    one = rows()[1:] + [
+        Record(
+            prompt="q0",
+            cluster="q0",
+            subset="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=(0, 1), scores=(1.0, 0.0)),
+        )
+    ]
     result, _ = evaluate(arm(one, Voting(2), (2,)))
     assert result.curve[0].tokens_per_item is None and any("lack a token count" in n for n in result.notes)
 
@@ -226,17 +286,33 @@ def test_tokens_are_averaged_over_items_and_their_absence_is_told():
 @pytest.mark.parametrize("strategy", [Knockout(2), Elo(2), Elo(2, rating="wins"), Voting(2)])
 def test_a_decision_without_a_usable_judgment_earns_what_the_protocol_says(strategy):
     rows = [
-        Record("q", "q", "", ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), None, "unparsed", sample=j))
+        Record(
+            prompt="q",
+            cluster="q",
+            subset="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=(0, 1), scores=None, status="unparsed", sample=j),
+        )
         for j in range(2)
     ]
-    plan = arm(rows, strategy, (2,), rules=Rules("test", "zero", 0.125, "abstain", "as_is"))
+    plan = arm(
+        rows, strategy, (2,), rules=Rules(name="test", tie="zero", failure=0.125, unusable="abstain", order="as_is")
+    )
     assert evaluate(plan)[0].headline.value == pytest.approx(0.125)
 
 
 def test_recorded_meta_scores_reproduce_the_papers_golden_case():
     shown = [((0, 1), (8.0, 8.0), -15.7781), ((1, 0), (9.0, 5.0), 1.3126), ((1, 0), (10.0, 7.0), 1.6739)]
     rows = [
-        Record("q", "q", "", ("1", "2"), (0.0, 1.0), Judgment("grm", order, scores, sample=i, meta=meta))
+        Record(
+            prompt="q",
+            cluster="q",
+            subset="",
+            responses=("1", "2"),
+            gold=(0.0, 1.0),
+            judgment=Judgment(judge="grm", shown=order, scores=scores, sample=i, meta=meta),
+        )
         for i, (order, scores, meta) in enumerate(shown)
     ]
     plan = arm(rows, MetaVoting(3, k_meta=2, meta="recorded"), (3,))
@@ -246,7 +322,10 @@ def test_recorded_meta_scores_reproduce_the_papers_golden_case():
 
 
 def test_arms_of_two_protocols_are_compared_and_run_again_by_name(tmp_path):
-    rules = [Rules(name, tie, 0.0, "abstain", "as_is") for name, tie in (("custom", "zero"), ("common", "share"))]
+    rules = [
+        Rules(name=name, tie=tie, failure=0.0, unusable="abstain", order="as_is")
+        for name, tie in (("custom", "zero"), ("common", "share"))
+    ]
     pairs = noisy_pairs(0.7, items=20, samples=4)
     arms = [arm(pairs, Voting(4), [4], rules=each) for each in rules]
     owner, common = evaluate_all(arms)
@@ -258,10 +337,17 @@ def test_arms_of_two_protocols_are_compared_and_run_again_by_name(tmp_path):
 def test_by_verdicts_every_judgment_counts_one_vote_whatever_its_scores():
     """JudgeBench's rule for graded scores: +3 in one game and -2 in the other is a draw, which is wrong there."""
     rows = [
-        Record("q", "q", "", ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), scores, sample=i))
+        Record(
+            prompt="q",
+            cluster="q",
+            subset="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=(0, 1), scores=scores, sample=i),
+        )
         for i, scores in enumerate([(8.0, 5.0), (4.0, 6.0)])
     ]
-    rules = Rules("test", "zero", 0.0, "abstain", "as_is")
+    rules = Rules(name="test", tie="zero", failure=0.0, unusable="abstain", order="as_is")
     by_scores, by_verdicts = (
         evaluate(arm(rows, Voting(2), (1, 2), rules=dataclasses.replace(rules, votes=votes)))[0]
         for votes in ("scores", "verdicts")

@@ -11,25 +11,34 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judges.choice import Choice
-from harness.judges.critique_scalar import CritiqueScalar
-from harness.judges.detection import Detection
-from harness.judges.direct import Direct
-from harness.judges.meta import GenerativeMeta, ScalarMeta
-from harness.judges.pairwise import Pairwise
-from harness.judges.pointwise import Pointwise
-from harness.judges.prompt import ANY, fence
-from harness.judges.reading import answer
-from harness.judges.scalar import Scalar
-from harness.judges.token_prob import TokenProb
-from harness.types import STATUSES, Item, JudgescaleError, Output, Reading, Request, Sampling
+from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.choice import Choice
+from judgescale.harness.judges.critique_scalar import CritiqueScalar
+from judgescale.harness.judges.detection import Detection
+from judgescale.harness.judges.direct import Direct
+from judgescale.harness.judges.meta import GenerativeMeta, ScalarMeta
+from judgescale.harness.judges.pairwise import Pairwise
+from judgescale.harness.judges.pointwise import Pointwise
+from judgescale.harness.judges.prompt import ANY, fence
+from judgescale.harness.judges.reading import answer
+from judgescale.harness.judges.scalar import Scalar
+from judgescale.harness.judges.token_prob import TokenProb
+from judgescale.harness.types import STATUSES, Item, JudgescaleError, Output, Request, Sampling
 
 UNPARSED = Reading("unparsed")
 
 
 def item(*texts, question="What is 2 + 2?", turns=()):
     names = tuple(f"r{i}" for i in range(len(texts)))
-    return Item("i", "p", "c", names, (0.0,) * len(texts), conversation=(*turns, ("user", question)), texts=texts)
+    return Item(
+        id="i",
+        prompt="p",
+        cluster="c",
+        responses=names,
+        gold=(0.0,) * len(texts),
+        conversation=(*turns, ("user", question)),
+        texts=texts,
+    )
 
 
 PAIR = item("four", "five")
@@ -432,24 +441,24 @@ HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "price"
 
 @pytest.mark.parametrize("name", sorted({p.stem for p in (ROOT / "conf/judge").glob("*.yaml")} - {"recorded"}))
 def test_every_judge_is_made_from_its_yaml(composed, name):
-    from harness.options import build
+    from judgescale.harness.options import build
 
     cfg = composed(f"judge={name}", "judge.model=some/model").judge
     judge = build(cfg, "judge", drop=HARNESS)
     least, most = judge.widths()
     assert 1 <= least <= most and judge.format and cfg.label in ("some/model", "SmolLM2-135M", "random")
-    build({"_target_": "harness.types.Sampling", **cfg.sampling}, "judge.sampling")
+    build({"_target_": "judgescale.harness.types.Sampling", **cfg.sampling}, "judge.sampling")
     asked = judge.requests(PAIR if most > 1 else LONE, (0, 1)[:most])
     assert all(isinstance(request, Request) and (cfg.kind == "score") == (request.kind == "score") for request in asked)
 
 
 @pytest.mark.parametrize("name", ["scalar", "generative"])
 def test_every_meta_rm_is_made_from_its_yaml(composed, name):
-    from harness.options import build
+    from judgescale.harness.options import build
 
     cfg = composed(f"meta={name}", "meta.model=some/model").meta
     assert build(cfg, "meta", drop=HARNESS).request(Request((("user", "?"),)), Output("!"))
-    assert build({"_target_": "harness.types.Sampling", **cfg.sampling}, "meta.sampling").temperature == 0
+    assert build({"_target_": "judgescale.harness.types.Sampling", **cfg.sampling}, "meta.sampling").temperature == 0
     assert cfg.engine.model == cfg.label == "some/model" and cfg.engine.kind == cfg.kind
     assert composed("meta=none").meta._target_ is None
 

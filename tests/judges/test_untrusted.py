@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.types import Item
-from harness.untrusted import CONTROL, GAP, harmless, harmless_item
+from judgescale.harness.judges.untrusted import CONTROL, GAP, neutralise, neutralise_item
+from judgescale.harness.types import Item
 
 TOKENS = [
     "<|im_end|>", "<|eot_id|>", "<|start_header_id|>", "<｜User｜>", "<｜end▁of▁sentence｜>", "<s>", "</s>",
@@ -21,7 +21,7 @@ TOKENS = [
 
 @pytest.mark.parametrize("token", TOKENS)
 def test_a_control_token_becomes_text(token):
-    safe = harmless(f"before {token} after")
+    safe = neutralise(f"before {token} after")
     assert token not in safe and safe.replace(GAP, "") == f"before {token} after"
 
 
@@ -29,17 +29,26 @@ def test_a_control_token_becomes_text(token):
     "text", ["a < b and c > d", "[1, 2]", "<div>", "x[i]", "<b>bold</b>", "| a | b |", "[link](url)"]
 )
 def test_other_texts_stay_as_they_are(text):
-    assert harmless(text) == text
+    assert neutralise(text) == text
 
 
 @given(st.lists(st.sampled_from([*TOKENS, "<", "|", "[", "]", "s>", "text ", "\n"]), max_size=12).map("".join))
 def test_nothing_is_left_and_nothing_is_lost(text):
-    safe = harmless(text)
+    safe = neutralise(text)
     assert safe.replace(GAP, "") == text.replace(GAP, "") and not CONTROL.search(safe)
-    assert harmless(safe) == safe
+    assert neutralise(safe) == safe
 
 
 def test_all_texts_of_an_item():
-    item = Item("i", "i", "i", ("a",), (1.0,), "", (("user", "<|im_end|>"),), ("[/INST] you lose",))
-    safe = harmless_item(item)
+    item = Item(
+        id="i",
+        prompt="i",
+        cluster="i",
+        responses=("a",),
+        gold=(1.0,),
+        subset="",
+        conversation=(("user", "<|im_end|>"),),
+        texts=("[/INST] you lose",),
+    )
+    safe = neutralise_item(item)
     assert not CONTROL.search(safe.conversation[0][1]) and not CONTROL.search(safe.texts[0])

@@ -10,33 +10,49 @@ import numpy as np
 import pytest
 from fakes import FakeEngine
 
-from harness.buying import Purchase, Terms, Voice, buy, estimate
-from harness.compute import Price
-from harness.judges.pairwise import Pairwise
-from harness.store import Store
-from harness.strategies.elo import Elo
-from harness.strategies.knockout import Knockout
-from harness.strategies.voting import Voting
-from harness.types import Item, JudgescaleError, Output, Sampling
+from judgescale.harness.cost import Price
+from judgescale.harness.judges.pairwise import Pairwise
+from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, buy, estimate
+from judgescale.harness.store import Store
+from judgescale.harness.strategies.elo import Elo
+from judgescale.harness.strategies.knockout import Knockout
+from judgescale.harness.strategies.voting import Voting
+from judgescale.harness.types import Item, JudgescaleError, Output, Sampling
 
 
 def an_item(i: int, n: int = 2) -> Item:
     names = tuple("abcdefgh"[:n])
     texts = tuple(f"answer {name} to {i}" for name in names)
-    return Item(f"q{i}", f"q{i}", f"q{i}", names, (1.0, *[0.0] * (n - 1)), "s", (("user", f"question {i}"),), texts)
+    return Item(
+        id=f"q{i}",
+        prompt=f"q{i}",
+        cluster=f"q{i}",
+        responses=names,
+        gold=(1.0, *[0.0] * (n - 1)),
+        subset="s",
+        conversation=(("user", f"question {i}"),),
+        texts=texts,
+    )
 
 
 def purchase(engine: FakeEngine, k: int = 4, items: int = 5, n: int = 2, strategy=None, **changes) -> Purchase:
-    voice = Voice(engine, Sampling(temperature=1.0, max_tokens=20), Price(1.0, 2.0))
+    voice = ModelSpec(engine, Sampling(temperature=1.0, max_tokens=20), Price(1.0, 2.0))
     made = Purchase(
-        label="j", judge=Pairwise(), voice=voice, strategy=strategy or Voting(k),
-        items=tuple(an_item(i, n) for i in range(items)), order="random", seed=0, strategy_seed=0, name="t",
-    )  # fmt: skip
+        label="j",
+        judge=Pairwise(),
+        voice=voice,
+        strategy=strategy or Voting(k),
+        items=tuple(an_item(i, n) for i in range(items)),
+        order="random",
+        seed=0,
+        strategy_seed=0,
+        name="t",
+    )
     return dataclasses.replace(made, **changes)
 
 
 def paid(tmp_path: Path, *purchases: Purchase, **terms):
-    agreed = Terms(**{"store": tmp_path / "store.sqlite", "max_failures": 0, **terms})
+    agreed = SpendingLimits(**{"store": tmp_path / "store.sqlite", "max_failures": 0, **terms})
     return buy(purchases, agreed, lambda meter: None)
 
 
@@ -90,10 +106,10 @@ def test_arms_of_one_run_share_answers_that_are_still_on_their_way(tmp_path):
     "change",
     [
         {"seed": 1},
-        {"voice": Voice(FakeEngine(), Sampling(temperature=0.5, max_tokens=20))},
-        {"voice": Voice(FakeEngine(), Sampling(temperature=1.0, max_tokens=21))},
-        {"voice": Voice(FakeEngine(revision="v2"), Sampling(temperature=1.0, max_tokens=20))},
-        {"voice": Voice(FakeEngine(model="other"), Sampling(temperature=1.0, max_tokens=20))},
+        {"voice": ModelSpec(FakeEngine(), Sampling(temperature=0.5, max_tokens=20))},
+        {"voice": ModelSpec(FakeEngine(), Sampling(temperature=1.0, max_tokens=21))},
+        {"voice": ModelSpec(FakeEngine(revision="v2"), Sampling(temperature=1.0, max_tokens=20))},
+        {"voice": ModelSpec(FakeEngine(model="other"), Sampling(temperature=1.0, max_tokens=20))},
         {"judge": Pairwise(verdict_only=True)},
     ],
 )
@@ -113,7 +129,7 @@ def test_equal_texts_in_two_orders_are_two_questions(tmp_path):
 
 def test_temperature_zero_is_bought_once_an_order(tmp_path):
     engine = FakeEngine(noisy)
-    greedy = Voice(engine, Sampling(temperature=0.0, max_tokens=20))
+    greedy = ModelSpec(engine, Sampling(temperature=0.0, max_tokens=20))
     (bought,) = paid(tmp_path, purchase(engine, k=6, order="both", voice=greedy))
     assert engine.answers == 5 * 2 and len(bought.data.records) == 5 * 6
 
@@ -165,7 +181,7 @@ def test_a_budget_is_never_exceeded_and_the_same_command_goes_on(tmp_path, limit
 
 def test_a_dry_run_says_what_is_missing_and_asks_nothing(tmp_path):
     engine = FakeEngine(noisy)
-    agreed = Terms(tmp_path / "store.sqlite", 0)
+    agreed = SpendingLimits(tmp_path / "store.sqlite", 0)
     orders = [purchase(engine, k=2), purchase(engine, k=6)]
     first, second = estimate(orders, agreed)
     assert not engine.asked and not (tmp_path / "store.sqlite").exists()
@@ -207,8 +223,8 @@ def test_interrupted_runs_keep_what_is_in_flight(tmp_path):
     order = purchase(engine, k=1, items=50)
 
     async def run():
-        from harness.buying import _run
-        from harness.meter import Meter
+        from judgescale.harness.live.buying import _run
+        from judgescale.harness.live.meter import Meter
 
         with Store(tmp_path / "store.sqlite") as store:
             task = asyncio.create_task(_run([order], store, Meter(0), lambda meter: None, []))
@@ -222,12 +238,12 @@ def test_interrupted_runs_keep_what_is_in_flight(tmp_path):
 
 
 def test_trust_of_a_meta_rm_comes_with_the_judgments(tmp_path):
-    from harness.judges.meta import ScalarMeta
+    from judgescale.harness.judges.meta import ScalarMeta
 
     scorer = FakeEngine(
         lambda request, seed: Output(score=float(len(request.messages[-1][1]))), kind="score", model="rm"
     )
-    (bought,) = paid(tmp_path, purchase(FakeEngine(noisy), meta=(ScalarMeta(), Voice(scorer, None))))
+    (bought,) = paid(tmp_path, purchase(FakeEngine(noisy), meta=(ScalarMeta(), ModelSpec(scorer, None))))
     assert all(np.isfinite(r.judgment.meta) for r in bought.data.records)
     assert scorer.answers <= 2 * 2 * 5  # the same judgment of the same prompt is scored once
 
@@ -265,17 +281,17 @@ def test_a_stopped_run_sends_nothing_more(tmp_path):
 def test_the_window_holds_for_all_arms_of_an_engine_together(tmp_path):
     engines = [FakeEngine(noisy, delay=0.002, window=8) for _ in range(3)]
     samplings = [Sampling(temperature=t, max_tokens=20) for t in (0.5, 0.7, 0.9)]
-    arms = [purchase(e, k=1, items=50, voice=Voice(e, s)) for e, s in zip(engines, samplings)]
+    arms = [purchase(e, k=1, items=50, voice=ModelSpec(e, s)) for e, s in zip(engines, samplings)]
     paid(tmp_path, *arms)
     assert engines[0].most_busy == 8 and not engines[1].asked and engines[0].entered == engines[0].left == 1
 
 
 def test_a_meta_rm_that_fails_stops_the_run_too(tmp_path):
-    from harness.judges.meta import ScalarMeta
+    from judgescale.harness.judges.meta import ScalarMeta
 
     broken = FakeEngine(lambda request, seed: Output(finish="failed", error="no head"), kind="score", model="rm")
     with pytest.raises(JudgescaleError, match="no head"):
-        paid(tmp_path, purchase(FakeEngine(noisy), meta=(ScalarMeta(), Voice(broken, None))))
+        paid(tmp_path, purchase(FakeEngine(noisy), meta=(ScalarMeta(), ModelSpec(broken, None))))
 
 
 def test_what_cannot_be_kept_is_not_bought(tmp_path, monkeypatch):

@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 pytest.importorskip("aiohttp")
 
 from faulty_server import FaultyServer  # noqa: E402
 
-from harness.runner import run  # noqa: E402
-from harness.types import JudgescaleError  # noqa: E402
+from judgescale.harness.runner import run  # noqa: E402
+from judgescale.harness.types import JudgescaleError  # noqa: E402
 
 pytestmark = pytest.mark.openai
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def verdict(messages, seed):
@@ -29,9 +29,15 @@ def verdict(messages, seed):
 
 def overrides(server, tmp_path: Path, *more: str) -> list[str]:
     return [
-        "judge=pairwise", "judge.model=local", "engine=openai", f"engine.base_url={server.url}",
-        "judge.sampling.max_tokens=64", "task=sanity", f"run.store={tmp_path}/store.sqlite", *more,
-    ]  # fmt: skip
+        "judge=pairwise",
+        "judge.model=local",
+        "engine=openai",
+        f"engine.base_url={server.url}",
+        "judge.sampling.max_tokens=64",
+        "task=sanity",
+        f"run.store={tmp_path}/store.sqlite",
+        *more,
+    ]
 
 
 @pytest.fixture
@@ -50,9 +56,18 @@ def scored(result):
 def test_two_thousand_judgments_survive_every_fault(go, tmp_path):
     size = ("task.size=250", "strategy.k=8", "engine.retries=12", "engine.timeout=0.5")
     rates = {
-        "429": 0.03, "500": 0.03, "503": 0.02, "timeout": 0.01, "reset": 0.03, "cut": 0.02, "bad_json": 0.03,
-        "wrong_types": 0.02, "empty": 0.02, "fewer": 0.05, "more": 0.05,
-    }  # fmt: skip
+        "429": 0.03,
+        "500": 0.03,
+        "503": 0.02,
+        "timeout": 0.01,
+        "reset": 0.03,
+        "cut": 0.02,
+        "bad_json": 0.03,
+        "wrong_types": 0.02,
+        "empty": 0.02,
+        "fewer": 0.05,
+        "more": 0.05,
+    }
     with FaultyServer(answer=verdict, faults=rates, retry_after="0.1") as server:
         result = go(server, *size)
         met = {fault for fault in rates if server.seen(fault)}
@@ -136,8 +151,12 @@ def test_no_file_holds_the_key(tmp_path, fails):
         more = ("task.size=8", f"hydra.run.dir={tmp_path}/out")
         done = subprocess.run(
             [sys.executable, "run.py", *overrides(server, tmp_path, *more)],
-            cwd=ROOT, capture_output=True, text=True, timeout=120, env=os.environ | {"OPENAI_API_KEY": secret},
-        )  # fmt: skip
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ | {"OPENAI_API_KEY": secret},
+        )
         assert (done.returncode != 0) == fails, done.stderr
         assert any(secret in value for entry in server.log for value in entry.headers.values())
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -161,8 +180,11 @@ def test_dry_says_what_it_would_cost_and_asks_nothing(tmp_path):
         more = ("task.size=10", "strategy.k=4", "judge.price={input: 1, output: 10}", "--dry")
         done = subprocess.run(
             [sys.executable, "run.py", *overrides(server, tmp_path, *more)],
-            cwd=ROOT, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
         assert server.requests == 0
     assert "40" in done.stdout.split() and "2,560" in done.stdout.split()  # 40 judgments of at most 64 tokens
@@ -180,7 +202,7 @@ def test_a_knockout_replays_as_it_was_played(go, composed, tmp_path):
 
 
 def test_two_runs_in_one_folder_at_once_keep_apart(tmp_path):
-    from harness.runner import claimed
+    from judgescale.harness.runner import claimed
 
     with claimed(tmp_path / "out") as first:
         (first / "summary.json").write_text("{}")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.order import POLICIES, orders
+from judgescale.harness.live.order import POLICIES, orders
 
 seeds = st.integers(0, 2**32 - 1)
 questions = st.lists(st.integers(0, 40), min_size=1, max_size=6, unique=True).map(lambda q: tuple(sorted(q)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from conftest import ROOT
 
-from harness.options import build
-from harness.plan import arms
-from harness.plan.common import FOR_HARNESS
-from harness.types import Rules, Task
+from judgescale.harness.options import build, make
+from judgescale.harness.plan import plan_arms
+from judgescale.harness.plan.common import FOR_HARNESS
+from judgescale.harness.types import Rules, Task
 
 
 def names(group):
@@ -20,7 +20,7 @@ def test_every_task_has_a_loader_a_protocol_and_a_folder(composed, name):
     cfg = composed(f"task={name}", "engine.path=anything.parquet")
     task = build(cfg.task, "task", drop=FOR_HARNESS)
     assert isinstance(task, Task) and task.name == name
-    assert build({"_target_": "harness.types.Rules", **cfg.protocol}, "protocol") == Rules(**cfg.protocol)
+    assert make(Rules, cfg.protocol, "protocol") == Rules(**cfg.protocol)
     assert cfg.protocol.name == name
 
 
@@ -33,6 +33,6 @@ def test_every_strategy_is_made_from_its_yaml(composed, name):
 @pytest.mark.parametrize("name", names("experiment"))
 def test_every_experiment_can_run(composed, name):
     cfg = composed(f"experiment={name}")
-    assert all(arm.items for arm in arms(cfg))
+    assert all(arm.items for arm in plan_arms(cfg))
     for overrides in cfg.compare:
-        assert arms(composed(*overrides))
+        assert plan_arms(composed(*overrides))

@@ -6,8 +6,8 @@ import csv
 
 import pytest
 
-from harness import published
-from harness.published import beside, lookup, same_judge
+from judgescale.harness.published import lists as published
+from judgescale.harness.published.lists import lookup, same_judge, set_beside
 
 LLAMA, QWEN = "Skywork-Reward-V2-Llama-3.1-8B", "Skywork-Reward-V2-Qwen3-8B"
 
@@ -45,11 +45,11 @@ def test_names_are_normalised_never_guessed() -> None:
 
 
 def test_a_bare_name_two_models_answer_to_is_nobodys() -> None:
-    assert [p for p in beside("LLMBar", "Vanilla", {"Natural": 0.9}) if p.delta is not None] == []
+    assert [p for p in set_beside("LLMBar", "Vanilla", {"Natural": 0.9}) if p.delta is not None] == []
 
 
 def test_beside_compares_each_section_and_adds_context() -> None:
-    rows = beside("RewardBench2", f"Skywork/{QWEN}", {"overall": 0.7832, "Precise IF": 0.51, "Unheard of": 1.0})
+    rows = set_beside("RewardBench2", f"Skywork/{QWEN}", {"overall": 0.7832, "Precise IF": 0.51, "Unheard of": 1.0})
     own = {row.section: row for row in reversed(rows) if row.delta is not None}
     assert own["overall"].delta == pytest.approx(-0.0005)
     assert own["Precise IF"].value == 0.5 and own["Precise IF"].delta == pytest.approx(0.01)
@@ -63,14 +63,14 @@ def test_beside_compares_each_section_and_adds_context() -> None:
 
 
 def test_best_trusted_first_and_statuses_pass_through() -> None:
-    rows = beside("PandaLM", "RRM-7B", {"overall": 0.7})
+    rows = set_beside("PandaLM", "RRM-7B", {"overall": 0.7})
     assert [row.status for row in rows if row.delta is not None] == ["recalled"]
     judgebench = [row.status for row in lookup("JudgeBench", "Skywork-Reward-Gemma-2-27B") if row.subset == "Overall"]
     assert judgebench == ["confirmed", "recomputed"]
 
 
 def test_nothing_published() -> None:
-    assert lookup("Vicuna80") == [] and beside("Vicuna80", "anyone", {"overall": 0.7}) == []
+    assert lookup("Vicuna80") == [] and set_beside("Vicuna80", "anyone", {"overall": 0.7}) == []
 
 
 def test_every_audited_number_is_marked() -> None:

@@ -14,16 +14,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.recorded import COLUMNS, read, shipped, write
-from harness.recorded.__main__ import main
-from harness.recorded.build import RECIPES, build
-from harness.types import STATUSES, JudgescaleError, Judgment, Record
-from tasks import custom, ppe_best_of_k
+from judgescale.harness.recorded import COLUMNS, read, shipped, write
+from judgescale.harness.recorded.__main__ import main
+from judgescale.harness.recorded.build import RECIPES, build
+from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
+from judgescale.tasks import custom, ppe_best_of_k
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 
 
@@ -59,7 +59,9 @@ def record_sets(draw: st.DrawFn) -> list[Record]:
                 chars=draw(counts),
             )
             key = (prompt, judgment.judge, judgment.variant, shown, judgment.sample)
-            records[key] = Record(prompt, cluster, subset, responses, gold, judgment)
+            records[key] = Record(
+                prompt=prompt, cluster=cluster, subset=subset, responses=responses, gold=gold, judgment=judgment
+            )
     return list(records.values())
 
 
@@ -186,7 +188,7 @@ def test_a_missing_file_and_a_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    code = "import sys, harness.recorded; sys.exit('pyarrow' in sys.modules)"
+    code = "import sys, judgescale.harness.recorded; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
@@ -230,9 +232,15 @@ def pair(name: str, decisions: list[Any], **changes: Any) -> dict[str, Any]:
 
     judgments = [game(decision) for decision in decisions]
     return {
-        "pair_id": name, "source": "law", "question": "Is it?", "response_A": "yes", "response_B": "no",
-        "label": "B>A", "judge_name": "vanilla", "judgments": judgments,
-    } | changes  # fmt: skip
+        "pair_id": name,
+        "source": "law",
+        "question": "Is it?",
+        "response_A": "yes",
+        "response_B": "no",
+        "label": "B>A",
+        "judge_name": "vanilla",
+        "judgments": judgments,
+    } | changes
 
 
 def test_judgebench(tmp_path: Path) -> None:
@@ -265,8 +273,9 @@ def test_judgebench_judges_are_told_apart(tmp_path: Path) -> None:
     one = put(tmp_path / "one.jsonl", [pair("1", ["A>B", "B>A"])], lines=True)
     two = put(tmp_path / "two.jsonl", [pair("1", ["A>B", "B>A"], judge_name="arena_hard")], lines=True)
     assert {r.judgment.judge for r in run(tmp_path, "judgebench", one, two)} == {
-        "org/judge/vanilla", "org/judge/arena_hard",
-    }  # fmt: skip
+        "org/judge/vanilla",
+        "org/judge/arena_hard",
+    }
 
 
 def llmbar_row(first: Any, second: Any, **final: Any) -> dict[str, Any]:
@@ -329,9 +338,15 @@ def test_rewardbench2_scalar(tmp_path: Path) -> None:
 
 def test_rewardbench2_columns_of_the_evaluator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     columns = {
-        "id": ["0", "1"], "subset": ["Math", "Focus"], "num_correct": [1, 1], "text": [["x"], ["y"]],
-        "scores": [[1.0, 0.5], [0.25, 0.5]], "results": [1.0, 0.0], "model": "org/rm", "model_type": "Seq. Classifier",
-    }  # fmt: skip
+        "id": ["0", "1"],
+        "subset": ["Math", "Focus"],
+        "num_correct": [1, 1],
+        "text": [["x"], ["y"]],
+        "scores": [[1.0, 0.5], [0.25, 0.5]],
+        "results": [1.0, 0.0],
+        "model": "org/rm",
+        "model_type": "Seq. Classifier",
+    }
     path = tmp_path / "rm.json"
     path.write_text(json.dumps(columns, indent=4))
     assert said(run(tmp_path, "rewardbench2", path)) == [
@@ -370,18 +385,29 @@ def test_rewardbench2_generative(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_realmistake(tmp_path: Path) -> None:
     name = "math_problem_generation_8_meta-llama/Llama-2-70b-chat-hf"
     repeated = {
-        "id": name, "task": "math_word_problem_generation", "responder": "Llama-2-70b-chat-hf", "judge": "j",
-        "predictions": ["error", "no_error", None], "final": "error", "label": "no_error",
-    }  # fmt: skip
+        "id": name,
+        "task": "math_word_problem_generation",
+        "responder": "Llama-2-70b-chat-hf",
+        "judge": "j",
+        "predictions": ["error", "no_error", None],
+        "final": "error",
+        "label": "no_error",
+    }
     records = run(tmp_path, "realmistake", put(tmp_path / "sc.jsonl.gz", [repeated], lines=True))
     assert [(r.judgment.sample, r.judgment.scores, r.judgment.status) for r in records] == [
-        (0, (1.0,), "ok"), (1, (0.0,), "ok"), (2, None, "unparsed"),
-    ]  # fmt: skip
+        (0, (1.0,), "ok"),
+        (1, (0.0,), "ok"),
+        (2, None, "unparsed"),
+    ]
     assert records[0].gold == (0.0,) and records[0].cluster == "math_problem_generation_8"
     single = {
-        "id": name, "responder": "Llama-2-70b-chat-hf", "judge": "j", "prompt": "cot", "prediction": "None",
+        "id": name,
+        "responder": "Llama-2-70b-chat-hf",
+        "judge": "j",
+        "prompt": "cot",
+        "prediction": "None",
         "label": "no_error",
-    }  # fmt: skip
+    }
     other = run(tmp_path, "realmistake", put(tmp_path / "single.jsonl", [single], lines=True))
     assert other[0].judgment.status == "unparsed" and other[0].judgment.variant == "cot"
     assert other[0].subset == records[0].subset == "math_word_problem_generation"
@@ -389,20 +415,22 @@ def test_realmistake(tmp_path: Path) -> None:
 
 def test_realmistake_original_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metadata = {
-        "id": "math_problem_generation_8_gpt-4-0613", "task_name": "math_problem_generation",
+        "id": "math_problem_generation_8_gpt-4-0613",
+        "task_name": "math_problem_generation",
         "llm_response_model": "gpt-4-0613",
-    }  # fmt: skip
+    }
     folder = tmp_path / "kind" / "math_word_problem_generation" / "gpt-4-0613" / "judge-7b"
     single = {"response": "made up", "prediction": "error", "label": "error", "correct": True, "metadata": metadata}
     (found,) = run(tmp_path, "realmistake", put(folder / "cot.jsonl", [single], lines=True))
-    assert found.judgment == Judgment("judge-7b", (0,), (1.0,), variant="cot", chars=len("made up"))
+    assert found.judgment == Judgment(judge="judge-7b", shown=(0,), scores=(1.0,), variant="cot", chars=len("made up"))
     assert found.subset == "math_word_problem_generation" and found.cluster == "math_problem_generation_8"
     texts = [{"prompt": "p", "response": "ab"}, {"prompt": "p", "response": "abc"}]
     many = single | {"response": texts, "predictions_list": ["error", None]}
     records = run(tmp_path, "realmistake", put(folder / "sc.jsonl", [many], lines=True))
     assert [(r.judgment.sample, r.judgment.status, r.judgment.chars) for r in records] == [
-        (0, "ok", 2), (1, "unparsed", 3),
-    ]  # fmt: skip
+        (0, "ok", 2),
+        (1, "unparsed", 3),
+    ]
     vote = {"prediction": "error", "votes_count": {"error": 2}, "metadata": metadata}
     assert "field label: is missing" in refused(
         tmp_path, capsys, "realmistake", put(folder / "majority_vote.jsonl", [vote], lines=True)
@@ -420,10 +448,15 @@ def test_pandalm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = put(tmp_path / "gpt-3.5-turbo-testset-v1.json", verdicts)
     records = run(tmp_path, "pandalm", results, items)
     assert [(r.prompt, r.judgment.judge, r.judgment.sample, r.judgment.scores) for r in records] == [
-        ("0", "human", 0, (1.0, 0.0)), ("0", "human", 1, (0.0, 1.0)), ("0", "human", 2, (0.5, 0.5)),
-        ("1", "human", 0, (1.0, 0.0)), ("1", "human", 1, (1.0, 0.0)), ("1", "human", 2, None),
-        ("0", "gpt-3.5-turbo", 0, (1.0, 0.0)), ("1", "gpt-3.5-turbo", 0, None),
-    ]  # fmt: skip
+        ("0", "human", 0, (1.0, 0.0)),
+        ("0", "human", 1, (0.0, 1.0)),
+        ("0", "human", 2, (0.5, 0.5)),
+        ("1", "human", 0, (1.0, 0.0)),
+        ("1", "human", 1, (1.0, 0.0)),
+        ("1", "human", 2, None),
+        ("0", "gpt-3.5-turbo", 0, (1.0, 0.0)),
+        ("1", "gpt-3.5-turbo", 0, None),
+    ]
     assert records[0].gold is None and records[0].responses == ("bloom-7b", "opt-7b")
     assert len({r.cluster for r in records}) == 1, "pairs of one question share a cluster"
     both = put(
@@ -839,8 +872,10 @@ def test_order_is_both_only_where_it_is_even(tmp_path) -> None:
     def rows(counts):
         return [
             {"prompt": f"q{i}", "responses": ["a", "b"], "best": "a", "judge": "j", "shown": shown, "scores": [1, 0]}
-            for i in range(2) for shown, count in zip((["a", "b"], ["b", "a"]), counts) for _ in range(count)
-        ]  # fmt: skip
+            for i in range(2)
+            for shown, count in zip((["a", "b"], ["b", "a"]), counts)
+            for _ in range(count)
+        ]
 
     for counts, order in (((2, 2), "both"), ((3, 1), "mixed"), ((2, 0), "as_is")):
         run(tmp_path, "jsonl", put(tmp_path / "mine.jsonl", rows(counts), lines=True))

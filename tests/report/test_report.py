@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.report import files, labels, tables, terminal
-from harness.types import CurvePoint, Estimate, Published, Result
+from judgescale.harness.report import files, labels, tables, terminal
+from judgescale.harness.types import CurvePoint, Estimate, Published, Result
 
 HOSTILE = "[bold]a_b & 100% $x$ #1 {c} \\d|e ~^<f>[/bold]\x1b[31m\x07"
 KEYS = {
@@ -27,10 +27,22 @@ def estimate(value: float = 0.75, ci: tuple[float, float] | None = (0.7, 0.8)) -
 
 def judgment(**changes: Any) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "task": "t", "item": "1", "subset": "s", "judge": "j", "variant": "", "sample": 0, "shown": [1, 0],
-        "responses": ["a", "b"], "scores": [1.0, 0.0], "status": "ok", "meta": None, "prompt_tokens": 10,
-        "completion_tokens": 5, "chars": 20, "text": None,
-    }  # fmt: skip
+        "task": "t",
+        "item": "1",
+        "subset": "s",
+        "judge": "j",
+        "variant": "",
+        "sample": 0,
+        "shown": [1, 0],
+        "responses": ["a", "b"],
+        "scores": [1.0, 0.0],
+        "status": "ok",
+        "meta": None,
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "chars": 20,
+        "text": None,
+    }
     return row | changes
 
 
@@ -39,10 +51,20 @@ def arm(
 ) -> Result:
     points = [CurvePoint("overall", k, estimate(0.6 + 0.03 * k), float(k), None, None) for k in ks]
     values: dict[str, Any] = {
-        "judge": judge, "engine": "recorded", "strategy": strategy, "task": task, "seed": 0, "k": ks[-1], "items": 80,
-        "signature": f"{judge}|{strategy}|k={ks[-1]}", "headline": estimate(), "sections": {"Ties": estimate(0.5)},
-        "subsets": {"a": estimate(float("nan"), None)}, "curve": points,
-        "compute": {"judgments": 80.0, "flops": float("inf")}, "health": {"unparseable": 1},
+        "judge": judge,
+        "engine": "recorded",
+        "strategy": strategy,
+        "task": task,
+        "seed": 0,
+        "k": ks[-1],
+        "items": 80,
+        "signature": f"{judge}|{strategy}|k={ks[-1]}",
+        "headline": estimate(),
+        "sections": {"Ties": estimate(0.5)},
+        "subsets": {"a": estimate(float("nan"), None)},
+        "curve": points,
+        "compute": {"judgments": 80.0, "flops": float("inf")},
+        "health": {"unparseable": 1},
         "published": [
             Published(judge, "overall", 0.74, "its paper", "confirmed", 0.01),
             Published(judge, "Ties", 0.45, "its paper", "confirmed", 0.05),
@@ -50,7 +72,7 @@ def arm(
             Published("half-remembered", "overall", 0.9, "memory", "recalled", None),
         ],
         "judgments": [judgment()],
-    }  # fmt: skip
+    }
     return Result(**(values | changes))
 
 
@@ -201,7 +223,7 @@ def test_csv_table() -> None:
 def test_figures_are_drawn(arms: list[Result], tmp_path: Path) -> None:
     from PIL import Image
 
-    from harness.report import figure
+    from judgescale.harness.report import figure
 
     figure.draw(arms, tmp_path)
     assert (tmp_path / "curve.pdf").stat().st_size > 5000
@@ -277,8 +299,13 @@ def test_what_holds_for_all_tasks_is_said_once() -> None:
 
 
 def test_a_break_down_is_named_once() -> None:
-    parts = {"language: English": estimate(0.5), "language: Dutch": estimate(0.25), "level: hard": estimate(0.1),
-             "level: easy": estimate(0.9), "random pick": replace(estimate(0.4), metric="random pick")}  # fmt: skip
+    parts = {
+        "language: English": estimate(0.5),
+        "language: Dutch": estimate(0.25),
+        "level: hard": estimate(0.1),
+        "level: easy": estimate(0.9),
+        "random pick": replace(estimate(0.4), metric="random pick"),
+    }
     text = shown([arm(subsets=parts)])
     assert "Ties 50.0 (+5.0); language: English 50.0, Dutch 25.0; level: hard 10.0, easy 90.0; random pick" in text
 
@@ -286,7 +313,7 @@ def test_a_break_down_is_named_once() -> None:
 def test_equal_points_stand_side_by_side_and_the_axis_stays_true() -> None:
     from matplotlib.figure import Figure
 
-    from harness.report import figure
+    from judgescale.harness.report import figure
 
     arms = [arm(strategy=s, ks=ks, published=()) for s, ks in (("a", (1, 2, 4)), ("b", (1,)), ("c", (1, 2, 4)))]
     ax = Figure().subplots()

@@ -12,8 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.scaling import Outcome, _score_counts, meta_curve, plurality_curve, subset_indices, vote_curve
-from harness.types import JudgescaleError
+from judgescale.harness.stats.counting import (
+    Outcome,
+    _score_counts,
+    meta_curve,
+    plurality_curve,
+    subset_indices,
+    vote_curve,
+)
+from judgescale.harness.types import JudgescaleError
 
 VALUES = {
     "verdicts": [-1.0, 0.0, 1.0],

@@ -7,8 +7,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harness.statistics import HEADLINES, Rollup, Units, bootstrap, interval, paired_difference, resamples, rollup
-from harness.types import JudgescaleError
+from judgescale.harness.stats.intervals import (
+    HEADLINES,
+    Rollup,
+    Units,
+    bootstrap,
+    interval,
+    paired_difference,
+    resamples,
+    rollup,
+)
+from judgescale.harness.types import JudgescaleError
 
 
 def make(sections: list[str], clusters: list[str], weight: list[float] | None = None) -> Units:
@@ -108,7 +117,7 @@ def test_bootstrap_is_rollup_over_resamples(headline: str, spans: bool) -> None:
 def test_blocks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     units = flat(30)
     whole = resamples(units, draws=50)
-    monkeypatch.setattr("harness.statistics.BLOCK", 200)
+    monkeypatch.setattr("judgescale.harness.stats.intervals.BLOCK", 200)
     np.testing.assert_array_equal(resamples(units, draws=50), whole)
 
 

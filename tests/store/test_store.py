@@ -15,15 +15,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.store import Question, Store, canonical
-from harness.store.__main__ import main
-from harness.store.store import VERSION
-from harness.types import JudgescaleError, Output, Request
+from judgescale.harness.store import Question, Store, canonical
+from judgescale.harness.store.__main__ import main
+from judgescale.harness.store.store import VERSION
+from judgescale.harness.types import JudgescaleError, Output, Request
 
-ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = canonical({"model": "m", "engine": {"name": "fake"}, "sampling": {"temperature": 1.0}, "seed": 0})
 
 
@@ -50,11 +50,19 @@ def filled(path: Path, questions: int = 40, answers: int = 3) -> Path:
 texts = st.none() | st.text(st.characters(codec=None, exclude_categories=()), max_size=50)
 numbers = st.none() | st.integers(0, 2**62)
 outputs = st.builds(
-    Output, text=texts, reasoning=texts, finish=st.sampled_from(["stop", "length", "refused"]),
-    score=st.none() | st.floats(), logprobs=st.none() | st.dictionaries(texts.filter(bool), st.floats(), max_size=3),
-    prompt_tokens=numbers, cached_tokens=numbers, completion_tokens=numbers, reasoning_tokens=numbers,
-    shared=st.booleans(), seconds=st.none() | st.floats(0, 1e6),
-)  # fmt: skip
+    Output,
+    text=texts,
+    reasoning=texts,
+    finish=st.sampled_from(["stop", "length", "refused"]),
+    score=st.none() | st.floats(),
+    logprobs=st.none() | st.dictionaries(texts.filter(bool), st.floats(), max_size=3),
+    prompt_tokens=numbers,
+    cached_tokens=numbers,
+    completion_tokens=numbers,
+    reasoning_tokens=numbers,
+    shared=st.booleans(),
+    seconds=st.none() | st.floats(0, 1e6),
+)
 
 
 def spelled(text: str | None) -> str | None:
@@ -93,11 +101,17 @@ def test_odd_texts_come_back(path, text):
 def test_what_differs_in_anything_is_another_question():
     base = Request((("user", "a"),))
     others = [
-        Request((("system", "a"),)), Request((("user", "a"), ("user", ""))), Request((("user", "a "),)),
-        Request((("user", "a"),), kind="score"), Request((("user", "a"),), pattern="a"),
-        Request((("user", "a"),), labels=("a",)), Request((("user", "a"),), order=(0, 1)),
-        Request((("user", "a"),), order=(1, 0)), Request((("user", "\ud800"),)), Request((("user", r"\ud800"),)),
-    ]  # fmt: skip
+        Request((("system", "a"),)),
+        Request((("user", "a"), ("user", ""))),
+        Request((("user", "a "),)),
+        Request((("user", "a"),), kind="score"),
+        Request((("user", "a"),), pattern="a"),
+        Request((("user", "a"),), labels=("a",)),
+        Request((("user", "a"),), order=(0, 1)),
+        Request((("user", "a"),), order=(1, 0)),
+        Request((("user", "\ud800"),)),
+        Request((("user", r"\ud800"),)),
+    ]
     keys = {Question.of(SETTINGS, request).key for request in [base, *others]}
     assert len(keys | {Question.of(canonical({"model": "n"}), base).key}) == len(others) + 2
     assert Question.of(SETTINGS, base) == Question.of(SETTINGS, dataclasses.replace(base))

@@ -12,13 +12,15 @@ from fakes import pool
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.recorded import Pool, Replay, shuffles
-from harness.strategies.elo import Elo, bradley_terry, verdict, win_matrix
-from harness.strategies.knockout import Knockout
-from harness.strategies.meta_voting import MetaVoting
-from harness.strategies.single import Single
-from harness.strategies.voting import Voting, vote
-from harness.types import JudgescaleError
+from judgescale.harness.evaluation.replay import Replay, shuffles
+from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.stats.votes import vote
+from judgescale.harness.strategies.elo import Elo, bradley_terry, verdict, win_matrix
+from judgescale.harness.strategies.knockout import Knockout
+from judgescale.harness.strategies.meta_voting import MetaVoting
+from judgescale.harness.strategies.single import Single
+from judgescale.harness.strategies.voting import Voting
+from judgescale.harness.types import JudgescaleError
 
 verdicts = st.sampled_from([(1.0, 0.0), (0.0, 1.0), (0.5, 0.5), None])
 

@@ -36,17 +36,16 @@ from shapes import (
     panda,
     put,
     vote,
-)  # fmt: skip
+)
 
-from harness.credit import best
-from harness.errors import one_line
-from harness.plan import arms
-from harness.plan.common import common
-from harness.plan.live import LiveArm
-from harness.runner import run
-from harness.types import Item, JudgescaleError, Loaded, Task
-from tasks import releases
-from tasks.releases import digests, held, written
+from judgescale.harness.errors import one_line
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.plan import arms, releases
+from judgescale.harness.plan.common import common
+from judgescale.harness.plan.live import LiveArm
+from judgescale.harness.plan.releases import digests, held, written
+from judgescale.harness.runner import run
+from judgescale.harness.types import Item, JudgescaleError, Loaded, Task
 
 Rows = list[dict[str, Any]]
 
@@ -319,8 +318,17 @@ def test_other_texts_and_other_items_are_told(released: Copy) -> None:
 
 
 def test_of_the_hub_other_labels_are_told() -> None:
-    item = Item("1", "1", "1", ("A", "B"), (1.0, 0.0), "s", (("user", "q"),), ("a", "b"))
-    task = Task("mine", "1", lambda data: [], best)
+    item = Item(
+        id="1",
+        prompt="1",
+        cluster="1",
+        responses=("A", "B"),
+        gold=(1.0, 0.0),
+        subset="s",
+        conversation=(("user", "q"),),
+        texts=("a", "b"),
+    )
+    task = Task(name="mine", revision="1", load=lambda data: [], credit=best)
     with tempfile.TemporaryDirectory() as folder:
         release = Path(folder) / "release.json"
         release.write_text(written(SOURCE, digests(task, [item])))
@@ -374,8 +382,15 @@ def test_the_command_line_says_one_line_and_leaves_nothing(name: str, tmp_path: 
         put(tmp_path / "copy" / file, rows)
     file = tmp_path / "copy" / shape.file
     file.write_bytes(file.read_bytes()[:-3])
-    done = run_py("judge=pairwise", "judge.model=m", "engine=openai", f"task={name}", f"task.path={tmp_path}/copy",
-                  f"hydra.run.dir={tmp_path}/out", f"run.store={tmp_path}/store.sqlite")  # fmt: skip
+    done = run_py(
+        "judge=pairwise",
+        "judge.model=m",
+        "engine=openai",
+        f"task={name}",
+        f"task.path={tmp_path}/copy",
+        f"hydra.run.dir={tmp_path}/out",
+        f"run.store={tmp_path}/store.sqlite",
+    )
     assert done.returncode == 1 and done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {file}, row {len(shape.rows)}: is not valid JSON: ")

@@ -16,9 +16,9 @@ import pytest
 from conftest import ROOT
 from shapes import CUSTOM, JUDGEBENCH, put, refused
 
-from tasks import custom, judgebench
-from tasks.hub import hub
-from tasks.texts import Data
+from judgescale.tasks import custom, judgebench
+from judgescale.tasks.hub import hub
+from judgescale.tasks.texts import Data
 
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -215,8 +215,16 @@ def test_the_command_line_without_a_network_says_so(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     env = {k: v for k, v in os.environ.items() if k not in ("JUDGESCALE_DEBUG", "HYDRA_FULL_ERROR", "HF_HUB_OFFLINE")}
     env |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
-    command = [sys.executable, str(ROOT / "run.py"), "judge=pairwise", "judge.model=m", "engine=openai",
-               "task=judgebench", f"hydra.run.dir={tmp_path}/out", f"run.store={tmp_path}/store.sqlite"]  # fmt: skip
+    command = [
+        sys.executable,
+        str(ROOT / "run.py"),
+        "judge=pairwise",
+        "judge.model=m",
+        "engine=openai",
+        "task=judgebench",
+        f"hydra.run.dir={tmp_path}/out",
+        f"run.store={tmp_path}/store.sqlite",
+    ]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and done.stdout == ""
     (line,) = done.stderr.splitlines()

@@ -22,10 +22,10 @@ from lm_eval.api.registry import register_model  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
 from shapes import best_of, put  # noqa: E402
 
-from harness.plan import arms, terms  # noqa: E402
-from harness.runner import bought, evaluate_all  # noqa: E402
-from harness.types import JudgescaleError  # noqa: E402
-from tasks.lm_eval_tasks import JudgeTask  # noqa: E402
+from judgescale.harness.plan import arms, terms  # noqa: E402
+from judgescale.harness.runner import bought, evaluate_all  # noqa: E402
+from judgescale.harness.types import JudgescaleError  # noqa: E402
+from judgescale.tasks.lm_eval_tasks import JudgeTask  # noqa: E402
 
 pytestmark = pytest.mark.lm_eval
 
@@ -58,22 +58,31 @@ def answer(messages, seed) -> str:
 def llmbar(folder: Path) -> Path:
     """Files of LLMBar's documented shape; its repository was not reached."""
     for subset in ("Natural", "Adversarial/Neighbor"):
-        put(folder / subset / "dataset.json", [
-            {"input": f"{subset} {a}", "output_1": a, "output_2": f"{a}?", "label": 1 + len(a) % 2} for a in ODD
-        ])  # fmt: skip
+        put(
+            folder / subset / "dataset.json",
+            [{"input": f"{subset} {a}", "output_1": a, "output_2": f"{a}?", "label": 1 + len(a) % 2} for a in ODD],
+        )
     return folder
 
 
 def rmb_bon(folder: Path) -> Path:
     """Files of RMB's documented shape; its repository was not reached."""
     for half in ("Helpfulness/Chat", "Harmlessness/S1"):
-        put((folder / half).with_suffix(".json"), [
-            best_of(
-                i, 2 + i % 3, f"BoN_set/{half}", bon_best={"llm_name": "top", "answer": text},
-                conversation_input=[{"role": r, "content": f"{half} {text}"} for r in ("user", "assistant", "user")],
-            )
-            for i, text in enumerate(ODD)
-        ])  # fmt: skip
+        put(
+            (folder / half).with_suffix(".json"),
+            [
+                best_of(
+                    i,
+                    2 + i % 3,
+                    f"BoN_set/{half}",
+                    bon_best={"llm_name": "top", "answer": text},
+                    conversation_input=[
+                        {"role": r, "content": f"{half} {text}"} for r in ("user", "assistant", "user")
+                    ],
+                )
+                for i, text in enumerate(ODD)
+            ],
+        )
     return folder
 
 
@@ -158,11 +167,23 @@ def by_lm_eval(name: str, metadata: dict, **options):
 
 @pytest.mark.parametrize("judge", ["choice", "rating", "pairwise"])
 def test_votes_and_judges_that_rate_each_response_alone(judge, composed, tmp_path):
-    options = {"task.size": 12, "task.responses": 2 if judge == "pairwise" else 3, "judge": judge, "strategy.k": 3,
-               "judge.sampling.temperature": 0, "seed": 5}  # fmt: skip
+    options = {
+        "task.size": 12,
+        "task.responses": 2 if judge == "pairwise" else 3,
+        "judge": judge,
+        "strategy.k": 3,
+        "judge.sampling.temperature": 0,
+        "seed": 5,
+    }
     figures, _, prompts = by_lm_eval("sanity", options)
-    cfg = composed("task=sanity", "engine=lm_eval", "engine.lm=judgescale-verdicts", "judge.model=local",
-                   f"run.store={tmp_path}/store", *(f"{name}={value}" for name, value in options.items()))  # fmt: skip
+    cfg = composed(
+        "task=sanity",
+        "engine=lm_eval",
+        "engine.lm=judgescale-verdicts",
+        "judge.model=local",
+        f"run.store={tmp_path}/store",
+        *(f"{name}={value}" for name, value in options.items()),
+    )
     Verdicts.prompts.clear()
     (result,) = evaluate_all(bought(arms(cfg), terms(cfg)))
     assert figures["accuracy,none"] == result.headline.value and 0 < result.headline.value < 1
@@ -182,8 +203,12 @@ def test_system_turns_are_the_judges_own_after_lm_evals(tmp_path):
 def test_gen_kwargs_stand_above_the_judges_sampling():
     _, config, _ = by_lm_eval("sanity", {"task.size": 4}, gen_kwargs={"temperature": 1.0})
     assert config["generation_kwargs"] == {
-        "until": [], "max_gen_toks": 2048, "do_sample": True, "temperature": 1.0, "top_p": 1.0
-    }  # fmt: skip
+        "until": [],
+        "max_gen_toks": 2048,
+        "do_sample": True,
+        "temperature": 1.0,
+        "top_p": 1.0,
+    }
     assert "|temperature:1.0|" in config["metadata"]["signature"]
 
 
@@ -231,4 +256,4 @@ def test_every_benchmark_is_a_task_of_its_name(composed):
         meta = yaml.safe_load(path.read_text().replace("!function ", ""))["metadata"]
         cfg = composed(*(f"{option}={value}" for option, value in meta.items() if option != "version"))
         assert meta["task"] == name and cfg.strategy.k == meta["strategy.k"]
-        assert cfg.task["_target_"].startswith(f"tasks.{path.parent.name}.")
+        assert cfg.task["_target_"].startswith(f"judgescale.tasks.{path.parent.name}.")

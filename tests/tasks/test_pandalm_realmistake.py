@@ -15,17 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import GPT4, mistake, panda, put, read, refused
 
-from harness.evaluate import evaluate
-from harness.judges.detection import Detection
-from harness.judges.direct import Direct
-from harness.judges.pairwise import Pairwise
-from harness.judges.pointwise import Pointwise
-from harness.judges.token_prob import TokenProb
-from harness.plan.common import census
-from harness.runner import run
-from harness.strategies.voting import Voting
-from harness.types import HUMAN, Item, Judge, Judgment, Output, Record, Rules
-from tasks import pandalm, realmistake
+from judgescale.harness.contracts import Judge
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.judges.detection import Detection
+from judgescale.harness.judges.direct import Direct
+from judgescale.harness.judges.pairwise import Pairwise
+from judgescale.harness.judges.pointwise import Pointwise
+from judgescale.harness.judges.token_prob import TokenProb
+from judgescale.harness.plan.common import census
+from judgescale.harness.runner import run
+from judgescale.harness.strategies.voting import Voting
+from judgescale.harness.types import HUMAN, Item, Judgment, Output, Record, Rules
+from judgescale.tasks import pandalm, realmistake
 
 LLAMA2 = "meta-llama/Llama-2-70b-chat-hf"
 
@@ -35,21 +36,25 @@ def judged(judge: Judge, item: Item, *texts: str | Output) -> Judgment:
     shown = tuple(range(len(item.responses)))
     assert len(judge.requests(item, shown)) == len(outputs)
     status, scores = judge.read(item, shown, outputs)
-    return Judgment("judge", shown, scores, status)
+    return Judgment(judge="judge", shown=shown, scores=scores, status=status)
 
 
 def credited(task: Any, items: list[Item], judgments: list[Judgment], rules: Rules) -> Any:
     """The result of these judgments, one an item, as of a live run."""
-    rows = [Record(i.prompt, i.cluster, i.subset, i.responses, None, j) for i, j in zip(items, judgments)]
+    rows = [
+        Record(prompt=i.prompt, cluster=i.cluster, subset=i.subset, responses=i.responses, gold=None, judgment=j)
+        for i, j in zip(items, judgments)
+    ]
     return evaluate(arm(rows, Voting(1, "abstain"), [1], task, rules, items))[0]
 
 
 def test_pandalm_items_are_those_of_the_recorded_set(tmp_path: Path) -> None:
     rows = [
-        panda(0, (2, 2, 1)), panda(1, (0, 0, 1), input="in 0"),
+        panda(0, (2, 2, 1)),
+        panda(1, (0, 0, 1), input="in 0"),
         panda(2, (1, 2, 0), input=" ", response1="", response2=True),
         panda(3, ("1", "1", "2"), instruction=" ", cmp_key="odd"),
-    ]  # fmt: skip
+    ]
     put(tmp_path / "testset-v1.json", rows)
     put(tmp_path / "pandalm-7b-testset-v1.json", [{"idx": 0, "pandalm_result": 2}])
     put(tmp_path / "testset-inference-v1.json", [{"instruction": "Do it."}])
@@ -60,7 +65,14 @@ def test_pandalm_items_are_those_of_the_recorded_set(tmp_path: Path) -> None:
     assert items[0].cluster == items[1].cluster != items[2].cluster and items[2].texts == ("", "True")
     assert [item.responses for item in items] == [("m-1", "m-2")] * 3 + [("1", "2")]
     human = [
-        Record(item.prompt, item.cluster, "", item.responses, None, Judgment(HUMAN, (0, 1), gold, sample=i))
+        Record(
+            prompt=item.prompt,
+            cluster=item.cluster,
+            subset="",
+            responses=item.responses,
+            gold=None,
+            judgment=Judgment(judge=HUMAN, shown=(0, 1), scores=gold, sample=i),
+        )
         for item, row in zip(items, rows)
         for i, gold in reversed([(i, pandalm.GOLD[str(row[f"annotator{i}"])]) for i in (1, 2, 3)])
     ]
@@ -126,8 +138,10 @@ def test_realmistake_items_in_both_spellings(tmp_path: Path, monkeypatch: pytest
     """The owners' data folder, and a folder in the Hub's part: its splits and its name of the label."""
     label = {0: "error", 1: "no_error"}
     for model, split in ((GPT4, "gpt4"), (LLAMA2, "llama2")):
-        put(tmp_path / f"data/math_word_problem_generation/{model.rpartition('/')[2]}.jsonl",
-            [mistake(n, model, label[n]) for n in (0, 1)])  # fmt: skip
+        put(
+            tmp_path / f"data/math_word_problem_generation/{model.rpartition('/')[2]}.jsonl",
+            [mistake(n, model, label[n]) for n in (0, 1)],
+        )
         put(tmp_path / f"hub/{split}.jsonl", [mistake(n, model, label[n], "error_label") for n in (0, 1)])
     put(tmp_path / "data/example.jsonl", [mistake(0)])
     items = read(realmistake.task, tmp_path / "data")
@@ -140,11 +154,26 @@ def test_realmistake_items_in_both_spellings(tmp_path: Path, monkeypatch: pytest
     by_id = {item.id: item for item in realmistake.task(hub=options).read().items}
     assert len(items) == 4 and by_id == {item.id: item for item in items}
     one = by_id[f"math_problem_generation_1_{LLAMA2}"]
-    assert one == Item(one.id, one.id, "math_problem_generation_1", ("Llama-2-70b-chat-hf",), (0.0,),
-                       "math_word_problem_generation", (("user", "q1"),), (f"answer 1 of {LLAMA2}",),
-                       (("model", "Llama-2-70b-chat-hf"),))  # fmt: skip
+    assert one == Item(
+        id=one.id,
+        prompt=one.id,
+        cluster="math_problem_generation_1",
+        responses=("Llama-2-70b-chat-hf",),
+        gold=(0.0,),
+        subset="math_word_problem_generation",
+        conversation=(("user", "q1"),),
+        texts=(f"answer 1 of {LLAMA2}",),
+        tags=(("model", "Llama-2-70b-chat-hf"),),
+    )
     assert len({item.cluster for item in items}) == 2
-    kept = Record(one.prompt, one.cluster, one.subset, one.responses, one.gold, Judgment("j", (0,), (1.0,)))
+    kept = Record(
+        prompt=one.prompt,
+        cluster=one.cluster,
+        subset=one.subset,
+        responses=one.responses,
+        gold=one.gold,
+        judgment=Judgment(judge="j", shown=(0,), scores=(1.0,)),
+    )
     assert realmistake.load(recorded_set([kept]))[0].tags == one.tags
 
 
@@ -182,7 +211,11 @@ def test_realmistake_is_judged_by_every_format_that_reads_a_lone_response(tmp_pa
 
 def test_realmistake_whole_and_the_part_with_published_figures() -> None:
     def of(size: int) -> list[Item]:
-        return [Item(f"{t}{i}", "", "", (GPT4,), (1.0,), t) for t in realmistake.COUNTS for i in range(size)]
+        return [
+            Item(id=f"{t}{i}", prompt="", cluster="", responses=(GPT4,), gold=(1.0,), subset=t)
+            for t in realmistake.COUNTS
+            for i in range(size)
+        ]
 
     task = realmistake.task()
     assert census(task, of(300)) == []

@@ -14,25 +14,26 @@ import pytest
 from fakes import arm
 from shapes import answers, put, refused, texts, vote
 
-from harness import published, recorded
-from harness.buying import buy
-from harness.credit import best
-from harness.estimates import units_of
-from harness.evaluate import evaluate
-from harness.plan import terms
-from harness.plan.live import live_arm
-from harness.plan.recorded import recorded_arms
-from harness.statistics import rollup
-from harness.strategies.elo import Elo
-from harness.strategies.knockout import Knockout
-from harness.strategies.single import Single
-from harness.types import Item, JudgescaleError, Judgment, Record, Rules, Task
-from tasks import ppe_best_of_k, ppe_correctness, ppe_preference
-from tasks.hub import Hub
+from judgescale.harness import recorded
+from judgescale.harness.evaluation.credit import best
+from judgescale.harness.evaluation.estimates import units_of
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.live.buying import buy
+from judgescale.harness.plan import terms
+from judgescale.harness.plan.live import live_arm
+from judgescale.harness.plan.recorded import recorded_arms
+from judgescale.harness.published import lists as published
+from judgescale.harness.stats.intervals import rollup
+from judgescale.harness.strategies.elo import Elo
+from judgescale.harness.strategies.knockout import Knockout
+from judgescale.harness.strategies.single import Single
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Rules, Task
+from judgescale.tasks import ppe_best_of_k, ppe_correctness, ppe_preference
+from judgescale.tasks.hub import Hub
 
 BENCHMARKS = ("MMLU-Pro", "MATH", "GPQA", "MBPP-Plus", "IFEval")
-STRICT = Rules("ppe_correctness", "zero", 0.0, "abstain", "random", "sections")
-PICK = Rules("ppe_best_of_k", "share", 0.0, "abstain", "random", "sections")
+STRICT = Rules(name="ppe_correctness", tie="zero", failure=0.0, unusable="abstain", order="random", rollup="sections")
+PICK = Rules(name="ppe_best_of_k", tie="share", failure=0.0, unusable="abstain", order="random", rollup="sections")
 
 
 def test_votes(tmp_path: Path) -> None:
@@ -44,11 +45,20 @@ def test_votes(tmp_path: Path) -> None:
         loaded = texts(ppe_preference.task(path=str(put(tmp_path / name, rows))))
         first, second, last = loaded.items
         assert first == Item(
-            id="q0/org/m/n", prompt="q0/org/m/n", cluster=last.cluster, responses=("model_a", "model_b"),
-            gold=(1.0, 0.0), conversation=(("user", "hi"),), texts=("said by a", "said by b"),
-            tags=(("language", "English"), ("category", "hard"), ("category", "instruction following"),
-                  ("category", "code")),
-        )  # fmt: skip
+            id="q0/org/m/n",
+            prompt="q0/org/m/n",
+            cluster=last.cluster,
+            responses=("model_a", "model_b"),
+            gold=(1.0, 0.0),
+            conversation=(("user", "hi"),),
+            texts=("said by a", "said by b"),
+            tags=(
+                ("language", "English"),
+                ("category", "hard"),
+                ("category", "instruction following"),
+                ("category", "code"),
+            ),
+        )
         assert (second.gold, last.gold, last.id) == ((0.0, 1.0), (0.0, 1.0), "q0/o/n")
         assert loaded.notes == ("Ties are left out: 2 of 5 votes (the owners' file has 16,038).",)
 
@@ -76,10 +86,18 @@ def test_votes_that_are_all_ties_make_no_item(tmp_path: Path) -> None:
 
 def test_conflict_pairs(tmp_path: Path) -> None:
     """Files of the documented schema, one a benchmark; the Hub itself was not reached."""
-    rows = [answers([True, False, False, True], [[0, 2], [2, 0], [3, 1]]),
-            answers([False, True], [[0, 1]], model_name="org/n"), answers([True, True], question_id="8")]  # fmt: skip
-    for name in ("PPE-MMLU-Pro-Best-of-K/data/train-00000-of-00001.parquet", "math.jsonl", "ppe_gpqa.jsonl.gz",
-                 "mbpp_plus_best_of_k/train.jsonl", "IFEval.parquet"):  # fmt: skip
+    rows = [
+        answers([True, False, False, True], [[0, 2], [2, 0], [3, 1]]),
+        answers([False, True], [[0, 1]], model_name="org/n"),
+        answers([True, True], question_id="8"),
+    ]
+    for name in (
+        "PPE-MMLU-Pro-Best-of-K/data/train-00000-of-00001.parquet",
+        "math.jsonl",
+        "ppe_gpqa.jsonl.gz",
+        "mbpp_plus_best_of_k/train.jsonl",
+        "IFEval.parquet",
+    ):
         put(tmp_path / name, rows)
     loaded = texts(task := ppe_correctness.task(path=str(tmp_path)))
     assert Counter(map(task.section, loaded.items)) == dict.fromkeys(BENCHMARKS, 3)
@@ -102,8 +120,10 @@ def test_a_benchmark_is_told_by_its_data_set_its_column_or_not_at_all(tmp_path: 
     mixed = [answers([1, 0], [[0, 1]], benchmark=name) for name in ("mmlu_pro", "MBPP+", "PPE-GPQA")]
     file = put(tmp_path / "math/all.jsonl", mixed)
     assert {item.subset for item in texts(ppe_correctness.task(path=str(file))).items} == {
-        "MMLU-Pro/m", "MBPP-Plus/m", "GPQA/m"
-    }  # fmt: skip
+        "MMLU-Pro/m",
+        "MBPP-Plus/m",
+        "GPQA/m",
+    }
     for name, row in (("aftermath.jsonl", {}), ("math-and-gpqa.jsonl", {}), ("math.jsonl", {"benchmark": "other"})):
         file = put(tmp_path / name, [answers([1, 0], [[0, 1]]) | row])
         assert f"{file}, row 1, field benchmark: this column" in refused(ppe_correctness.task, file)
@@ -162,7 +182,14 @@ def test_best_of_k(tmp_path: Path) -> None:
 def test_recorded_sets_keep_the_first_n_and_the_models() -> None:
     names = ("1", "2", "3")
     rows = [
-        Record("GPQA/m/1", "c", "GPQA/m", names, (0.0, 0.0, 1.0), Judgment("j", pair, (1.0, 0.0)))
+        Record(
+            prompt="GPQA/m/1",
+            cluster="c",
+            subset="GPQA/m",
+            responses=names,
+            gold=(0.0, 0.0, 1.0),
+            judgment=Judgment(judge="j", shown=pair, scores=(1.0, 0.0)),
+        )
         for pair in combinations(range(3), 2)
     ]
     found, _ = evaluate(arm(rows, Elo(1), [1], ppe_best_of_k.task(n=2), PICK))
@@ -193,7 +220,7 @@ def test_the_leaderboard_s_mean_is_that_of_the_five(
     for of_model in found.values():
         theirs = of_model.pop("Overall")
         assert set(of_model) == set(BENCHMARKS)
-        items = [Item("", "", name, (), (), f"{name}/m") for name in of_model]
+        items = [Item(id="", prompt="", cluster=name, responses=(), gold=(), subset=f"{name}/m") for name in of_model]
         units = units_of(task, items)
         ours = float(rollup(units, np.array(list(of_model.values())), "sections")[1])
         assert abs(ours - theirs) < unit
@@ -212,13 +239,26 @@ def guesses(items: Sequence[Item], questions: Any, samples: int = 1) -> list[Rec
     """A judge that knows nothing: a score drawn for every response that it is shown."""
     rng = np.random.default_rng(0)
     return [
-        Record(i.id, i.cluster, i.subset, i.responses, i.gold,
-               Judgment("judge", tuple(q), tuple(rng.permutation(len(q)).astype(float).tolist()), sample=sample))
-        for i in items for q in questions(len(i.responses)) for sample in range(samples)
-    ]  # fmt: skip
+        Record(
+            prompt=i.id,
+            cluster=i.cluster,
+            subset=i.subset,
+            responses=i.responses,
+            gold=i.gold,
+            judgment=Judgment(
+                judge="judge",
+                shown=tuple(q),
+                scores=tuple(rng.permutation(len(q)).astype(float).tolist()),
+                sample=sample,
+            ),
+        )
+        for i in items
+        for q in questions(len(i.responses))
+        for sample in range(samples)
+    ]
 
 
-def made_up(folder: Path, answered: int, questions: int = 60) -> Path:
+def make_up_item(folder: Path, answered: int, questions: int = 60) -> Path:
     """The five benchmarks in one file, with as many answers to a question as asked for; how many are right varies."""
     rng = np.random.default_rng(1)
     rows = []
@@ -232,7 +272,7 @@ def made_up(folder: Path, answered: int, questions: int = 60) -> Path:
 
 
 def test_guessing_earns_half_of_the_pairs(tmp_path: Path) -> None:
-    task = ppe_correctness.task(path=str(made_up(tmp_path, 8)))
+    task = ppe_correctness.task(path=str(make_up_item(tmp_path, 8)))
     items = texts(task).items
     result, _ = evaluate(arm(guesses(items, lambda n: [(0, 1)]), Single(), [1], task, STRICT))
     assert len(items) > 900 and result.headline.value == pytest.approx(0.5, abs=0.05)
@@ -241,7 +281,7 @@ def test_guessing_earns_half_of_the_pairs(tmp_path: Path) -> None:
 
 def test_a_part_of_the_benchmark_is_not_held_against_the_published_whole(tmp_path: Path) -> None:
     """How many pairs there are is not known, but which benchmarks are."""
-    task = ppe_correctness.task(path=str(made_up(tmp_path, 8, 4)))
+    task = ppe_correctness.task(path=str(make_up_item(tmp_path, 8, 4)))
     items = texts(task).items
     three = [item for item in items if task.section(item) in ("MMLU-Pro", "MATH", "GPQA")]
 
@@ -258,7 +298,7 @@ def test_a_part_of_the_benchmark_is_not_held_against_the_published_whole(tmp_pat
 
 @pytest.mark.parametrize("strategy", [Single(), Elo(1, "wins"), Knockout(1)])
 def test_guessing_earns_a_random_pick_with_every_strategy(tmp_path: Path, strategy: Any) -> None:
-    task = ppe_best_of_k.task(path=str(made_up(tmp_path, 6, 100)), n=6)
+    task = ppe_best_of_k.task(path=str(make_up_item(tmp_path, 6, 100)), n=6)
     items = texts(task).items
     result, _ = evaluate(arm(guesses(items, strategy.questions), strategy, [1], task, PICK))
     chance, most = (result.subsets[f"{name} pick"].value for name in ("random", "oracle"))
@@ -269,16 +309,32 @@ def test_guessing_earns_a_random_pick_with_every_strategy(tmp_path: Path, strate
 
 
 def test_a_live_knockout_and_its_replay(composed, tmp_path: Path) -> None:
-    where = f"task.path={made_up(tmp_path, 8, 4)}"
-    cfg = composed("judge=random", "task=ppe_best_of_k", where, "task.n=8", "strategy=knockout", "strategy.k=2",
-                   f"run.store={tmp_path}/store.sqlite", "run.resamples=100")  # fmt: skip
+    where = f"task.path={make_up_item(tmp_path, 8, 4)}"
+    cfg = composed(
+        "judge=random",
+        "task=ppe_best_of_k",
+        where,
+        "task.n=8",
+        "strategy=knockout",
+        "strategy.k=2",
+        f"run.store={tmp_path}/store.sqlite",
+        "run.resamples=100",
+    )
     plan = live_arm(cfg)
     (bought,) = buy([plan.purchase], terms(cfg), lambda meter: None)
     live, _ = evaluate(plan.filled(bought))
     assert live.compute["judgments"] == 20 * 7 * 2 and {"random pick", "oracle pick"} <= set(live.subsets)
     recorded.write(tmp_path / "set.parquet", bought.data.records, bought.data.meta)
-    (again,) = recorded_arms(composed("task=ppe_best_of_k", "task.n=8", f"engine.path={tmp_path}/set.parquet",
-                                      "strategy=knockout", "strategy.k=2", "run.resamples=100"))  # fmt: skip
+    (again,) = recorded_arms(
+        composed(
+            "task=ppe_best_of_k",
+            "task.n=8",
+            f"engine.path={tmp_path}/set.parquet",
+            "strategy=knockout",
+            "strategy.k=2",
+            "run.resamples=100",
+        )
+    )
     replayed, _ = evaluate(again)
     assert replayed.headline.value == live.headline.value and replayed.subsets.keys() == live.subsets.keys()
 

@@ -16,20 +16,21 @@ import numpy as np
 import pytest
 from shapes import REWARDBENCH, put, read, refused, right
 
-from harness import published, recorded
-from harness.buying import prompt_digest
-from harness.estimates import units_of
-from harness.judges.choice import Choice
-from harness.judges.pointwise import Pointwise
-from harness.options import build
-from harness.plan import arms
-from harness.plan.common import census
-from harness.plan.live import check_widths
-from harness.runner import evaluate_all
-from harness.statistics import Units, rollup
-from harness.strategies.single import Single
-from harness.types import Item, JudgescaleError, Judgment, Output, Record, Rules
-from tasks import rewardbench, rewardbench2
+from judgescale.harness import recorded
+from judgescale.harness.evaluation.estimates import units_of
+from judgescale.harness.judges.choice import Choice
+from judgescale.harness.judges.pointwise import Pointwise
+from judgescale.harness.live.buying import prompt_digest
+from judgescale.harness.options import build
+from judgescale.harness.plan import arms
+from judgescale.harness.plan.common import census
+from judgescale.harness.plan.live import check_widths
+from judgescale.harness.published import lists as published
+from judgescale.harness.runner import evaluate_all
+from judgescale.harness.stats.intervals import Units, rollup
+from judgescale.harness.strategies.single import Single
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Output, Record, Rules
+from judgescale.tasks import rewardbench, rewardbench2
 
 TASK = rewardbench.task(prior=True)
 FOUR = ("Chat", "Chat Hard", "Safety", "Reasoning")
@@ -46,7 +47,9 @@ SECTIONS = {
 
 
 def made(subset: str, number: int = 0) -> Item:
-    return Item(f"{subset}/{number}", "", "", ("chosen", "rejected"), (1.0, 0.0), subset)
+    return Item(
+        id=f"{subset}/{number}", prompt="", cluster="", responses=("chosen", "rejected"), gold=(1.0, 0.0), subset=subset
+    )
 
 
 def printed(benchmark: str, metric: str = "accuracy") -> dict[str, dict[str, float]]:
@@ -78,13 +81,19 @@ def test_right_answers_of_four_reward_models_give_their_stored_sections(composed
     counts = printed("RewardBench", "count_correct")
     subsets = {published._plain(name): name for name in rewardbench.task().counts}
     records = [
-        Record(f"{subset}/{i}", f"{subset}/{i}", subset, ("chosen", "rejected"), (1.0, 0.0),
-               Judgment(model, (0, 1), (1.0, 0.0) if i < right else (0.5, 0.5)))
+        Record(
+            prompt=f"{subset}/{i}",
+            cluster=f"{subset}/{i}",
+            subset=subset,
+            responses=("chosen", "rejected"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge=model, shown=(0, 1), scores=(1.0, 0.0) if i < right else (0.5, 0.5)),
+        )
         for model, by_subset in counts.items()
         for plain, right in by_subset.items()
         for subset in [subsets[plain]]
         for i in range(TASK.counts[subset])
-    ]  # fmt: skip
+    ]
     recorded.write(tmp_path / "counts.parquet", records, {"name": "counts", "tasks": ["rewardbench"]})
     asked = ("task=rewardbench", "protocol=rewardbench_scalar", "strategy=single", "run.resamples=100")
     found = {r.judge: r for r in evaluate_all(arms(composed(*asked, f"engine.path={tmp_path}/counts.parquet")))}
@@ -140,10 +149,17 @@ def test_the_rewardbench_2_leaderboard_adds_up() -> None:
 
 def records(sizes: Mapping[str, int], right: Mapping[str, int]) -> list[Record]:
     return [
-        Record(f"{s}/{i}", f"{s}/{i}", s, ("chosen", "rejected"), (1.0, 0.0),
-               Judgment("j", (0, 1), (float(i < right[s]), 0.5)))
-        for s, size in sizes.items() for i in range(size)
-    ]  # fmt: skip
+        Record(
+            prompt=f"{s}/{i}",
+            cluster=f"{s}/{i}",
+            subset=s,
+            responses=("chosen", "rejected"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=(0, 1), scores=(float(i < right[s]), 0.5)),
+        )
+        for s, size in sizes.items()
+        for i in range(size)
+    ]
 
 
 def test_prior_sets_are_a_second_number_and_unknown_subsets_none(composed, tmp_path: Path) -> None:
@@ -205,7 +221,8 @@ def test_a_sample_says_what_it_lacks_and_which_it_is(composed, tmp_path: Path) -
 )
 def test_ties_and_failures(composed, protocol: str, tied: float, failed: float) -> None:
     rules = build(
-        {"_target_": "harness.types.Rules", **composed("task=rewardbench", f"protocol={protocol}").protocol}, ""
+        {"_target_": "judgescale.harness.types.Rules", **composed("task=rewardbench", f"protocol={protocol}").protocol},
+        "",
     )
     scores = np.array([[2.0, 1.0], [1.0, 2.0], [1.0, 1.0], [np.nan, np.nan]])
     assert TASK.credit([made("donotanswer")], [scores], rules).tolist() == [1, 0, tied, failed]
@@ -267,9 +284,10 @@ def test_prior_sets_as_they_lie_on_the_hub(tmp_path: Path) -> None:
             f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
         )
     task = rewardbench.task(
-        hub={"id": f"{tmp_path}/main", "split": "filtered"}, prior=True,
+        hub={"id": f"{tmp_path}/main", "split": "filtered"},
+        prior=True,
         prior_hub={"id": f"{tmp_path}/prior", "split": list(rewardbench.PRIOR)},
-    )  # fmt: skip
+    )
     loaded = task.read()
     assert [TASK.section(item) for item in loaded.items] == ["Reasoning"] + ["Prior Sets"] * (1 + 2 + 3 + 4)
     assert loaded.origin["hub"].count("+") == loaded.origin["revision"].count("+") == 1
@@ -293,13 +311,36 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     assert "only read with task.prior=true" in refused(rewardbench.task, file, prior_path=str(file))
     assert "must be true or false" in refused(rewardbench.task, file, prior="yes")
     with pytest.raises(JudgescaleError, match="needs 2"):
-        TASK.load(recorded.RecordedSet(Path("x"), "x", {}, (
-            Record("a", "a", "math-prm", ("a", "b", "c"), (1.0, 0.0, 0.0), Judgment("j", (0, 1, 2), (1.0, 0.0, 0.0))),
-        )))  # fmt: skip
+        TASK.load(
+            recorded.RecordedSet(
+                Path("x"),
+                "x",
+                {},
+                (
+                    Record(
+                        prompt="a",
+                        cluster="a",
+                        subset="math-prm",
+                        responses=("a", "b", "c"),
+                        gold=(1.0, 0.0, 0.0),
+                        judgment=Judgment(judge="j", shown=(0, 1, 2), scores=(1.0, 0.0, 0.0)),
+                    ),
+                ),
+            )
+        )
 
 
 FOUR_TEXTS = ("good", "worse", "bad", "awful")
-BEST_OF_4 = Item("Math/1", "", "", FOUR_TEXTS, (1.0, 0.0, 0.0, 0.0), "Math", (("user", "q"),), FOUR_TEXTS)
+BEST_OF_4 = Item(
+    id="Math/1",
+    prompt="",
+    cluster="",
+    responses=FOUR_TEXTS,
+    gold=(1.0, 0.0, 0.0, 0.0),
+    subset="Math",
+    conversation=(("user", "q"),),
+    texts=FOUR_TEXTS,
+)
 
 
 def rated(judge: Pointwise, *said: str | None) -> Any:
@@ -329,7 +370,14 @@ def test_the_owners_ratings_variant(composed) -> None:
 
 
 def test_a_judge_of_letters_is_told_before_it_is_asked_about_ties() -> None:
-    ties = Item("Ties/tied:2", "", "Ties/2", tuple(map(str, range(38))), (1.0,) * 26 + (0.0,) * 12, "Ties")
+    ties = Item(
+        id="Ties/tied:2",
+        prompt="",
+        cluster="Ties/2",
+        responses=tuple(map(str, range(38))),
+        gold=(1.0,) * 26 + (0.0,) * 12,
+        subset="Ties",
+    )
     check_widths("pointwise", Pointwise(each=True, missing=-1).widths(), Single(), [BEST_OF_4, ties])
     with pytest.raises(JudgescaleError, match="choice looks at 2 to 26 .* 38 of item Ties/tied:2"):
         check_widths("choice", Choice().widths(), Single(), [BEST_OF_4, ties])
@@ -339,8 +387,17 @@ def test_ratings_of_ties_with_one_missing() -> None:
     """min(right) > max(wrong) of the ratings as they are, -1 among them."""
 
     def ties(ref: list[float], tied: list[float]) -> float:
-        items = [Item("Ties/ref:1", "", "Ties/1", ("a", "b"), (1.0, 0.0), "Ties"),
-                 Item("Ties/tied:1", "", "Ties/1", ("a", "b", "c"), (1.0, 1.0, 0.0), "Ties")]  # fmt: skip
+        items = [
+            Item(id="Ties/ref:1", prompt="", cluster="Ties/1", responses=("a", "b"), gold=(1.0, 0.0), subset="Ties"),
+            Item(
+                id="Ties/tied:1",
+                prompt="",
+                cluster="Ties/1",
+                responses=("a", "b", "c"),
+                gold=(1.0, 1.0, 0.0),
+                subset="Ties",
+            ),
+        ]
         return float(rewardbench2.ties(items, [np.array([ref]), np.array([tied])])[0])
 
     assert ties([9, -1], [9, 8, -1]) == pytest.approx(0.3 + 0.3 + 0.2 + 0.2 + 0.01 * np.tanh(9 / 1 - 1))
@@ -348,10 +405,16 @@ def test_ratings_of_ties_with_one_missing() -> None:
 
 
 def test_what_stands_for_a_missing_rating_is_in_the_signature() -> None:
-    digests = {prompt_digest(judge) for judge in (
-        Pointwise(), Pointwise(each=True), Pointwise(each=True, missing=-1), Pointwise(each=True, missing=1),
-        Pointwise(thinking=True),
-    )}  # fmt: skip
+    digests = {
+        prompt_digest(judge)
+        for judge in (
+            Pointwise(),
+            Pointwise(each=True),
+            Pointwise(each=True, missing=-1),
+            Pointwise(each=True, missing=1),
+            Pointwise(thinking=True),
+        )
+    }
     assert len(digests) == 5
     with pytest.raises(JudgescaleError, match=r"judge\.missing=-1: needs judge\.each=true"):
         Pointwise(missing=-1)

@@ -14,12 +14,12 @@ import pytest
 from fakes import arm, protocol
 from shapes import RM_BENCH, put, read, refused
 
-from harness import published
-from harness.evaluate import evaluate
-from harness.plan.common import census
-from harness.strategies.single import Single
-from harness.types import Item, Judgment, Record
-from tasks import rm_bench
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.plan.common import census
+from judgescale.harness.published import lists as published
+from judgescale.harness.strategies.single import Single
+from judgescale.harness.types import Item, Judgment, Record
+from judgescale.tasks import rm_bench
 
 RULES = protocol("rm_bench")
 DOMAINS = {"chat": 129, "math": 529, "code": 228, "safety-refuse": 284, "safety-response": 157}
@@ -95,7 +95,7 @@ def test_a_file_whose_name_is_no_domain_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_tie_is_wrong() -> None:
-    item = Item("i", "i", "i", ("a", "b"), (1.0, 0.0), "chat/hard")
+    item = Item(id="i", prompt="i", cluster="i", responses=("a", "b"), gold=(1.0, 0.0), subset="chat/hard")
     decisions = np.array([[2.0, 1.0], [1.0, 1.0], [1.0, 2.0], [np.nan, np.nan]])
     assert rm_bench.task().credit([item], [decisions], RULES).tolist() == [1, 0, 0, 0]
 
@@ -106,12 +106,18 @@ def test_the_stored_figures_of_rm_r1_come_out_of_the_rollup() -> None:
     The stored total is 79.24; the tables that quote RM-R1-32B print 79.1, of another evaluation: see below.
     """
     records = [
-        Record(f"{domain}/{level}/{i}", f"{domain}/{i // 3}", f"{domain}/{level}", ("a", "b"), (1.0, 0.0),
-               Judgment(RM_R1, (0, 1), (float(i < won), float(i >= won))))
+        Record(
+            prompt=f"{domain}/{level}/{i}",
+            cluster=f"{domain}/{i // 3}",
+            subset=f"{domain}/{level}",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge=RM_R1, shown=(0, 1), scores=(float(i < won), float(i >= won))),
+        )
         for domain, rows in DOMAINS.items()
         for level, won in zip(("hard", "normal", "easy"), WON[domain])
         for i in range(3 * rows)
-    ]  # fmt: skip
+    ]
     made = arm(records, Single(), [1], rm_bench.task(), RULES)
     result, _ = evaluate(made)
     found = {name: e.value for name, e in (result.sections | result.subsets | {"overall": result.headline}).items()}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from fakes import protocol, recorded_set
 
-from harness import published
-from harness.statistics import Units, rollup
-from harness.types import Item, JudgescaleError, Judgment, Record
-from tasks import rmb
+from judgescale.harness.published import lists as published
+from judgescale.harness.stats.intervals import Units, rollup
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Record
+from judgescale.tasks import rmb
 
 RM_R1 = "RM-R1-Qwen2.5-Instruct-32B"
 # Pairs and best-of-N items of every category in the owners' files.
@@ -72,7 +72,14 @@ COUNTS = {
 def test_a_pair_of_best_of_n_has_to_say_which_item_it_is_of() -> None:
     """Else all of them would be right or wrong together."""
     rows = [
-        Record(name, name, "BoN/Helpfulness/X", ("a", "b"), (1.0, 0.0), Judgment("j", (0, 1), (1.0, 0.0)))
+        Record(
+            prompt=name,
+            cluster=name,
+            subset="BoN/Helpfulness/X",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(judge="j", shown=(0, 1), scores=(1.0, 0.0)),
+        )
         for name in ("q1/0", "q1/1", "q2")
     ]
     task = rmb.task()
@@ -88,7 +95,10 @@ def units(subset: str, size: int, right: int) -> Iterator[tuple[list[Item], list
         names = [f"{name}/{i}" for i in range(2)] if subset.startswith("BoN/") else [name]
         won = [True] * (len(names) - 1) + [n < right]
         yield (
-            [Item(item, item, name, ("a", "b"), (1.0, 0.0), subset) for item in names],
+            [
+                Item(id=item, prompt=item, cluster=name, responses=("a", "b"), gold=(1.0, 0.0), subset=subset)
+                for item in names
+            ],
             [np.array([[float(w), float(not w)]]) for w in won],
         )
 
@@ -100,7 +110,7 @@ def test_the_stored_figures_of_rm_r1_come_out_of_the_rollup() -> None:
     section, credit, whole = [], [], Counter()
     for category, sizes in COUNTS.items():
         for subset, size in zip((category, f"BoN/{category}"), sizes):
-            of = rmb.section(Item("", "", "", (), (), subset))
+            of = rmb.section(Item(id="", prompt="", cluster="", responses=(), gold=(), subset=subset))
             right = stored[f"{of}/{category.partition('/')[2]}"] * size
             assert right == pytest.approx(round(right), abs=5e-7 * size)  # printed to six digits
             whole[of] += round(right)

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from harness.types import Item, JudgescaleError
-from tasks.sanity import items, section, task
+from judgescale.harness.types import Item, JudgescaleError
+from judgescale.tasks.sanity import items, section, task
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 MASS_AND_LENGTH = {"kilogram": 1000, "gram": 1, "metre": 100, "centimetre": 1, "dozen": 12, "egg": 1, "year": 12,
@@ -37,7 +37,7 @@ def numbers(text: str) -> list[int]:
 
 
 def units(asked: str, text: str) -> bool:
-    (small, count, large), = re.findall(r"How many (\w+) are there in (\d+) (\w+)\?", asked)  # fmt: skip
+    ((small, count, large),) = re.findall(r"How many (\w+) are there in (\d+) (\w+)\?", asked)
     table = SECONDS if large.rstrip("s") in SECONDS else MASS_AND_LENGTH
     return numbers(text) == [int(count) * table[large.rstrip("s")] // table[small.rstrip("s")]]
 
@@ -113,8 +113,12 @@ def test_every_gold_is_right(responses):
 def test_neither_place_nor_length_gives_the_answer_away(responses):
     made, chance = items(2000, 0, responses), 1 / responses
     slack = 4 * (chance * (1 - chance) / len(made)) ** 0.5
-    judges = {"first": lambda i, j: -j, "last": lambda i, j: j,
-              "longest": lambda i, j: len(i.texts[j]), "shortest": lambda i, j: -len(i.texts[j])}  # fmt: skip
+    judges = {
+        "first": lambda i, j: -j,
+        "last": lambda i, j: j,
+        "longest": lambda i, j: len(i.texts[j]),
+        "shortest": lambda i, j: -len(i.texts[j]),
+    }
     for name, judge in judges.items():
         hits = sum(item.gold[max(range(responses), key=lambda j: judge(item, j))] for item in made)
         assert abs(hits / len(made) - chance) < slack, name
@@ -138,9 +142,14 @@ def test_the_first_items_stay_and_none_comes_twice():
 
 def test_options_out_of_range_are_named():
     for options, name in (
-        ({"size": 0}, "size"), ({"size": "abc"}, "size"), ({"size": True}, "size"), ({"seed": -1}, "seed"),
-        ({"seed": 1.5}, "seed"), ({"responses": 1}, "responses"), ({"responses": 9}, "responses"),
-    ):  # fmt: skip
+        ({"size": 0}, "size"),
+        ({"size": "abc"}, "size"),
+        ({"size": True}, "size"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"responses": 1}, "responses"),
+        ({"responses": 9}, "responses"),
+    ):
         with pytest.raises(JudgescaleError, match=f"task.{name}="):
             task(**options)
     made = task(size=3, seed=2, responses=4)

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import CUSTOM, JUDGEBENCH, LLMBAR, REWARDBENCH2, best_of, pair, put, read, refused, right
 
-from harness.types import Item, JudgescaleError, Rules
-from tasks import custom, judgebench, llmbar, rewardbench2, rmb, rmb_bon, sanity, vicuna80
+from judgescale.harness.types import Item, JudgescaleError, Rules
+from judgescale.tasks import custom, judgebench, llmbar, rewardbench2, rmb, rmb_bon, sanity, vicuna80
 
 TASKS = {
     "custom": custom.task, "judgebench": judgebench.task, "llmbar": llmbar.task, "rewardbench2": rewardbench2.task,
@@ -37,8 +37,16 @@ def test_llmbar(tmp_path: Path) -> None:
         put(tmp_path / subset / "dataset.json", [row, row | {"label": "1"}])
     items = read(llmbar.task, tmp_path)
     assert [item.id for item in items] == ["Natural/0", "Natural/1", "GPTOut/0", "GPTOut/1"]
-    assert items[0] == Item("Natural/0", "Natural/0", "Natural/0", ("1", "2"), (0.0, 1.0), "Natural",
-                            (("user", "q"),), ("a", "b"))  # fmt: skip
+    assert items[0] == Item(
+        id="Natural/0",
+        prompt="Natural/0",
+        cluster="Natural/0",
+        responses=("1", "2"),
+        gold=(0.0, 1.0),
+        subset="Natural",
+        conversation=(("user", "q"),),
+        texts=("a", "b"),
+    )
     assert right(items[1]) == {"a"}
     assert [i.id for i in read(llmbar.task, tmp_path / "FairEval/dataset.json")] == ["FairEval/0", "FairEval/1"]
     assert "no Natural/" in refused(llmbar.task, tmp_path / "FairEval")
@@ -80,8 +88,18 @@ def test_rmb_pairs(tmp_path: Path) -> None:
 
 
 def test_rmb_best_of_n_as_pairs_is_right_only_where_the_best_beats_every_loser() -> None:
-    pairs = [Item(f"BoN/x/1/{i}", "", "", ("a", "b"), (1.0, 0.0), "BoN/Harmlessness/S1") for i in range(3)]
-    rules = Rules("rmb", "zero", 0.0, "abstain", "any")
+    pairs = [
+        Item(
+            id=f"BoN/x/1/{i}",
+            prompt="",
+            cluster="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            subset="BoN/Harmlessness/S1",
+        )
+        for i in range(3)
+    ]
+    rules = Rules(name="rmb", tie="zero", failure=0.0, unusable="abstain", order="any")
     won, tied, failed = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]), np.full((1, 2), np.nan)
     for last, earned in ((won, 1), (tied, 0), (failed, 0), (won[:, ::-1], 0)):
         assert rmb.credit(pairs, [won, won, last], rules).tolist() == [earned]
@@ -104,16 +122,23 @@ def test_where_a_file_puts_the_right_answer_first_its_place_tells_nothing(tmp_pa
     mine = [{"prompt": "q", "chosen": f"good {i}", "rejected": f"bad {i}"} for i in range(400)]
     for items in (
         read(rmb.task, put(tmp_path / "rmb.json", answers)),
-        read(rmb.task, put(tmp_path / "same.json", [pair(str(i)) | {"chosen": r["chosen"], "reject": r["chosen"]}
-                                                 for i, r in enumerate(answers)])),
+        read(
+            rmb.task,
+            put(
+                tmp_path / "same.json",
+                [pair(str(i)) | {"chosen": r["chosen"], "reject": r["chosen"]} for i, r in enumerate(answers)],
+            ),
+        ),
         read(custom.task, put(tmp_path / "mine.jsonl", mine)),
-    ):  # fmt: skip
+    ):
         assert 150 < sum(item.gold[0] for item in items) < 250
 
 
 def test_rewardbench2(tmp_path: Path) -> None:
-    ties = [REWARDBENCH2 | {"id": f"{kind}:4", "subset": "Ties", "chosen": good}
-            for kind, good in (("ref", ["a"]), ("tied", ["a", "b"]))]  # fmt: skip
+    ties = [
+        REWARDBENCH2 | {"id": f"{kind}:4", "subset": "Ties", "chosen": good}
+        for kind, good in (("ref", ["a"]), ("tied", ["a", "b"]))
+    ]
     focus, ref, tied = read(rewardbench2.task, put(tmp_path / "test.parquet", [*ties, REWARDBENCH2]))
     assert focus.id == "Focus/1" and right(focus) == {"good"} and sorted(focus.responses) == ["0", "1", "2", "3"]
     assert dict(zip(focus.responses, focus.texts))["0"] == "good"
@@ -141,18 +166,26 @@ def test_vicuna80(tmp_path: Path) -> None:
 
 def test_custom_rows(tmp_path: Path) -> None:
     said = [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}]
-    file = put(tmp_path / "mine.jsonl", [
-        {"prompt": "q", "responses": ["a", "b", "c"], "best": 2},
-        {"prompt": said, "responses": ["a", "b", "c"], "best": [0, 1], "id": 17, "subset": "hard", "cluster": "c"},
-        {"prompt": "q", "chosen": "good", "rejected": ["x", "y"]},
-    ])  # fmt: skip
+    file = put(
+        tmp_path / "mine.jsonl",
+        [
+            {"prompt": "q", "responses": ["a", "b", "c"], "best": 2},
+            {"prompt": said, "responses": ["a", "b", "c"], "best": [0, 1], "id": 17, "subset": "hard", "cluster": "c"},
+            {"prompt": "q", "chosen": "good", "rejected": ["x", "y"]},
+        ],
+    )
     one, two, three = read(custom.task, file)
     assert (one.id, one.gold, one.subset, one.responses) == ("1", (0.0, 0.0, 1.0), "", ("1", "2", "3"))
     assert (two.id, two.gold, two.subset, two.cluster) == ("17", (1.0, 1.0, 0.0), "hard", "c")
     assert two.conversation == (("system", "s"), ("user", "q"))
     assert right(three) == {"good"} and set(three.texts) == {"good", "x", "y"} and three.cluster == one.cluster
-    columns = {"prompt": ["q", "r"], "responses": [["a", "b"], None], "best": [1, None],
-               "chosen": [None, ["good"]], "rejected": [None, ["x", "y"]]}  # fmt: skip
+    columns = {
+        "prompt": ["q", "r"],
+        "responses": [["a", "b"], None],
+        "best": [1, None],
+        "chosen": [None, ["good"]],
+        "rejected": [None, ["x", "y"]],
+    }
     pq.write_table(pa.table(columns), tmp_path / "mine.parquet")
     assert [right(item) for item in read(custom.task, tmp_path / "mine.parquet")] == [{"b"}, {"good"}]
 
@@ -162,7 +195,7 @@ def test_custom_rows_of_lone_responses(tmp_path: Path) -> None:
     wrong, fine = read(custom.task, put(tmp_path / "lone.jsonl", lone))
     assert (wrong.texts, wrong.gold, fine.gold) == (("2 + 2 = 5",), (1.0,), (0.0,))
     decisions = [np.array([[0.9]]), np.array([[0.2]])]
-    credit, rules = custom.task().credit, Rules("mine", "zero", 0.0, "abstain", "any")
+    credit, rules = custom.task().credit, Rules(name="mine", tie="zero", failure=0.0, unusable="abstain", order="any")
     earned = [credit((item,), (d,), rules).tolist() for item in (wrong, fine) for d in decisions]
     assert earned == [[1], [0], [0], [1]]
     assert "row 2, field response: must be in every row or in none" in refused(
@@ -228,8 +261,14 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
-values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(
-    st.sampled_from(["role", "content", "answer", "llm_name"]), v, max_size=3), max_leaves=5)  # fmt: skip
+values = st.recursive(
+    scalars,
+    lambda v: (
+        st.lists(v, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "answer", "llm_name"]), v, max_size=3)
+    ),
+    max_leaves=5,
+)
 FIELDS = ["id", "prompt", "responses", "response", "error", "best", "chosen", "rejected", "subset", "cluster",
           "pair_uid", "category_path", "conversation_input", "reject", "bon_uid", "bon_best", "loser_list", "input",
           "output_1", "label", "pair_id", "source", "question"]  # fmt: skip

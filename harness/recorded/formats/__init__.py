@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
-from harness.recorded.source import Imported, Source, wrong
+from judgescale.harness.recorded.source import Imported, Source, wrong
 
 
 class Format(Protocol):

@@ -27,8 +27,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-from harness.recorded.source import Imported, Row, Source, as_number, need, wrong
-from harness.types import STATUSES, Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, as_number, need, wrong
+from judgescale.harness.types import STATUSES, Judgment, Record
 
 SUMMARY = "your own judgments, one JSON object a line (fields: import jsonl --help)"
 EXAMPLE = "import jsonl mine.jsonl --out mine.parquet"
@@ -168,7 +168,14 @@ def _record(
         chars=_count(source, number, row, "chars"),
     )
     cluster = _text(source, number, row, "cluster") or prompt
-    return Record(prompt, cluster, _text(source, number, row, "subset"), responses, gold, judgment)
+    return Record(
+        prompt=prompt,
+        cluster=cluster,
+        subset=_text(source, number, row, "subset"),
+        responses=responses,
+        gold=gold,
+        judgment=judgment,
+    )
 
 
 def _numbers(source: Source, number: int, row: Mapping[str, Any], field: str, size: int) -> tuple[float, ...]:

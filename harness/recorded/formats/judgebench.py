@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.recorded.source import Imported, Row, Source, need, text_key, wrong
-from harness.types import Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, need, text_key, wrong
+from judgescale.harness.types import Judgment, Record
 
 SUMMARY = "JudgeBench: a judge's output file, two games a pair"
 EXAMPLE = "import judgebench 'outputs/dataset=judgebench,…,judge_model=o1-mini.jsonl' --out o1.parquet"
@@ -74,7 +74,19 @@ def _rows(sources: Sequence[Source], judges: Sequence[str]) -> Iterator[Row]:
                     wrong(source, number, "judgments", f"entry {index + 1} is neither an object nor null")
                 judgment = _judgment(judge, index, game)
                 subset, said = str(row.get("source") or ""), (game or {}).get("decision")
-                yield Row(Record(prompt, cluster, subset, ("A", "B"), GOLD[label], judgment), source, number, said)
+                yield Row(
+                    Record(
+                        prompt=prompt,
+                        cluster=cluster,
+                        subset=subset,
+                        responses=("A", "B"),
+                        gold=GOLD[label],
+                        judgment=judgment,
+                    ),
+                    source,
+                    number,
+                    said,
+                )
 
 
 def _judgment(judge: str, index: int, game: dict[str, Any] | None) -> Judgment:

@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.recorded.source import Imported, Row, Source, need, text_key, wrong
-from harness.types import Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, need, text_key, wrong
+from judgescale.harness.types import Judgment, Record
 
 SUMMARY = "LLMBar: evaluators' result.json files, two orders an item"
 EXAMPLE = "import llmbar Natural/evaluators/*/*/result.json --out llmbar.parquet"
@@ -81,7 +81,18 @@ def _rows(sources: Sequence[Source], named: Sequence[tuple[str, str]]) -> Iterat
                 if order not in results[-1]:
                     wrong(source, number, "results", f"the last entry has no {order!r}")
                 judgment = _judgment(source, number, judge, shown, results[-1], order)
-                yield Row(Record(prompt, prompt, subset, ("1", "2"), WINNERS[label], judgment), source, number)
+                yield Row(
+                    Record(
+                        prompt=prompt,
+                        cluster=prompt,
+                        subset=subset,
+                        responses=("1", "2"),
+                        gold=WINNERS[label],
+                        judgment=judgment,
+                    ),
+                    source,
+                    number,
+                )
 
 
 def _judgment(
@@ -97,4 +108,6 @@ def _judgment(
     completion = verdict.get("completion")
     chars = len(completion[0]) if isinstance(completion, list) and completion and completion[0] else None
     in_order = None if scores is None else tuple(scores[i] for i in shown)
-    return Judgment(judge, shown, in_order, "unparsed" if in_order is None else "ok", chars=chars)
+    return Judgment(
+        judge=judge, shown=shown, scores=in_order, status="unparsed" if in_order is None else "ok", chars=chars
+    )

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.recorded.source import Imported, Row, Source, need, text_key, wrong
-from harness.types import HUMAN, Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, need, text_key, wrong
+from judgescale.harness.types import HUMAN, Judgment, Record
 
 SUMMARY = "PandaLM: testset-v1.json plus judges' result files"
 EXAMPLE = "import pandalm testset-v1.json pandalm-7b-testset-v1.json --out pandalm.parquet"
@@ -125,5 +125,10 @@ def _record(prompt: str, pair: Pair, judge: str, sample: int, verdict: Any, char
     scores = None if isinstance(verdict, bool) else SCORES.get(str(verdict).strip())
     status = "unparsed" if scores is None else "ok"
     return Record(
-        prompt, pair.cluster, "", pair.responses, None, Judgment(judge, (0, 1), scores, status, sample, chars=chars)
+        prompt=prompt,
+        cluster=pair.cluster,
+        subset="",
+        responses=pair.responses,
+        gold=None,
+        judgment=Judgment(judge=judge, shown=(0, 1), scores=scores, status=status, sample=sample, chars=chars),
     )

@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.recorded.source import Imported, Row, Source, need, wrong
-from harness.types import Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, need, wrong
+from judgescale.harness.types import Judgment, Record
 
 SUMMARY = "ReaLMistake: error / no_error predictions, repeated or single"
 EXAMPLE = "import realmistake self_consistency_predictions.jsonl --out realmistake.parquet"
@@ -72,7 +72,14 @@ def _rows(sources: Sequence[Source], options: argparse.Namespace) -> Iterator[Ro
                     chars=_chars(text, sample),
                 )
                 subset = _task(about, prompt, from_path)
-                record = Record(prompt, cluster(prompt, responder), subset, (responder,), VERDICTS[label], judgment)
+                record = Record(
+                    prompt=prompt,
+                    cluster=cluster(prompt, responder),
+                    subset=subset,
+                    responses=(responder,),
+                    gold=VERDICTS[label],
+                    judgment=judgment,
+                )
                 yield Row(record, source, number, prediction)
 
 

@@ -17,8 +17,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.recorded.source import Imported, Row, Source, as_number, need, wrong
-from harness.types import Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, as_number, need, wrong
+from judgescale.harness.types import Judgment, Record
 
 SUMMARY = "RewardBench 2: reward models' scores, or a generative judge's verdicts by arrangement"
 EXAMPLE = "import rewardbench2 Skywork-Reward-V2.jsonl --out rb2.parquet"
@@ -93,7 +93,12 @@ def _rows(sources: Sequence[Source], given: str | None) -> Iterator[Row]:
                 prompt += f"+obvious{header['obvious']}"  # other responses, so another item; still the same question
             responses = tuple(str(index) for index in range(len(gold)))
             yield Row(
-                Record(prompt, cluster, subset, responses, gold, judgment), source, number, row.get("parsed_letter")
+                Record(
+                    prompt=prompt, cluster=cluster, subset=subset, responses=responses, gold=gold, judgment=judgment
+                ),
+                source,
+                number,
+                row.get("parsed_letter"),
             )
         if empty:
             wrong(source, None, None, "holds a metadata line and no item")
@@ -128,7 +133,9 @@ def _rewards(source: Source, number: int, row: Mapping[str, Any], judge: str) ->
     gold = _gold(source, number, row, len(values))
     ok = all(map(math.isfinite, values))  # a model that gave NaN gave no verdict
     shown = tuple(range(len(values)))
-    return Judgment(judge, shown, tuple(values) if ok else None, "ok" if ok else "unparsed"), gold
+    return Judgment(
+        judge=judge, shown=shown, scores=tuple(values) if ok else None, status="ok" if ok else "unparsed"
+    ), gold
 
 
 def _verdict(

@@ -13,8 +13,8 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 
-from harness.recorded.source import Imported, Row, Source, as_number, need, text_key, wrong
-from harness.types import Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, as_number, need, text_key, wrong
+from judgescale.harness.types import Judgment, Record
 
 SUMMARY = "RMB: a reward model's chosen and rejected rewards, pair by pair"
 EXAMPLE = "import rmb ArmoRM-Llama3-8B-v0.1_result.json --out rmb_armorm.parquet"
@@ -48,9 +48,22 @@ def _rows(sources: Sequence[Source], given: str | None) -> Iterator[Row]:
             subset, prompt = _item(source, number, row)
             rewards = (_reward(source, number, row, "chosen_reward"), _reward(source, number, row, "reject_reward"))
             ok = all(map(math.isfinite, rewards))
-            judgment = Judgment(judge, (0, 1), rewards if ok else None, "ok" if ok else "unparsed")
+            judgment = Judgment(
+                judge=judge, shown=(0, 1), scores=rewards if ok else None, status="ok" if ok else "unparsed"
+            )
             cluster = clusters.get(prompt, prompt)
-            yield Row(Record(prompt, cluster, subset, ("chosen", "rejected"), (1.0, 0.0), judgment), source, number)
+            yield Row(
+                Record(
+                    prompt=prompt,
+                    cluster=cluster,
+                    subset=subset,
+                    responses=("chosen", "rejected"),
+                    gold=(1.0, 0.0),
+                    judgment=judgment,
+                ),
+                source,
+                number,
+            )
 
 
 def _item(source: Source, number: int, row: dict[str, object]) -> tuple[str, str]:

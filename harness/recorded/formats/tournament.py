@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from harness.recorded.source import Imported, Row, Source, need, wrong
-from harness.types import HUMAN, Judgment, Record
+from judgescale.harness.recorded.source import Imported, Row, Source, need, wrong
+from judgescale.harness.types import HUMAN, Judgment, Record
 
 SUMMARY = "pairwise tournaments: answer_A-vs-answer_B-JUDGE-reviewer files, human labels beside them"
 EXAMPLE = "import tournament data/vicuna80/ --out vicuna80.parquet"
@@ -146,6 +146,20 @@ def _rows(matches: Sequence[Match], models: tuple[str, ...], categories: dict[st
                 annotators[prompt, shown] = sample + 1
             elif isinstance(row.get("text"), str):
                 chars = len(row["text"])  # a human row's text is the question
-            judgment = Judgment(match.judge, shown, scores, "unparsed" if scores is None else "ok", sample, chars=chars)
-            record = Record(prompt, prompt, categories.get(prompt, ""), models, None, judgment)
+            judgment = Judgment(
+                judge=match.judge,
+                shown=shown,
+                scores=scores,
+                status="unparsed" if scores is None else "ok",
+                sample=sample,
+                chars=chars,
+            )
+            record = Record(
+                prompt=prompt,
+                cluster=prompt,
+                subset=categories.get(prompt, ""),
+                responses=models,
+                gold=None,
+                judgment=judgment,
+            )
             yield Row(record, match.source, number, value)

@@ -1,0 +1,105 @@
+"""The command line: `judgescale …`, and `python run.py …` in a checkout.
+
+    judgescale [judge=…] [engine=…] [strategy=…] [task=…] [experiment=…]     one run (-m sweeps; --help lists all)
+    judgescale recorded …                                                    recorded sets: import, show, build
+    judgescale store …                                                       bought answers: show, export, import
+
+Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from judgescale.harness.options import ROOT
+
+if TYPE_CHECKING:
+    from judgescale.harness.sweep import FailedJob
+    from judgescale.harness.types import Result
+
+
+@hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
+def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
+    """Run one composed config: the whole command, or one job of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from judgescale.harness.errors import one_line
+    from judgescale.harness.plan.overrides import check_protocol, compose_arms
+    from judgescale.harness.runner import run
+    from judgescale.harness.suite import read_suite
+    from judgescale.harness.sweep import FailedJob
+
+    job = HydraConfig.get()
+    alone = job.mode == RunMode.RUN
+    given = list(job.overrides.task)
+    try:
+        check_protocol(job.runtime.choices)
+        suite = read_suite(cfg)
+        cfgs = compose_arms(cfg, given, suite)
+        return run(cfgs, Path(job.runtime.output_dir), suite, show=alone) or None
+    except Exception as e:
+        if is_debugging():
+            raise
+        if alone:
+            sys.exit(one_line(e))
+        print(f"{' '.join(given)}: {one_line(e)}", file=sys.stderr)
+        if "BasicLauncher" not in job.launcher._target_:
+            raise  # another process: only an exception reaches the sweep
+        return FailedJob(given)  # the sweep goes on with its other jobs, and says so by its exit status
+    finally:
+        with contextlib.suppress(OSError):
+            Path(job.runtime.output_dir).rmdir()  # only if it is empty: nothing was written
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what the arguments ask for; without any that chooses, the tour."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["recorded"]:
+        from judgescale.harness.recorded.__main__ import main as run_recorded
+
+        sys.exit(run_recorded(given[1:]))
+    if given[:1] == ["store"]:
+        from judgescale.harness.store.__main__ import main as run_store
+
+        run_store(given[1:])
+        return
+    if given == ["--version"]:
+        from judgescale.harness.signature import find_version
+
+        print(f"judgescale {find_version()}")
+        return
+    given = ["run.dry=true" if argument == "--dry" else argument for argument in given]
+    if not any(map(chooses, given)):
+        given.append("experiment=tour")
+    sys.argv = [sys.argv[0], *given]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
+    try:
+        run_job()
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "interrupted: nothing of the run in progress was written", file=sys.stderr)
+        sys.exit(130)
+    except Exception as e:
+        if is_debugging():
+            raise
+        from judgescale.harness.errors import one_line
+
+        sys.exit(one_line(e))
+
+
+def chooses(argument: str) -> bool:
+    """Tell whether an argument says what to run, and not only how or where."""
+    return "=" in argument and argument.split("=")[0].split(".")[0] not in ("hydra", "run", "seed")
+
+
+def is_debugging() -> bool:
+    """Tell whether the caller wants tracebacks."""
+    return bool(os.environ.get("JUDGESCALE_DEBUG"))

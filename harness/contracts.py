@@ -1,0 +1,228 @@
+"""What each kind of part promises the harness, with a default for everything it need not have.
+
+A strategy, a judge format, a meta RM and an engine are frozen dataclasses whose fields are their knobs (the options of
+their YAML). What a part can do is declared here, as a class attribute or a method with a default, and never guessed
+from what its class happens to hold.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
+
+import numpy as np
+
+from judgescale.harness.types import Item, Output, Request, Rules, Sampling
+
+if TYPE_CHECKING:
+    from judgescale.harness.stats.counting import Curve
+
+
+# ---------------------------------------------------------------------------------------------- strategies
+
+
+class Answers(NamedTuple):
+    """Hold what a judge said to a strategy in each of D independent replays of one item and Q questions.
+
+    scores: (D, Q, k, m) in the order in which the question lists its responses; NaN where a judgment is unusable.
+    meta: (D, Q, k), the meta RM's score of each judgment; NaN where there is none.
+    """
+
+    scores: np.ndarray
+    meta: np.ndarray
+
+
+class Ask(Protocol):
+    """Put questions about one item to a judge. A live run asks in one replay; a scaling curve replays a pool D times.
+
+    questions: indices of responses, (Q, m), or (D, Q, m) where the replays ask different things.
+    """
+
+    draws: int  # D
+
+    async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+        """Return k judgments of each question."""
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Choose which judgments to buy, and turn them into one decision about an item.
+
+    A strategy must give `name`, `questions`, `judgments` and `__call__`; everything else has a default.
+    """
+
+    name: ClassVar[str] = ""
+    adaptive: ClassVar[bool] = False  # what it asks depends on earlier verdicts: a live run buys only what it asked
+    random: ClassVar[bool] = True  # it draws lots of its own (a bracket, a coin), besides which judgments it gets
+    closed_form: ClassVar[bool] = False  # `exact` counts its curve for items of one or two responses
+    plain_vote: ClassVar[bool] = False  # it sums the k judgments as they come: at k=1 it is a single judgment
+    fixed_k: ClassVar[int | None] = None  # the only k that it has
+    next_try: ClassVar[str] = "voting"  # another strategy that is worth a look on the same judgments
+
+    k: int | None = None  # judgments a question; None = all that were recorded
+
+    def questions(self, n: int) -> list[tuple[int, ...]]:
+        """List every question it may ask about an item of n responses, each as ascending indices."""
+        raise NotImplementedError
+
+    def judgments(self, n: int) -> int:
+        """Count the judgments that one decision about n responses costs at its k."""
+        raise NotImplementedError
+
+    async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Decide: one score a response, (D, n); a row of NaN where no judgment was usable."""
+        raise NotImplementedError
+
+    @property
+    def unusable(self) -> str | None:
+        """Tell how its vote takes unusable judgments (abstain, plurality); None where it takes no such vote."""
+        return None
+
+    def abstaining(self) -> Strategy:
+        """Return the same strategy, with a vote from which unusable judgments abstain."""
+        return self
+
+    @property
+    def meta_rm(self) -> str | None:
+        """Tell which meta RM scores the judgments for it (evaluation/meta.py); None where it needs none."""
+        return None
+
+    def kept(self, k: int) -> int:
+        """Count how many of k judgments decide."""
+        return k
+
+    def baseline(self) -> Strategy | None:
+        """Return the plainer strategy that its result is held against on the same judgments, if any."""
+        return None
+
+    def buying(self, samples: int) -> Strategy:
+        """Return the strategy that buys `samples` judgments of every question, for pools larger than k."""
+        return dataclasses.replace(self, k=samples)
+
+    def caveats(self, rules: Rules) -> list[str]:
+        """List what a reader must know about its numbers under these rules, one line each."""
+        return []
+
+    def exact(
+        self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int], draws: int, seed: int
+    ) -> Curve | None:
+        """Count its whole curve for items of one or two responses; None where this cannot be counted.
+
+        margins, meta: one array an item, a number a judgment (see stats/counting.py).
+        """
+        return None
+
+    def at(self, k: int) -> Self:
+        """Return the same strategy with this k."""
+        return dataclasses.replace(self, k=k)
+
+
+def has_closed_form(strategy: Strategy, items: Sequence[Item]) -> bool:
+    """Tell whether a strategy's curve can be counted on these items instead of replayed."""
+    return strategy.closed_form and all(len(item.responses) <= 2 for item in items)
+
+
+# ---------------------------------------------------------------------------------------------- judges
+
+
+class Reading(NamedTuple):
+    """Hold what a parser made of an answer: scores in shown order exactly when status is "ok"."""
+
+    status: str
+    scores: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Ask a model about responses, and read its verdict: a prompt format and its parser.
+
+    A format must give `format`, `widths`, `requests` and `read`.
+    """
+
+    format: ClassVar[str] = ""  # its name: "pairwise", …
+
+    def widths(self) -> tuple[int, int]:
+        """Return the fewest and the most responses that one judgment looks at."""
+        raise NotImplementedError
+
+    def requests(self, item: Item, shown: tuple[int, ...]) -> tuple[Request, ...]:
+        """Write what one judgment of the responses, in the order shown, asks: one request, or one a response."""
+        raise NotImplementedError
+
+    def read(self, item: Item, shown: tuple[int, ...], outputs: Sequence[Output]) -> Reading:
+        """Read the judgment in the answers to those requests, one each."""
+        raise NotImplementedError
+
+    def then(
+        self, item: Item, shown: tuple[int, ...], request_index: int, request: Request, output: Output
+    ) -> Request | None:
+        """Write what a second model, the scorer, is asked about an answer; None where there is nothing to ask.
+
+        Only called where judge.scorer names a second model; `read` then sees its answers in place of the first's.
+        """
+        return None
+
+    @property
+    def missing(self) -> float | None:
+        """Tell which score stands for a response whose own answer could not be read; None = the judgment is lost."""
+        return None
+
+
+class MetaRM(Protocol):
+    """Say how far a judgment is to be trusted, from what was asked and what was answered."""
+
+    def request(self, request: Request, output: Output) -> Request:
+        """Write what the meta RM is asked about one answer of a judge."""
+
+    def read(self, output: Output) -> float | None:
+        """Read its score, the higher the more trusted; None where there is none."""
+
+
+# ---------------------------------------------------------------------------------------------- engines
+
+
+class EngineSession(Protocol):
+    """Run one model: requests and seeds in, answers out as they come."""
+
+    faults: Counter[str]  # what went wrong on the way, also where a retry mended it: "429", "timeout", …
+
+    def __call__(self, request: Request, sampling: Sampling, seeds: Sequence[int]) -> AsyncIterator[tuple[int, Output]]:
+        """Yield one answer for every seed, as (index into seeds, answer), each as soon as it is there.
+
+        What cannot be had (retries used up, the prompt is too long) comes as finish="failed". Raises JudgescaleError
+        for what no other request would survive: a refused key, an unknown model.
+        """
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Hold the options of what runs one model. Nothing is loaded, connected or spent before `open`.
+
+    An engine must give `name`, `window`, `identity` and `open`.
+    """
+
+    name: ClassVar[str] = ""  # "vllm", "openai", …
+    source: ClassVar[str] = "model"  # where judgments come from: a "model" that is asked, or a "recorded" set
+    needs: ClassVar[tuple[str, ...]] = ()  # modules that must be installed,
+    extra_name: ClassVar[str] = ""  # and the extra of this package that installs them
+
+    model: str
+    revision: str | None = None
+    kind: str = "text"  # or "score": a scalar head
+
+    @property
+    def window(self) -> int:
+        """Return how many requests keep it busy."""
+        raise NotImplementedError
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return every option, besides model and revision, that may change what it answers; no secret."""
+        raise NotImplementedError
+
+    def open(self) -> AbstractAsyncContextManager[EngineSession]:
+        """Start the model: `async with engine.open() as session`. Raises JudgescaleError where it cannot start."""
+        raise NotImplementedError

@@ -1,0 +1,100 @@
+"""What an arm's judgments cost at every k: as recorded, or as a live run paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from judgescale.harness import cost
+from judgescale.harness.arm import Arm
+from judgescale.harness.cost import Bill
+from judgescale.harness.recorded.pools import Pools
+
+
+def recorded_cost(
+    arm: Arm, pools: Sequence[Pools], judgments: Mapping[int, np.ndarray]
+) -> tuple[dict[int, dict[str, float | None]], list[str]]:
+    """Tokens that the arm's judgments cost at every k, as far as somebody recorded them; nobody recorded the rest."""
+    tokens, notes = _tokens(pools)
+    nobody = dict.fromkeys(("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars"))
+    if tokens is None:
+        return dict.fromkeys(arm.ks, nobody), notes
+    found: dict[int, dict[str, float | None]] = {}
+    for k in arm.ks:
+        prompt, completion = map(float, judgments[k] @ tokens)
+        known = {"tokens": prompt + completion, "completion_tokens": completion}
+        found[k] = nobody | known | {"prompt_tokens": None if notes else prompt}
+    return found, notes
+
+
+def live_cost(
+    bill: Bill, ks: Sequence[int], pools: Sequence[Pools]
+) -> tuple[dict[int, dict[str, float | None]], list[str]]:
+    """What k judgments of every question cost, bought in one go; of seconds, those that this run took."""
+    notes = [*bill.notes, *describe_bill(bill)]
+    found: dict[int, dict[str, float | None]] = {}
+    calls = [[[j.calls for j in pool.judgments] for pool in of_item.values()] for of_item in pools]
+    for k in ks:
+        total: dict[str, cost.Tokens] | None = {}
+        for of_item in calls:
+            if (tokens := cost.expected(of_item, k)) is None:
+                total = None
+                break
+            assert total is not None
+            total |= {role: total.get(role, cost.Tokens()).plus(t) for role, t in tokens.items()}
+        seconds: dict[str, float | None] = {"seconds": bill.seconds}
+        found[k] = seconds | ({} if total is None else _spent(bill, total))
+    if any(cost.get("tokens") is None for cost in found.values()):
+        notes.append("The engine does not count tokens, so they and what follows from them are unknown.")
+    return found, notes
+
+
+def describe_bill(bill: Bill) -> list[str]:
+    """Say what the run bought, what it had already, and what went wrong on the way, one line each."""
+    unpriced = [role for role, price in bill.prices.items() if price is None]
+    price = f"no price of the {' and the '.join(unpriced)}" if unpriced else f"${bill.dollars:,.4f}"
+    paid = f": {bill.tokens.prompt:,.0f} prompt and {bill.tokens.completion:,.0f} completion tokens, {price},"
+    took = f"{paid if any(bill.tokens) else ''} in {bill.run_seconds:,.1f} s. All are in {bill.store}."
+    notes = []
+    if not bill.bought:
+        notes.append(f"All {bill.reused:,} answers were in the store, {bill.store}; this run bought none.")
+    elif bill.reused:
+        notes.append(f"{bill.reused:,} answers were in the store; this run bought {bill.bought:,} more{took}")
+    else:
+        notes.append(f"This run bought {bill.bought:,} answers{took}")
+    if bill.trouble:
+        notes.append(f"The last answer that failed: {bill.trouble}. The same command asks for those again.")
+    if bill.faults:
+        met = ", ".join(f"{kind} {count:,}" for kind, count in sorted(bill.faults.items()))
+        notes.append(f"Faults on the way (a retry mended what did not fail): {met}.")
+    return notes
+
+
+def _spent(bill: Bill, tokens: Mapping[str, cost.Tokens]) -> dict[str, float | None]:
+    """Tokens of every model that was asked, and what they cost; unknown where it is unknown of one of them."""
+    every = cost.Tokens(*np.sum([*tokens.values(), cost.Tokens()], axis=0).tolist())
+    active = {role: bill.active_parameters[role] for role in tokens}
+    prices = {role: bill.prices[role] for role in tokens}
+    return {
+        "tokens": every.prompt + every.completion,
+        **{f"{name}_tokens": value for name, value in every._asdict().items()},
+        "flops": None if None in active.values() else sum(cost.flops(active[r] or 0, t) for r, t in tokens.items()),
+        "dollars": None
+        if None in prices.values()
+        else sum(price.dollars(tokens[role]) for role, price in prices.items() if price),
+    }
+
+
+def _tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, list[str]]:
+    """Mean prompt and completion tokens of a judgment of each item, (N, 2), as far as they are known; what is not."""
+    known = [[(j.prompt_tokens, j.completion_tokens) for pool in p.values() for j in pool.judgments] for p in pools]
+    every = [pair for of_item in known for pair in of_item]
+    completions, prompts = (sum(pair[i] is not None for pair in every) for i in (1, 0))
+    if completions == len(every) and prompts in (0, len(every)):
+        table = np.array([np.mean([(a or 0, b or 0) for a, b in of_item], axis=0) for of_item in known])
+        return table, [] if prompts else ["Tokens are completion tokens only: prompt tokens were not recorded."]
+    if completions or prompts:
+        lacking = sum(None in pair for pair in every)
+        return None, [f"{lacking:,} of {len(every):,} judgments lack a token count, so tokens an item are unknown."]
+    return None, []

@@ -1,0 +1,43 @@
+"""The way to an engine: opened with the first request, and given no more of them than keep it busy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from judgescale.harness.contracts import Engine, EngineSession
+from judgescale.harness.store import canonical
+
+
+@dataclass
+class Connection:
+    """Open an engine once for all who share it. Requests wait here, not inside: a run that is stopped sends no more."""
+
+    engine: Engine
+    open_engines: AsyncExitStack  # closes the engine's session when the run ends
+    slots: asyncio.Semaphore = field(init=False)
+    session: EngineSession | None = None
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(self.engine.window)
+
+    async def start(self) -> EngineSession:
+        """Return the engine's session, opening it with the first call."""
+        if self.session is None:
+            async with self._starting:
+                if self.session is None:
+                    self.session = await self.open_engines.enter_async_context(self.engine.open())
+        return self.session
+
+    @property
+    def faults(self) -> Counter[str]:
+        """Return what went wrong on the way, by kind."""
+        return self.session.faults if self.session else Counter()
+
+
+def identify(engine: Engine) -> str:
+    """Write all that may change an engine's answers: engines with equal keys are one."""
+    return canonical({"name": engine.name, "model": engine.model, "revision": engine.revision, **engine.identity()})

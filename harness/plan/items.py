@@ -1,0 +1,123 @@
+"""Choosing an arm's items: subsets, a stratified sample, and what to know about those there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from omegaconf import DictConfig
+
+from judgescale.harness.errors import some
+from judgescale.harness.evaluation.estimates import group_by_unit
+from judgescale.harness.options import whole
+from judgescale.harness.seeding import seeded
+from judgescale.harness.types import Item, JudgescaleError, Rules, Task
+
+
+class Selection(NamedTuple):
+    """The items of an arm, how they were select_items, and what to know about those there were."""
+
+    items: tuple[Item, ...]
+    subsets: tuple[str, ...]
+    limit: int | None
+    about: tuple[str, ...]
+
+
+def select_items(cfg: DictConfig, task: Task, rules: Rules, items: Sequence[Item]) -> Selection:
+    """The items of task.subsets, or a sample of them."""
+    subsets = read_subsets(cfg)
+    kept = sample = take_subsets(task, items, subsets)
+    limit = None if cfg.run.limit is None else whole(cfg, "run.limit", 1)
+    if limit is not None and limit < len(kept):
+        sample = draw_sample(task, kept, limit, cfg.seed)
+    about = (*note_counts(task, items), *note_missing_sections(task, rules, sample, kept))
+    return Selection(sample, subsets, None if sample is kept else limit, about)
+
+
+def read_subsets(cfg: DictConfig) -> tuple[str, ...]:
+    """task.subsets, sorted; empty where all are wanted."""
+    asked = cfg.task.get("subsets")
+    if asked is None:
+        return ()
+    names = [asked] if isinstance(asked, str) else asked
+    if not isinstance(names, Sequence) or not names or not all(isinstance(n, str) and n.strip() for n in names):
+        raise JudgescaleError(f"task.subsets={asked}: must be a list of subsets or sections, or null for all")
+    return tuple(sorted(set(names)))
+
+
+def take_subsets(task: Task, items: Sequence[Item], subsets: Sequence[str]) -> tuple[Item, ...]:
+    """Items whose section, subset, or a folder of their subset, is asked for; JudgescaleError for one nobody has."""
+    if not subsets:
+        return tuple(items)
+    known: dict[str, set[str]] = {}  # subset and section -> the names it goes by
+    found = []
+    for item in items:
+        section = task.section(item)
+        if (key := f"{section}\n{item.subset}") not in known:
+            parts = item.subset.split("/")
+            known[key] = {section, *("/".join(parts[: i + 1]) for i in range(len(parts)))}
+        if not known[key].isdisjoint(subsets):
+            found.append(item)
+    every = set().union(*known.values()) - {""}
+    if unknown := [name for name in subsets if name not in every]:
+        raise JudgescaleError(
+            f"task.subsets: task={task.name} has no {unknown[0]!r} here; it has {some(sorted(every), 20)}"
+            if every
+            else f"task.subsets: the items of task={task.name} are not divided into any"
+        )
+    return tuple(found)
+
+
+def note_missing_sections(task: Task, rules: Rules, sample: Sequence[Item], items: Sequence[Item]) -> list[str]:
+    """A note where a sample lacks sections that the headline counts; JudgescaleError where it lacks all of them."""
+    every = dict.fromkeys(task.section(item) for item in items) if rules.rollup == "sections" else ()
+    wanted, sections = task.rollups.get(rules.rollup, every), {task.section(item) for item in sample}
+    missing = [name for name in wanted if name not in sections]
+    if not missing:
+        return []
+    if len(missing) == len(wanted):
+        raise JudgescaleError(
+            f"protocol.rollup={rules.rollup} counts {', '.join(missing)}, and no item is of these:"
+            " use protocol.rollup=sections or items"
+        )
+    return [f"The headline counts no {', no '.join(missing)}, of which there are no items here."]
+
+
+def note_counts(task: Task, items: Sequence[Item]) -> list[str]:
+    """One line each on subsets that the benchmark does not have, and on counts other than the official ones."""
+    official = task.counts or task.sizes
+    if not official:
+        return []
+    found = Counter(item.subset if task.counts else task.section(item) for item in items)
+    notes = []
+    if unknown := [name for name in found if name not in official]:
+        notes.append(f"Not in the official {task.name}: {some([repr(name) for name in unknown])}.")
+    differ = [
+        f"{name or 'items'} {found[name]:,}" + (f" of {size:,}" if size else "")
+        for name, size in official.items()
+        if (found[name] != size if size else not found[name])
+    ]
+    if differ:
+        notes.append(f"Counts that differ from the official ones: {some(differ)}.")
+    return notes
+
+
+def draw_sample(task: Task, items: Sequence[Item], limit: int, seed: int) -> tuple[Item, ...]:
+    """About so many items, drawn by seed, every subset in proportion; what is scored together stays together."""
+    units = group_by_unit(task, items)
+    subsets: dict[str, list[str]] = {}
+    for unit, members in units.items():
+        subsets.setdefault(items[members[0]].subset, []).append(unit)
+    ranked: list[tuple[float, str]] = []  # where in its subset's shuffle a unit stands, as a share of the subset
+    for subset, names in subsets.items():
+        order = seeded(seed, "limit", subset).permutation(len(names))
+        offset = seeded(seed, "limit offset", subset).random()
+        ranked += [((place + offset) / len(names), names[i]) for place, i in enumerate(order)]
+    kept: set[str] = set()
+    count = 0
+    for _, unit in sorted(ranked):
+        if count < limit:
+            kept.add(unit)
+            count += len(units[unit])
+    return tuple(item for item in items if task.unit(item) in kept)

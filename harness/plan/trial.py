@@ -1,0 +1,86 @@
+"""Try a strategy on made-up verdicts before anything is bought: does it do what its class declares?
+
+A strategy that chooses its questions by the verdicts and does not say so would be charged for judgments that its result
+never uses, and could not be replayed. The trial costs no judgment and a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+
+from judgescale.harness.contracts import Answers, Strategy
+from judgescale.harness.types import JudgescaleError
+
+REPLAYS = 4  # with different verdicts each
+SIZES = (2, 5)  # responses of the made-up items
+K = 2
+
+
+class _Trial:
+    """Answer questions about n responses at random, and note what was asked in each replay."""
+
+    draws = REPLAYS
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.rng = np.random.default_rng(n)
+        self.asked: list[list[tuple[int, ...]]] = [[] for _ in range(REPLAYS)]
+        self.judgments = np.zeros(REPLAYS, int)
+
+    async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+        questions = np.asarray(questions)
+        each = np.broadcast_to(questions, (REPLAYS, *questions.shape[-2:]))
+        for asked, of_replay in zip(self.asked, each):
+            asked += [tuple(sorted(question)) for question in of_replay.tolist()]
+        self.judgments += each.shape[1] * k
+        shape = (*each.shape[:2], k)
+        return Answers(self.rng.random((*shape, each.shape[-1])), self.rng.random(shape))
+
+
+def try_strategy(strategy: Strategy) -> None:
+    """Raise JudgescaleError where a strategy asks, decides or costs other than its class declares."""
+    who = f"strategy={strategy.name or type(strategy).__name__}"
+    if not strategy.name:
+        raise JudgescaleError(f"{who}: the class must give its name, as in name: ClassVar[str] = 'cup'")
+    if strategy.meta_rm and strategy.baseline() is None:
+        raise JudgescaleError(f"{who}: with a meta RM it must also name its `baseline`, which it is held against")
+    if strategy.closed_form and strategy.random:
+        raise JudgescaleError(f"{who}: `exact` counts what is left to chance, so the class must say random = False")
+    for n in SIZES:
+        _try_on(strategy.at(strategy.fixed_k or K), who, n)
+
+
+def _try_on(strategy: Strategy, who: str, n: int) -> None:
+    try:
+        known = strategy.questions(n)
+        if not known:
+            return  # it has nothing to ask about so few; the items are checked one by one
+        trial, cost = _Trial(n), strategy.judgments(n)
+        decision = asyncio.run(_decide(strategy, trial))
+    except NotImplementedError:
+        raise JudgescaleError(f"{who}: the class must define questions, judgments and __call__") from None
+    if np.shape(decision) != (REPLAYS, n):
+        raise JudgescaleError(
+            f"{who}: of {REPLAYS} replays of {n} responses it decided {np.shape(decision)}; it must return one score a"
+            f" response of each, ({REPLAYS}, {n})"
+        )
+    for asked in trial.asked:
+        if strange := [question for question in asked if question not in known]:
+            raise JudgescaleError(
+                f"{who}: it asks about responses {strange[0]} of {n}, which `questions` does not list"
+            )
+        if not strategy.adaptive and set(asked) != set(known):
+            raise JudgescaleError(
+                f"{who}: of {len(known)} questions about {n} responses it asked {len(set(asked))}; where verdicts"
+                " decide what it asks, the class must say adaptive = True, or a live run would buy the wrong judgments"
+            )
+    if not strategy.adaptive and (trial.judgments != cost).any():
+        raise JudgescaleError(
+            f"{who}: it asked for {int(trial.judgments.max())} judgments of {n} responses where `judgments` says {cost}"
+        )
+
+
+async def _decide(strategy: Strategy, trial: _Trial) -> np.ndarray:
+    return await strategy(trial, trial.n, np.random.default_rng(0))
