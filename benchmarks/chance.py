@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judgescale.harness.evaluation.estimates import by_unit, units_of
+from judgescale.harness.evaluation.credits import group_by_unit, make_units
 from judgescale.harness.stats.intervals import rollup
 from judgescale.harness.types import Item
 
@@ -84,8 +84,8 @@ def derived(case: Case, arm: list[str]) -> dict[str, float]:
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         (plan,) = (p.arm for p in arms(compose("config", arm)))  # type: ignore[union-attr]
-    units = [[plan.items[i] for i in members] for members in by_unit(plan.task, plan.items).values()]
-    table = units_of(plan.task, [members[0] for members in units])
+    units = [[plan.items[i] for i in members] for members in group_by_unit(plan.task, plan.items).values()]
+    table = make_units(plan.task, [members[0] for members in units])
     sections, whole = rollup(table, np.array([case.earns(members) for members in units]), plan.rollup)
     return {"overall": float(whole), **{name: float(value) for name, value in sections.items() if name}}
 

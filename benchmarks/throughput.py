@@ -67,11 +67,11 @@ async def engine(url: str, requests: int, n: int) -> None:
     from judgescale.harness.types import Request, Sampling
 
     sampling = Sampling(temperature=1.0, max_tokens=100)
-    async with OpenAI(model="m", base_url=url, concurrency=IN_FLIGHT) as made:
+    async with OpenAI(model="m", base_url=url, concurrency=IN_FLIGHT).open() as session:
 
         async def ask(number: int) -> None:
             seeds = range(number * n, number * n + n)
-            async for _, output in made(Request((("user", f"{number} {PROMPT}"),)), sampling, seeds):
+            async for _, output in session(Request((("user", f"{number} {PROMPT}"),)), sampling, seeds):
                 assert output.text
 
         await in_flight(ask, requests)
@@ -83,7 +83,7 @@ def harness(url: str, requests: int, n: int) -> None:
 
     from judgescale.harness.engines.openai import OpenAI
     from judgescale.harness.judges.pairwise import Pairwise
-    from judgescale.harness.live.buying import Purchase, Terms, Voice, buy
+    from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, buy
     from judgescale.harness.report import terminal
     from judgescale.harness.strategies.voting import Voting
     from judgescale.harness.types import Item, Sampling
@@ -102,16 +102,24 @@ def harness(url: str, requests: int, n: int) -> None:
         )
         for i in range(requests)
     )
-    voice = Voice(OpenAI(model="m", base_url=url, concurrency=IN_FLIGHT), Sampling(temperature=1.0, max_tokens=100))
+    spec = ModelSpec(OpenAI(model="m", base_url=url, concurrency=IN_FLIGHT), Sampling(temperature=1.0, max_tokens=100))
     purchase = Purchase(
-        "m", Pairwise(), voice, Voting(n), items, order="as_is", seed=0, strategy_seed=0, name="throughput"
+        label="m",
+        judge=Pairwise(),
+        spec=spec,
+        strategy=Voting(n),
+        items=items,
+        order="as_is",
+        seed=0,
+        strategy_seed=0,
+        name="throughput",
     )
     with (
         tempfile.TemporaryDirectory() as folder,
         open(os.devnull, "w") as nowhere,
-        terminal.buying(requests, Console(file=nowhere, force_terminal=True)) as watch,
+        terminal.show_buying(requests, Console(file=nowhere, force_terminal=True)) as watch,
     ):
-        (bought,) = buy([purchase], Terms(Path(folder) / "store.sqlite", max_failures=0), watch)
+        (bought,) = buy([purchase], SpendingLimits(Path(folder) / "store.sqlite", max_failures=0), watch)
     assert len(bought.data.records) == requests * n
 
 

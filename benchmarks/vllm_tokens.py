@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import statistics
@@ -63,31 +64,30 @@ def bare(args: argparse.Namespace) -> Arm:
 
 def live(args: argparse.Namespace) -> Arm:
     """A live run of voting@k end to end: store, parsing and the counting behind the progress bar."""
-    from judgescale.harness.contracts import Reading
-    from judgescale.harness.engines.vllm import Vllm
-    from judgescale.harness.live.buying import Purchase, Voice, _run
+    from judgescale.harness.contracts import Judge, Reading
+    from judgescale.harness.engines.vllm import Vllm, VllmSession
+    from judgescale.harness.live.buying import ModelSpec, Purchase, _run_purchases
     from judgescale.harness.live.meter import Meter
     from judgescale.harness.store import Store
     from judgescale.harness.strategies.voting import Voting
     from judgescale.harness.types import Item, Output, Request, Sampling
 
-    class Fixed(Vllm):
-        """Ignores end-of-text, because the arms must write equally much; stays up between rounds."""
+    class FixedLength(VllmSession):
+        """Ignore end-of-text, because the arms must write equally much."""
 
-        def _params(self, request: Request, sampling: Sampling, seed: int) -> Any:
-            params = super()._params(request, sampling, seed)
+        def _make_params(self, request: Request, sampling: Sampling, seed: int) -> Any:
+            params = super()._make_params(request, sampling, seed)
             params.ignore_eos = True
             return params
 
-        async def __aenter__(self) -> Fixed:
-            return self if self._llm else await super().__aenter__()  # type: ignore[return-value]
+    class Running(Vllm):
+        """Hand out the session that is running, which stays up between rounds."""
 
-        async def __aexit__(self, *exc: object) -> None:
-            if not exc:
-                await super().__aexit__()
+        def open(self) -> contextlib.nullcontext[FixedLength]:  # type: ignore[override]
+            return contextlib.nullcontext(session)
 
-    class Plain:
-        """Asks what the other arm asks."""
+    class Plain(Judge):
+        """Ask what the other arm asks."""
 
         format = "plain"
 
@@ -106,21 +106,32 @@ def live(args: argparse.Namespace) -> Arm:
     )
     sampling = Sampling(temperature=1.0, max_tokens=args.tokens)
 
-    async def round_(one: Fixed) -> tuple[int, float]:
-        await one._llm.reset_prefix_cache()
-        purchase = Purchase("m", Plain(), Voice(one, sampling), Voting(args.k), items, "as_is", 0, 0, "benchmark")
+    async def run_round() -> tuple[int, float]:
+        await session._llm.reset_prefix_cache()
+        purchase = Purchase(
+            label="m",
+            judge=Plain(),
+            spec=ModelSpec(engine, sampling),
+            strategy=Voting(args.k),
+            items=items,
+            order="as_is",
+            seed=0,
+            strategy_seed=0,
+            name="benchmark",
+        )
         with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
             meter, start = Meter(max_failures=0), time.perf_counter()
-            await _run([purchase], store, meter, lambda _: None, [])
+            await _run_purchases([purchase], store, meter, lambda _: None, [])
             return int(meter.tokens.completion), time.perf_counter() - start
 
+    engine = Running(args.model, seed_requests=args.seeds, extra=BATCH, **SHARED)
+    session = FixedLength(engine)
     with asyncio.Runner() as runner:
-        one = Fixed(args.model, seed_requests=args.seeds, extra=BATCH, **SHARED)
-        runner.run(one.__aenter__())
         try:
-            yield lambda: runner.run(round_(one))
+            runner.run(session.start())
+            yield lambda: runner.run(run_round())
         finally:
-            runner.run(one.__aexit__())
+            session.close()
 
 
 ARMS: dict[str, Callable[[argparse.Namespace], Arm]] = {"LLM.chat": bare, "judgescale": live}

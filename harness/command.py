@@ -20,7 +20,7 @@ import hydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from judgescale.harness.options import ROOT
+from judgescale.harness import ROOT
 
 if TYPE_CHECKING:
     from judgescale.harness.sweep import FailedJob
@@ -32,7 +32,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
     """Run one composed config: the whole command, or one job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
-    from judgescale.harness.errors import one_line
+    from judgescale.harness.errors import explain_error
     from judgescale.harness.plan.overrides import check_protocol, compose_arms
     from judgescale.harness.runner import run
     from judgescale.harness.suite import read_suite
@@ -50,8 +50,8 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
         if is_debugging():
             raise
         if alone:
-            sys.exit(one_line(e))
-        print(f"{' '.join(given)}: {one_line(e)}", file=sys.stderr)
+            sys.exit(explain_error(e))
+        print(f"{' '.join(given)}: {explain_error(e)}", file=sys.stderr)
         if "BasicLauncher" not in job.launcher._target_:
             raise  # another process: only an exception reaches the sweep
         return FailedJob(given)  # the sweep goes on with its other jobs, and says so by its exit status
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     given = ["run.dry=true" if argument == "--dry" else argument for argument in given]
     if not any(map(chooses, given)):
-        given.append("experiment=tour")
+        given.insert(0, "experiment=tour")
     sys.argv = [sys.argv[0], *given]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
@@ -90,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as e:
         if is_debugging():
             raise
-        from judgescale.harness.errors import one_line
+        from judgescale.harness.errors import explain_error
 
-        sys.exit(one_line(e))
+        sys.exit(explain_error(e))
 
 
 def chooses(argument: str) -> bool:

@@ -16,7 +16,7 @@ from judgescale.harness.types import Call, JudgescaleError
 
 
 class Tokens(NamedTuple):
-    """prompt: all tokens read, cached ones included; completion: all tokens written, reasoning included."""
+    """Count tokens. prompt: all that were read, cached ones included; completion: all written, reasoning included."""
 
     prompt: float = 0.0
     cached: float = 0.0
@@ -24,12 +24,13 @@ class Tokens(NamedTuple):
     reasoning: float = 0.0
 
     def plus(self, other: Tokens, share: float = 1.0) -> Tokens:
+        """Add `share` times other tokens."""
         return Tokens(*(a + share * b for a, b in zip(self, other)))
 
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars a million tokens; cached prompt tokens cost what the others do unless said otherwise."""
+    """Price tokens in dollars a million; cached prompt tokens cost what the others do unless said otherwise."""
 
     input: float
     output: float
@@ -42,6 +43,7 @@ class Price:
                 raise JudgescaleError(f"judge.price.{name}={value}: must be dollars a million tokens, 0 or more")
 
     def dollars(self, tokens: Tokens) -> float:
+        """Return what these tokens cost."""
         cached = self.input if self.cached is None else self.cached
         fresh = tokens.prompt - tokens.cached
         return (fresh * self.input + tokens.cached * cached + tokens.completion * self.output) / 1e6
@@ -66,20 +68,20 @@ class Bill:
 
 
 def flops(active_parameters: float, tokens: Tokens) -> float:
-    """2 x active parameters x tokens computed (Kaplan et al., arXiv 2001.08361, section 2.1); cached ones were not."""
+    """Return 2 x active parameters x tokens (Kaplan et al., arXiv 2001.08361, section 2.1), without cached ones."""
     return 2 * active_parameters * (tokens.prompt - tokens.cached + tokens.completion)
 
 
-def of_call(call: Call) -> Tokens | None:
-    """Tokens of one answer; None where the engine does not count. An answer that shared a prompt paid for none."""
+def count_call_tokens(call: Call) -> Tokens | None:
+    """Count one answer's tokens; None where the engine does not. An answer that shared a prompt paid for none of it."""
     if call.prompt_tokens is None or call.completion_tokens is None:
         return None
     prompt, cached = (0, 0) if call.shared else (call.prompt_tokens, call.cached_tokens or 0)
     return Tokens(prompt, cached, call.completion_tokens, call.reasoning_tokens or 0)
 
 
-def expected(pools: Iterable[Sequence[Sequence[Call]]], k: int) -> dict[str, Tokens] | None:
-    """Mean tokens of an item when k random judgments of each of its questions are bought in one go, by model's role.
+def expect_tokens(pools: Iterable[Sequence[Sequence[Call]]], k: int) -> dict[str, Tokens] | None:
+    """Return the mean tokens of an item, by model's role, when k random judgments of each question are bought at once.
 
     pools: question -> judgment -> its calls. A prompt is paid once where any of the k needs it, if the engine samples
     several answers to one prompt, and each answer once; the chance that none of k of n judgments needs one that g of

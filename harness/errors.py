@@ -9,32 +9,32 @@ from collections.abc import Sequence
 from judgescale.harness.types import JudgescaleError
 
 
-def one_line(error: BaseException) -> str:
-    """The one line for an exception out of a run; bugs are marked as such and point to the traceback."""
+def explain_error(error: BaseException) -> str:
+    """Put an exception out of a run into one line; bugs are marked as such and point to the traceback."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, JudgescaleError):
-        return f"error: {_flat(str(error))}"
+        return f"error: {_flatten(str(error))}"
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return f"error: {_unknown(error) or _config(str(error))}"
+        return f"error: {_explain_unknown_option(error) or _explain_config_error(str(error))}"
     if isinstance(error, OSError):
-        return f"error: {_flat(str(error))}"
+        return f"error: {_flatten(str(error))}"
     kind = type(error).__name__
-    return f"internal error: {kind}: {_flat(str(error))} (JUDGESCALE_DEBUG=1 shows where; please report it)"
+    return f"internal error: {kind}: {_flatten(str(error))} (JUDGESCALE_DEBUG=1 shows where; please report it)"
 
 
-def some(names: Sequence[str], most: int = 6) -> str:
-    """A list in a line: the first names, and how many more there are."""
+def list_some(names: Sequence[str], most: int = 6) -> str:
+    """List the first names in a line, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _flat(text: str) -> str:
+def _flatten(text: str) -> str:
     return " ".join(text.split())
 
 
-def _unknown(error: BaseException) -> str | None:
-    """An override of an option that the config has not, with the one that was meant; None for other errors."""
+def _explain_unknown_option(error: BaseException) -> str | None:
+    """Explain an override of an option that the config does not have, with the one meant; None for other errors."""
     option = re.search(r"Could not override '([^']+)'", str(error))
     if not option:
         return None
@@ -51,8 +51,8 @@ def _unknown(error: BaseException) -> str | None:
     return f"{option[1]}: no such option;{meant} {listed}"
 
 
-def _config(text: str) -> str:
-    """Hydra's and OmegaConf's multi-line messages in one line, in our words where we know better."""
+def _explain_config_error(text: str) -> str:
+    """Put Hydra's and OmegaConf's multi-line messages in one line, in our words where we know better."""
     if group := re.search(r"Could not find '([\w@.]+)/([^']*)'\s*Available options in '[^']*':((?:\n\t\S+)+)", text):
         options = group[3].split()
         close = difflib.get_close_matches(group[2], options, 1)
@@ -64,7 +64,7 @@ def _config(text: str) -> str:
             " as in judge=smollm2 (in a suite task.sets.NAME)"
         )
     if "override_grammar" in text:
-        told = _flat(re.sub(r"See https://hydra\S+ for details|\n +\^", "", text))
+        told = _flatten(re.sub(r"See https://hydra\S+ for details|\n +\^", "", text))
         told = told.replace("LexerNoViableAltException:", "cannot read")
         return f"{told}: quote the override, as in 'judge.price={{input: 1, output: 2}}'"
-    return _flat(re.sub(r"\n\s*(full_key|object_type|reference_type)=.*", "", text))
+    return _flatten(re.sub(r"\n\s*(full_key|object_type|reference_type)=.*", "", text))

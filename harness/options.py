@@ -11,22 +11,21 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
+from judgescale.harness import ROOT
 from judgescale.harness.types import JudgescaleError
 
 T = TypeVar("T")
-
-ROOT = Path(__file__).resolve().parent.parent  # of conf/, tasks/ and results/: the checkout, or the installed package
 
 SPOKEN = {int: "a whole number", float: "a number", str: "a word", type(None): "null"}
 
 
 def build(cfg: Mapping[Any, Any] | DictConfig, group: str, drop: Sequence[str] = ()) -> Any:
-    """Instantiate a config's `_target_`; JudgescaleError naming the group and option where the config does not fit."""
+    """Instantiate a config's `_target_`. Raises JudgescaleError naming the group and option that does not fit."""
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     try:
-        return typed(instantiate({key: cfg[key] for key in cfg if key not in drop}, _convert_="all"), group)
+        return check_types(instantiate({key: cfg[key] for key in cfg if key not in drop}, _convert_="all"), group)
     except InstantiationException as e:
         if isinstance(e.__cause__, JudgescaleError):
             raise e.__cause__ from None
@@ -38,7 +37,7 @@ def build(cfg: Mapping[Any, Any] | DictConfig, group: str, drop: Sequence[str] =
 
 
 def make(kind: type[T], options: Mapping[Any, Any] | DictConfig, group: str) -> T:
-    """Make a dataclass of ours out of a config; JudgescaleError as `build` raises it."""
+    """Make a dataclass of ours out of a config. Raises JudgescaleError as `build` does."""
     made: T = build({"_target_": f"{kind.__module__}.{kind.__qualname__}", **options}, group)
     return made
 
@@ -60,8 +59,8 @@ def load_choice(group: str, name: str) -> dict[str, Any]:
     raise JudgescaleError(f"{group}={name}: there is no {path} in conf/ or in the folder of --config-dir")
 
 
-def typed(options: Any, group: str) -> Any:
-    """The dataclass itself, once every field has its declared type; counts start at 1, or at the field's `least`."""
+def check_types(options: Any, group: str) -> Any:
+    """Return the dataclass once every field has its declared type; counts start at 1, or at the field's `least`."""
     least = {f.name: f.metadata.get("least", 1) for f in dataclasses.fields(options) if f.init}
     for name, hint in get_type_hints(type(options)).items():
         if name not in least:
@@ -78,21 +77,21 @@ def typed(options: Any, group: str) -> Any:
     return options
 
 
-def whole(cfg: DictConfig, name: str, least: int) -> int:
-    """The whole number at a dotted place of a config; JudgescaleError naming it where it is not one."""
+def read_count(cfg: DictConfig, name: str, least: int) -> int:
+    """Return the whole number at a dotted place of a config. Raises JudgescaleError naming it where it is none."""
     value = OmegaConf.select(cfg, name)
     if type(value) is not int or value < least:
         raise JudgescaleError(f"{name}={value}: must be a whole number, {least} or more")
     return value
 
 
-def resolve(path: str) -> Path:
-    """A path as given, or else relative to the checkout, so that the command works from anywhere."""
+def find_file(path: str) -> Path:
+    """Find a path as given, or else among the files that come with judgescale, so that a run works from anywhere."""
     return ROOT / path if not Path(path).exists() and (ROOT / path).exists() else Path(path)
 
 
-def positive(cfg: DictConfig, name: str) -> float | None:
-    """The number at a dotted place of a config, or None; JudgescaleError naming it where it is not above 0."""
+def read_positive(cfg: DictConfig, name: str) -> float | None:
+    """Return the number at a dotted place of a config, or None. Raises JudgescaleError where it is not above 0."""
     value = OmegaConf.select(cfg, name)
     if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
         raise JudgescaleError(f"{name}={value}: must be a number above 0, or null")

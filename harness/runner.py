@@ -17,7 +17,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.live.buying import Delivery, Purchase, SpendingLimits
 from judgescale.harness.live.meter import Meter
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
-from judgescale.harness.suite import Found, Suite, average_headlines
+from judgescale.harness.suite import Evaluation, Suite, average_headlines
 from judgescale.harness.types import JudgescaleError, Result
 
 PAIRWISE_NOTES = 6  # with more arms on a task, comparing each with the first says little and prints much
@@ -40,10 +40,10 @@ def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, sh
     with lock_run_folder(folder) as own:
         arms = buy_missing(planned, limits)
         results = evaluate_all(arms, suite)
-        files.write(results, own, OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None))
+        files.write_files(results, own, OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None))
         write_sets(arms, own)
     if show:
-        terminal.show(results, own, next_commands.suggest(results[-len(arms)], arms[0], own))
+        terminal.show_results(results, own, next_commands.suggest(results[-len(arms)], arms[0], own))
     return results
 
 
@@ -88,7 +88,7 @@ def buy_missing(planned: Sequence[Arm | LiveArm], limits: SpendingLimits) -> lis
         answers = meter.bought + meter.reused
         show(meter)
 
-    with terminal.buying(items) as show:
+    with terminal.show_buying(items) as show:
         try:
             deliveries = iter(buy([o.purchase for o in orders], limits, watch))
         except KeyboardInterrupt:
@@ -147,33 +147,33 @@ def show_estimates(orders: Sequence[LiveArm], limits: SpendingLimits) -> None:
         notes.append(
             f"dollars: no price of {', '.join(sorted(unpriced))}; 'judge.price={{input: …, output: …}}' gives one"
         )
-    terminal.show_dry(rows, notes)
+    terminal.show_cost_estimates(rows, notes)
 
 
 def write_sets(arms: Sequence[Arm], folder: Path) -> None:
     """Write the judgments of each live arm as a recorded set, which anybody can replay without its judge."""
-    from judgescale.harness.recorded import write
+    from judgescale.harness.recorded import write_set
 
     live = [arm for arm in arms if arm.bill]
     for number, arm in enumerate(live, 1):
         name = "recorded.parquet" if len(live) == 1 else f"recorded-{number}.parquet"
-        write(folder / name, arm.judgments.data.records, arm.judgments.data.meta)
+        write_set(folder / name, arm.judgments.data.records, arm.judgments.data.meta)
 
 
 def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result]:
     """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
-    from judgescale.harness.evaluation.estimates import compare
+    from judgescale.harness.evaluation.estimates import describe_difference
     from judgescale.harness.evaluation.evaluate import evaluate
     from judgescale.harness.report import terminal
 
     found = []
-    with terminal.progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
+    with terminal.show_progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
         for arm in arms:
-            found.append((arm, *evaluate(arm, lambda: bar.advance(bar.task_ids[0]))))
+            found.append(Evaluation(arm, *evaluate(arm, lambda: bar.advance(bar.task_ids[0]))))
     results = average_headlines(suite, found) if suite else []
-    groups: dict[tuple[str, Path], list[Found]] = {}
+    groups: dict[tuple[str, Path], list[Evaluation]] = {}
     for one in found:
-        groups.setdefault((one[0].task.name, one[0].judgments.data.path), []).append(one)
+        groups.setdefault((one.arm.task.name, one.arm.judgments.data.path), []).append(one)
     for same in groups.values():
         (first, result, base), *others = same
         results.append(result)
@@ -182,8 +182,8 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
             told = arm.strategy.baseline() == first.strategy  # its own evaluation compared them
             if not told and len(same) <= PAIRWISE_NOTES and np.array_equal(credits.units.cluster, base.units.cluster):
                 names = [name_beside(arm, first), name_beside(first, arm)]
-                at_k = [c.at(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
-                notes.append(compare(arm, " - ".join(names), *at_k))
+                at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
+                notes.append(describe_difference(arm, " - ".join(names), *at_k))
             results.append(replace(result, notes=notes))
     return results
 

@@ -7,6 +7,6 @@ import zlib
 import numpy as np
 
 
-def seeded(seed: int, *names: str) -> np.random.Generator:
-    """A generator that depends on the seed and the names alone: reordering items changes nothing."""
+def make_rng(seed: int, *names: str) -> np.random.Generator:
+    """Make a generator that depends on the seed and the names alone: reordering items changes nothing."""
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])

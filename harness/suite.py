@@ -7,28 +7,34 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.estimates import Credits
+from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.published import lists as published
 from judgescale.harness.published.comparable import is_as_published
 from judgescale.harness.signature import find_version
-from judgescale.harness.stats.intervals import bootstrap, interval
+from judgescale.harness.stats.intervals import bootstrap, percentile_interval
 from judgescale.harness.types import CurvePoint, Estimate, JudgescaleError, Result
 
-Found = tuple[Arm, Result, Credits]
+
+class Evaluation(NamedTuple):
+    """Hold an arm with what `evaluate` returned for it."""
+
+    arm: Arm
+    result: Result
+    credits: Credits
 
 
 @dataclass(frozen=True)
 class Suite:
-    """conf/task/…_suite.yaml: each member a list of overrides that begins with its task."""
+    """Hold a suite as conf/task/…_suite.yaml describes it."""
 
     name: str
-    members: tuple[tuple[str, ...], ...]
+    members: tuple[tuple[str, ...], ...]  # each a list of overrides that begins with its task
     mean: tuple[str, ...]  # the tasks whose headlines are averaged; empty = nothing is
     metrics: Mapping[str, str]  # task -> the metric that stands for it in place of its headline
     published: str | None  # what published tables call the mean
@@ -36,7 +42,10 @@ class Suite:
 
 
 def read_suite(cfg: DictConfig) -> Suite | None:
-    """The suite that a config chooses as its task, its members with the paths that were given for them; else None."""
+    """Read the suite that a config chooses as its task, with the paths given for its members; None for other tasks.
+
+    Raises JudgescaleError for a path of a task that is no member.
+    """
     if "suite" not in cfg.task:
         return None
     options: dict[str, Any] = OmegaConf.to_container(cfg.task, resolve=True)  # type: ignore[assignment]
@@ -53,30 +62,32 @@ def read_suite(cfg: DictConfig) -> Suite | None:
     return Suite(options["name"], tuple(map(tuple, members)), mean, options["metrics"] or {}, options["published"], cfg)
 
 
-def average_headlines(suite: Suite, found: Sequence[Found]) -> list[Result]:
-    """For every judge that did all of the suite: the plain mean of its headlines, with each member as a section.
+def average_headlines(suite: Suite, evaluations: Sequence[Evaluation]) -> list[Result]:
+    """Average the headlines of every judge that did all of the suite; each member becomes a section of the result.
 
-    Several where it did so in several ways: the first arms of every task belong together, then the second ones.
+    A judge that did so in several ways has several results: the first arms of every task belong together, then the
+    second ones.
     """
-    ways: dict[tuple[str, int], dict[str, Found]] = {}
-    for f in found:
-        way = next(i for i in count() if f[0].task.name not in ways.get((f[0].judge, i), {}))
-        ways.setdefault((f[0].judge, way), {})[f[0].task.name] = f
+    ways: dict[tuple[str, int], dict[str, Evaluation]] = {}
+    for e in evaluations:
+        way = next(i for i in count() if e.arm.task.name not in ways.get((e.arm.judge, i), {}))
+        ways.setdefault((e.arm.judge, way), {})[e.arm.task.name] = e
     wanted = set(suite.mean)
-    return [average_judge(suite, list(own.values())) for own in ways.values() if wanted and wanted <= own.keys()]
+    return [average_judge(suite, list(way.values())) for way in ways.values() if wanted and wanted <= way.keys()]
 
 
-def average_judge(suite: Suite, found: Sequence[Found]) -> Result:
-    """One judge's mean; benchmarks are resampled independently of each other."""
-    averaged = [f for f in found if f[0].task.name in suite.mean]
-    results = [result for _, result, _ in found]
-    k = {r.k for _, r, _ in averaged}
-    shared = set.intersection(*(set(_curve(r)) for _, r, _ in averaged))
-    headline = _mean(averaged, [r.k for _, r, _ in averaged])
+def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
+    """Average one judge's headlines; for the interval, benchmarks are resampled independently of each other."""
+    averaged = [e for e in evaluations if e.arm.task.name in suite.mean]
+    results = [e.result for e in evaluations]
+    k = {e.result.k for e in averaged}
+    shared = set.intersection(*(set(_index_curve(e.result)) for e in averaged))
+    headline = _average_at(averaged, [e.result.k for e in averaged])
     first = results[0]
     members = hashlib.sha256("\n".join(r.signature for r in results).encode()).hexdigest()[:8]
-    beside = published.set_beside(suite.published, first.judge, {"overall": headline.value}) if suite.published else []
-    if not all(is_as_published(arm) for arm, _, _ in averaged):
+    ours = {"overall": headline.value}
+    beside = published.compare_with_published(suite.published, first.judge, ours) if suite.published else []
+    if not all(is_as_published(e.arm) for e in averaged):
         beside = [replace(p, delta=None) for p in beside]
     return replace(
         first,
@@ -89,19 +100,19 @@ def average_judge(suite: Suite, found: Sequence[Found]) -> Result:
                 f"judge:{first.judge}",
                 f"suite:{suite.name}",
                 f"mean:{'+'.join(suite.mean)}",
-                f"protocol:{_rule(found)}",
+                f"protocol:{_name_protocol(evaluations)}",
                 f"k:{'+'.join(map(str, sorted(k)))}",
                 f"members:{len(results)}@{members}",
                 f"judgescale:{find_version()}",
             )
         ),
         headline=headline,
-        sections=dict(_section(suite, r) for r in results),
+        sections=dict(_make_section(suite, r) for r in results),
         subsets={},
         # members that vote differently often have no common curve
-        curve=[_point(averaged, at) for at in sorted(shared) if len(k) == 1],
-        compute={name: _sum([r.compute.get(name) for r in results]) for name in first.compute},
-        health=_health(results),
+        curve=[_average_points(averaged, at) for at in sorted(shared) if len(k) == 1],
+        compute={name: _sum_known([r.compute.get(name) for r in results]) for name in first.compute},
+        health=_sum_health(results),
         published=beside,
         notes=(
             f"The plain mean of {', '.join(suite.mean)}; each one's own line, notes and signature stand below.",
@@ -113,14 +124,14 @@ def average_judge(suite: Suite, found: Sequence[Found]) -> Result:
     )
 
 
-def _rule(found: Sequence[Found]) -> str:
-    """The one protocol of all members, or that each has its own."""
-    rules = {arm.rules.name for arm, _, _ in found}
-    return rules.pop() if len(rules) == 1 else "each"
+def _name_protocol(evaluations: Sequence[Evaluation]) -> str:
+    """Name the one protocol of all members, or say that each has its own."""
+    names = {e.arm.rules.name for e in evaluations}
+    return names.pop() if len(names) == 1 else "each"
 
 
-def _section(suite: Suite, result: Result) -> tuple[str, Estimate]:
-    """A member's name and what stands for it: its headline, or the metric that the suite names."""
+def _make_section(suite: Suite, result: Result) -> tuple[str, Estimate]:
+    """Return a member's name and what stands for it: its headline, or the metric that the suite names."""
     if (metric := suite.metrics.get(result.task)) is None:
         return result.task, result.headline
     if metric not in result.sections:
@@ -128,45 +139,56 @@ def _section(suite: Suite, result: Result) -> tuple[str, Estimate]:
     return f"{result.task} {metric}", result.sections[metric]
 
 
-def _curve(result: Result) -> dict[int, CurvePoint]:
-    """The headline's, by k."""
+def _index_curve(result: Result) -> dict[int, CurvePoint]:
+    """Map each k to the headline's point on the curve."""
     return {point.k: point for point in result.curve if point.section == "overall"}
 
 
-def _mean(averaged: Sequence[Found], ks: Sequence[int]) -> Estimate:
-    """The mean of the members' headlines, each at its k."""
+def _average_at(averaged: Sequence[Evaluation], ks: Sequence[int]) -> Estimate:
+    """Average the members' headlines, each at its k."""
     values, replicates, errors = [], [], []
     for place, ((arm, result, credits), k) in enumerate(zip(averaged, ks)):
-        point = _curve(result)[k].estimate
-        column = credits.at(arm.ks.index(k)).value[:, 0]
+        point = _index_curve(result)[k].estimate
+        column = credits.select_column(arm.ks.index(k)).value[:, 0]
         drawn = bootstrap(credits.units, column, arm.rollup, draws=arm.resamples, seed=arm.seed + 1_000 * place)
         values.append(point.value)
         replicates.append(drawn["overall"])
         errors.append(point.mc_error)
     error = float(np.sqrt(np.square(errors).sum()) / len(errors))
-    items = sum(r.headline.items for _, r, _ in averaged)
-    return Estimate("mean accuracy", float(np.mean(values)), interval(np.mean(replicates, axis=0)), items, error)
+    items = sum(e.result.headline.items for e in averaged)
+    interval = percentile_interval(np.mean(replicates, axis=0))
+    return Estimate("mean accuracy", float(np.mean(values)), interval, items, error)
 
 
-def _point(averaged: Sequence[Found], k: int) -> CurvePoint:
-    points = [(_curve(r)[k], r.items) for _, r, _ in averaged]
-    whole = sum(items for _, items in points)
-    spent: dict[str, Any] = {
-        name: _sum([None if (n := getattr(p, name)) is None else n * items / whole for p, items in points])
-        for name in ("judgments_per_item", "tokens_per_item", "flops_per_item")
-    }
-    return CurvePoint("overall", k, _mean(averaged, [k] * len(averaged)), **spent)
+def _average_points(averaged: Sequence[Evaluation], k: int) -> CurvePoint:
+    """Average the members' points of the curve at one k; their costs an item weigh by their items."""
+    points = [_index_curve(e.result)[k] for e in averaged]
+    items = [e.result.items for e in averaged]
+    whole = sum(items)
+
+    def average(per_item: Sequence[float | None]) -> float | None:
+        return _sum_known([None if n is None else n * size / whole for n, size in zip(per_item, items)])
+
+    return CurvePoint(
+        "overall",
+        k,
+        _average_at(averaged, [k] * len(averaged)),
+        judgments_per_item=sum(p.judgments_per_item * size / whole for p, size in zip(points, items)),
+        tokens_per_item=average([p.tokens_per_item for p in points]),
+        flops_per_item=average([p.flops_per_item for p in points]),
+    )
 
 
-def _sum(numbers: Sequence[float | None]) -> float | None:
-    """Unknown where one of them is."""
+def _sum_known(numbers: Sequence[float | None]) -> float | None:
+    """Sum the numbers; None where one of them is unknown."""
     known = [n for n in numbers if n is not None]
     return sum(known) if len(known) == len(numbers) else None
 
 
-def _health(results: Sequence[Result]) -> dict[str, Any]:
+def _sum_health(results: Sequence[Result]) -> dict[str, Any]:
+    """Sum the members' counts of what could not be used; None where one member does not know."""
     names = ("judgments", "unparseable", "ties", "order_flips", "failed")
     statuses: Counter[str] = Counter()
     for r in results:
         statuses.update(r.health.get("statuses") or {})
-    return {name: _sum([r.health.get(name) for r in results]) for name in names} | {"statuses": dict(statuses)}
+    return {name: _sum_known([r.health.get(name) for r in results]) for name in names} | {"statuses": dict(statuses)}

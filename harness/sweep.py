@@ -58,7 +58,7 @@ class ReportTogether(Callback):
 
             folder = Path(config.hydra.sweep.dir)
             shared = OmegaConf.to_yaml(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
-            files.write(self.results, folder, shared)
-            terminal.show(self.results, folder, ["python run.py", "python run.py --help"])
+            files.write_files(self.results, folder, shared)
+            terminal.show_results(self.results, folder, ["python run.py", "python run.py --help"])
         if self.failed:
             sys.exit(f"{len(self.failed)} of the jobs failed, see above")

@@ -1,4 +1,4 @@
-"""Rows of data sets on the Hugging Face Hub, through `datasets`, at a revision that is resolved and recorded."""
+"""Read rows of data sets on the Hugging Face Hub with `datasets`, at a revision that is resolved and recorded."""
 
 from __future__ import annotations
 
@@ -16,63 +16,68 @@ from typing import Any, NamedTuple
 from judgescale.harness.types import JudgescaleError
 
 OPTIONS = ("id", "config", "split", "revision")
-LOCAL = "give a local copy with task.path=FILE_OR_FOLDER (in a suite task.paths.NAME)"
 
 
 class Part(NamedTuple):
-    """One split of one configuration of one data set."""
+    """Name one split of one configuration of one data set."""
 
     id: str
     config: str | None
     split: str
 
     @property
-    def shown(self) -> str:
+    def title(self) -> str:
+        """Return what errors call it."""
         return "/".join(filter(None, (self.id, self.config, self.split)))
 
 
 @dataclass(frozen=True)
 class Hub:
-    """task.hub: each of id, config and split may be a list, for a benchmark that is spread over several.
+    """Hold the options of task.hub. Each of id, config and split is a list, for a benchmark in several data sets.
 
-    An id may also be a folder in which a copy of the data set lies. Never runs code of a data set.
+    An id may also be a folder in which a copy of the data set lies. No code of a data set is ever run. `prefix` is how
+    the names of the options begin: "task." for task.hub and task.path.
     """
 
     id: Sequence[str]
     config: Sequence[str | None]
     split: Sequence[str]
     revision: Sequence[str | None]  # one for each id
+    prefix: str = "task."
     resolved: dict[str, str] = field(default_factory=dict)  # id -> commit, filled while rows are read
 
-    def parts(self) -> list[Part]:
+    def list_parts(self) -> list[Part]:
+        """List every split of every configuration of every data set."""
         return [Part(*part) for part in product(self.id, self.config, self.split)]
 
-    def rows(self, part: Part) -> Iterator[dict[str, Any]]:
-        """Raises JudgescaleError where the split cannot be had, saying why and what to do."""
+    def read_rows(self, part: Part) -> Iterator[dict[str, Any]]:
+        """Yield the rows of one part. Raises JudgescaleError where they cannot be had, saying why and what to do."""
         try:
             import datasets  # noqa: F401
         except ImportError as error:
             raise JudgescaleError(
-                f"task.hub.id={part.id}: the Hub needs {error.name}: pip install -e '.[hub]', or {LOCAL}"
+                f"{self.prefix}hub.id={part.id}: the Hub needs {error.name}: pip install -e '.[hub]',"
+                f" or {self._local_copy}"
             ) from error
         revision = self.revision[self.id.index(part.id)]
         try:
-            with _quiet():
-                data = self._split(part, revision)
+            with _silence_libraries():
+                data = self._load_part(part, revision)
             yield from data
         except Exception as error:  # of `datasets`, of the Hub's client or of its HTTP library, which change
-            raise JudgescaleError(_why(part, revision, error)) from error
+            raise JudgescaleError(self._explain(part, revision, error)) from error
 
-    def _split(self, part: Part, revision: str | None) -> Any:
+    def _load_part(self, part: Part, revision: str | None) -> Any:
+        """Load one part, and note in `resolved` which commit it is of."""
         from datasets import load_dataset
 
         folder = Path(os.path.expanduser(part.id))
         if folder.is_dir():
             if revision:
-                raise ValueError("a folder has no revisions; task.hub.revision must be null")
+                raise ValueError(f"a folder has no revisions; {self.prefix}hub.revision must be null")
             self.resolved[part.id] = "local"
             return load_dataset(str(folder.resolve()), part.config, split=part.split, keep_in_memory=False)
-        commit = self.resolved.get(part.id) or _commit(part.id, revision)
+        commit = self.resolved.get(part.id) or _resolve_commit(part.id, revision)
         data = load_dataset(part.id, part.config, split=part.split, revision=commit, keep_in_memory=False)
         # `datasets` takes whatever its cache holds where the Hub cannot be reached, and calls it by its commit
         names = [Path(file["filename"]).parent.name for file in data.cache_files]
@@ -82,8 +87,34 @@ class Hub:
         self.resolved[part.id] = found
         return data
 
-    def origin(self) -> Mapping[str, Any]:
-        """What is needed to get the same rows again; of a folder its name alone."""
+    def _explain(self, part: Part, revision: str | None, error: Exception) -> str:
+        """Say in one line which part cannot be had, why, and what to do."""
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        option, local = f"{self.prefix}hub", self._local_copy
+        if "GatedRepoError" in kinds or "is a gated dataset" in said:
+            reason = "is gated: accept its terms on its page on the Hub, then set HF_TOKEN"
+        elif "RevisionNotFoundError" in kinds or "Revision '" in said:
+            reason = f"has no revision {revision}; look at {option}.revision"
+        elif kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
+            reason = f"is not on the Hub, or not for everybody: look at {option}.id, set HF_TOKEN, or {local}"
+        elif "OfflineModeIsEnabled" in said:
+            reason = f"is not in the cache, and HF_HUB_OFFLINE is set; unset it, or {local}"
+        elif kinds & {"ConnectionError", "TransportError"}:
+            reason = (
+                f"cannot be had: no way to the Hub ({said}); set HF_HUB_OFFLINE=1 if it is in the cache, or {local}"
+            )
+        else:
+            reason = f"cannot be had: {said}"
+        return f"data set {part.title}{f'@{revision}' if revision else ''} {reason}"
+
+    @property
+    def _local_copy(self) -> str:
+        """Return the advice to do without the Hub."""
+        return f"give a local copy with {self.prefix}path=FILE_OR_FOLDER (in a suite task.paths.NAME)"
+
+    def describe_origin(self) -> Mapping[str, Any]:
+        """Return what is needed to get the same rows again; a folder is told by its name alone."""
         names = [Path(id).name if self.resolved.get(id) == "local" else id for id in self.id]
         return {
             "hub": "+".join(names),
@@ -93,39 +124,45 @@ class Hub:
         }
 
 
-def hub(options: Any) -> Hub | None:
-    """task.hub as options; JudgescaleError naming the one that does not fit."""
+def read_hub_options(options: Any, prefix: str = "task.") -> Hub | None:
+    """Read the option task.hub (or, with a prefix "task.prior_", task.prior_hub); None where it is null.
+
+    Raises JudgescaleError naming the part of it that does not fit.
+    """
     if options is None:
         return None
+    option = f"{prefix}hub"
     if not isinstance(options, Mapping):
-        raise JudgescaleError(f"task.hub={options}: must be a mapping of {', '.join(OPTIONS)}")
+        raise JudgescaleError(f"{option}={options}: must be a mapping of {', '.join(OPTIONS)}")
     if unknown := [key for key in options if key not in OPTIONS]:
-        raise JudgescaleError(f"task.hub.{unknown[0]}: no such option; there are {', '.join(OPTIONS)}")
-    ids, configs, splits, revisions = (_names(options, name) for name in OPTIONS)
+        raise JudgescaleError(f"{option}.{unknown[0]}: no such option; there are {', '.join(OPTIONS)}")
+    ids, configs, splits, revisions = (_read_names(options, name, option) for name in OPTIONS)
     if len(revisions) == 1:
         revisions *= len(ids)
     if len(revisions) != len(ids):
-        raise JudgescaleError(f"task.hub.revision: has {len(revisions)} for {len(ids)} ids; give one, or one for each")
-    return Hub(ids, configs, splits, revisions)
+        raise JudgescaleError(f"{option}.revision: has {len(revisions)} for {len(ids)} ids; give one, or one for each")
+    return Hub(ids, configs, splits, revisions, prefix)
 
 
-def _names(options: Mapping[str, Any], option: str) -> list[Any]:
-    value = options.get(option)
+def _read_names(options: Mapping[str, Any], key: str, option: str) -> list[Any]:
+    """Read a name or a list of names; config and revision may be null."""
+    value = options.get(key)
     names = list(value) if isinstance(value, list | tuple) else [value]
-    may_lack = option in ("config", "revision")
+    may_lack = key in ("config", "revision")
     if not names or not all(isinstance(n, str) and n.strip() or n is None and may_lack for n in names):
-        wanted = "a commit, branch or tag, in quotes" if option == "revision" else "a name"
+        wanted = "a commit, branch or tag, in quotes" if key == "revision" else "a name"
         shown = "null" if value is None else value
-        raise JudgescaleError(f"task.hub.{option}={shown}: must be {wanted}, or a list of them")
+        raise JudgescaleError(f"{option}.{key}={shown}: must be {wanted}, or a list of them")
     return names
 
 
 def is_commit(name: str) -> bool:
+    """Tell whether a name is a full commit hash."""
     return re.fullmatch("[0-9a-f]{40}", name) is not None
 
 
-def _commit(id: str, revision: str | None) -> str | None:
-    """The commit that the revision stands for; None where the newest is wanted and the Hub is not to be asked."""
+def _resolve_commit(id: str, revision: str | None) -> str | None:
+    """Ask the Hub which commit a revision is; None where the newest is wanted and the Hub is not to be asked."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -139,8 +176,8 @@ def _commit(id: str, revision: str | None) -> str | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars, remarks and warnings of the Hub's libraries: what must be known is in the error or the result."""
+def _silence_libraries() -> Iterator[None]:
+    """Keep the Hub's libraries from showing bars, remarks and warnings: the error or the result says what matters."""
     import datasets
     import huggingface_hub
 
@@ -155,22 +192,3 @@ def _quiet() -> Iterator[None]:
                 after.callback(bars.enable_progress_bars)
                 bars.disable_progress_bars()
         yield
-
-
-def _why(part: Part, revision: str | None, error: Exception) -> str:
-    """One line: which data set, what is wrong with it, what to do."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    said = " ".join(str(error).split())[:300] or type(error).__name__
-    if "GatedRepoError" in kinds or "is a gated dataset" in said:
-        reason = "is gated: accept its terms on its page on the Hub, then set HF_TOKEN"
-    elif "RevisionNotFoundError" in kinds or "Revision '" in said:
-        reason = f"has no revision {revision}; look at task.hub.revision"
-    elif kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
-        reason = f"is not on the Hub, or not for everybody: look at task.hub.id, set HF_TOKEN, or {LOCAL}"
-    elif "OfflineModeIsEnabled" in said:
-        reason = f"is not in the cache, and HF_HUB_OFFLINE is set; unset it, or {LOCAL}"
-    elif kinds & {"ConnectionError", "TransportError"}:
-        reason = f"cannot be had: no way to the Hub ({said}); set HF_HUB_OFFLINE=1 if it is in the cache, or {LOCAL}"
-    else:
-        reason = f"cannot be had: {said}"
-    return f"data set {part.shown}{f'@{revision}' if revision else ''} {reason}"

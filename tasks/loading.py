@@ -1,4 +1,4 @@
-"""Items of a recorded set, for the benchmarks whose gold labels stand in the set itself."""
+"""Make items out of recorded sets, for benchmarks whose gold labels stand in the set itself."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ from judgescale.harness.types import Item, JudgescaleError, Record
 Label = TypeVar("Label", bound=Hashable)
 
 
-def first_records(data: RecordedSet) -> dict[str, Record]:
-    """prompt -> the first record about it: all of them agree on the item."""
+def index_first_records(data: RecordedSet) -> dict[str, Record]:
+    """Map each prompt to the first record about it: all records of a prompt agree on the item."""
     first: dict[str, Record] = {}
     for r in data.records:
         first.setdefault(r.prompt, r)
     return first
 
 
-def majority(votes: Sequence[Label], split: Label) -> Label:
-    """The label most annotators gave, or `split` where none has the most."""
+def find_majority(votes: Sequence[Label], split: Label) -> Label:
+    """Return the label that most annotators gave, or `split` where no label has the most votes."""
     (top, count), *rest = Counter(votes).most_common()
     return split if rest and rest[0][1] == count else top
 
 
-def place(section: str, sections: Iterable[str]) -> int:
-    """Where a section stands in the owners' order; others come last."""
+def rank_section(section: str, sections: Iterable[str]) -> int:
+    """Return a section's place in the owners' order; sections that they do not have come last."""
     return [*sections, section].index(section)
 
 
-def made_for(data: RecordedSet) -> str:
+def name_set_tasks(data: RecordedSet) -> str:
+    """Say for which tasks a set was made, as the end of an error."""
     return f"the set was made for task={' or '.join(data.meta.get('tasks', ['?']))}"
 
 
-def items_with_gold(data: RecordedSet, width: int | None = None, some_right: bool = True) -> list[Item]:
-    """One item a prompt, of `width` responses each where that is given; among several, `some_right` has to be.
+def load_gold_items(data: RecordedSet, width: int | None = None, some_right: bool = True) -> list[Item]:
+    """Make one item for each prompt of a set.
 
-    Raises JudgescaleError for others, and where the set leaves the gold to be derived from human rows.
+    Raises JudgescaleError where the set has no gold labels (but leaves them to be derived from human verdicts), where
+    an item has another number of responses than `width`, and, with `some_right`, where none of several is right.
     """
     items = []
-    for prompt, r in first_records(data).items():
+    for prompt, r in index_first_records(data).items():
         if r.gold is None:
             raise JudgescaleError(
-                f"{data.path}: item {prompt} has no gold label, so this task cannot score it; {made_for(data)}"
+                f"{data.path}: item {prompt} has no gold label, so this task cannot score it; {name_set_tasks(data)}"
             )
         if any(g not in (0, 1) for g in r.gold) or (some_right and len(r.gold) > 1 and not any(r.gold)):
             raise JudgescaleError(
@@ -53,7 +55,7 @@ def items_with_gold(data: RecordedSet, width: int | None = None, some_right: boo
         if width not in (None, len(r.responses)):
             raise JudgescaleError(
                 f"{data.path}: item {prompt} has {len(r.responses)} response(s), this task needs {width};"
-                f" {made_for(data)}"
+                f" {name_set_tasks(data)}"
             )
         items.append(
             Item(id=prompt, prompt=prompt, cluster=r.cluster, responses=r.responses, gold=r.gold, subset=r.subset)
@@ -61,6 +63,6 @@ def items_with_gold(data: RecordedSet, width: int | None = None, some_right: boo
     return items
 
 
-def pairs_with_gold(data: RecordedSet) -> list[Item]:
-    """The items of a set, two responses each."""
-    return items_with_gold(data, width=2)
+def load_gold_pairs(data: RecordedSet) -> list[Item]:
+    """Make the items of a set whose items all have two responses."""
+    return load_gold_items(data, width=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from conftest import ROOT
 from omegaconf import OmegaConf
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.contracts import Strategy
+from judgescale.harness.contracts import Engine, Strategy
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.pools import Pool, RecordedJudgments
 from judgescale.harness.types import Item, Judgment, Output, Record, Request, Rules, Sampling, Task
@@ -82,10 +82,11 @@ def arm(
     judges = tuple(sorted({r.judgment.judge for r in records}))
     return Arm(
         judge="judge",
-        engine=RecordedJudgments(data, judges),
+        judgments=RecordedJudgments(data, judges),
         strategy=strategy,
         task=task,
         rules=rules or Rules(name="custom", tie="half", failure=0.5, unusable="abstain", order="as_is"),
+        owners_rules=tuple(protocol(name) for name in task.protocols),
         items=tuple(items if items is not None else task.load(data)),
         ks=tuple(ks),
         k=max(ks),
@@ -95,53 +96,65 @@ def arm(
     )
 
 
-@dataclass
-class FakeEngine:
+class FakeEngine(Engine):
     """An engine that answers by a function of the request and the seed, and remembers what it was asked."""
 
     name: ClassVar[str] = "fake"
-    say: Callable[[Request, int], Output | str] = lambda request, seed: r"\boxed{Assistant 1}"
-    model: str = "fake-model"
-    revision: str | None = None
-    kind: str = "text"
-    delay: float = 0.0
-    window: int = 8
-    faults: Counter[str] = field(default_factory=Counter)
-    asked: list[tuple[Request, tuple[int, ...]]] = field(default_factory=list)
-    entered: int = 0
-    left: int = 0
-    busy: int = 0
-    most_busy: int = 0
+
+    def __init__(
+        self,
+        say: Callable[[Request, int], Output | str] = lambda request, seed: r"\boxed{Assistant 1}",
+        model: str = "fake-model",
+        revision: str | None = None,
+        kind: str = "text",
+        delay: float = 0.0,
+        window: int = 8,
+    ):
+        super().__init__(model, revision, kind)
+        self.say, self.delay, self._window = say, delay, window
+        self.asked: list[tuple[Request, tuple[int, ...]]] = []
+        self.entered = self.left = self.busy = self.most_busy = 0
+
+    @property
+    def window(self) -> int:
+        return self._window
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name}
-
-    async def __aenter__(self) -> FakeEngine:
-        self.entered += 1
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self.left += 1
 
     @property
     def answers(self) -> int:
         return sum(len(seeds) for _, seeds in self.asked)
 
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[FakeSession]:
+        self.entered += 1
+        try:
+            yield FakeSession(self)
+        finally:
+            self.left += 1
+
+
+class FakeSession:
+    """Answers for a FakeEngine, which takes down what happens."""
+
+    def __init__(self, engine: FakeEngine):
+        self.faults: Counter[str] = Counter()
+        self.engine = engine
+
     async def __call__(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
     ) -> AsyncIterator[tuple[int, Output]]:
-        self.asked.append((request, tuple(seeds)))
-        self.busy += 1
-        self.most_busy = max(self.most_busy, self.busy)
+        engine = self.engine
+        engine.asked.append((request, tuple(seeds)))
+        engine.busy += 1
+        engine.most_busy = max(engine.most_busy, engine.busy)
         try:
-            await asyncio.sleep(self.delay)
+            await asyncio.sleep(engine.delay)
         finally:
-            self.busy -= 1
+            engine.busy -= 1
         for i, seed in enumerate(seeds):
-            said = self.say(request, seed)
-            yield (
-                i,
-                said
-                if isinstance(said, Output)
-                else Output(said, prompt_tokens=100, completion_tokens=10, shared=i > 0),
-            )
+            said = engine.say(request, seed)
+            if not isinstance(said, Output):
+                said = Output(said, prompt_tokens=100, completion_tokens=10, shared=i > 0)
+            yield i, said

@@ -13,11 +13,11 @@ def safetensors_folder(tmp: Path) -> Path:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    from judgescale.harness.engines.weights import smollm2
+    from judgescale.harness.engines.weights import fetch_smollm2
 
     if (folder := tmp / "smollm2").exists():
         return folder
-    gguf = smollm2()
+    gguf = fetch_smollm2()
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
@@ -47,12 +47,12 @@ def llama_server() -> Any:
     """llama.cpp's own OpenAI-compatible server with the file itself, in this process; skips where it cannot be had."""
     import pytest
 
-    from judgescale.harness.engines.weights import smollm2
+    from judgescale.harness.engines.weights import fetch_smollm2
     from judgescale.harness.types import JudgescaleError
 
     xllamacpp = pytest.importorskip("xllamacpp")
     try:
-        weights = smollm2()
+        weights = fetch_smollm2()
     except JudgescaleError as error:
         pytest.skip(str(error))
     options = xllamacpp.CommonParams()

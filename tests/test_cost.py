@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgescale.harness.cost import Price, Tokens, expected, flops, of_call
+from judgescale.harness.cost import Price, Tokens, count_call_tokens, expect_tokens, flops
 from judgescale.harness.types import Call, JudgescaleError
 
 
@@ -17,7 +17,7 @@ def call(key: str, rank: int = 0, prompt=100, cached=0, completion=10, reasoning
 
 
 def of_judge(pools, k) -> Tokens | None:
-    found = expected(pools, k)
+    found = expect_tokens(pools, k)
     return None if found is None else found.get("judge", Tokens())
 
 
@@ -103,13 +103,13 @@ def test_cached_tokens_are_counted_where_the_prompt_was_paid():
 @pytest.mark.parametrize("unknown", [{"prompt": None}, {"completion": None}])
 def test_an_unknown_count_makes_the_sum_unknown(unknown):
     assert of_judge([[[call("a")], [call("a", 1, **unknown)]]], 1) is None
-    assert of_call(call("a", **unknown)) is None
+    assert count_call_tokens(call("a", **unknown)) is None
 
 
 def test_an_answer_that_shared_its_prompt_pays_for_none():
-    assert of_call(call("a", cached=30, reasoning=4)) == Tokens(100, 30, 10, 4)
-    assert of_call(call("a", cached=100, reasoning=4, shared=True)) == Tokens(0, 0, 10, 4)
-    assert of_call(call("a", cached=None, reasoning=None)) == Tokens(100, 0, 10, 0)
+    assert count_call_tokens(call("a", cached=30, reasoning=4)) == Tokens(100, 30, 10, 4)
+    assert count_call_tokens(call("a", cached=100, reasoning=4, shared=True)) == Tokens(0, 0, 10, 4)
+    assert count_call_tokens(call("a", cached=None, reasoning=None)) == Tokens(100, 0, 10, 0)
 
 
 def test_prices_are_dollars_a_million_tokens():

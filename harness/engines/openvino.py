@@ -85,7 +85,8 @@ class Openvino(Engine):
         try:
             pipeline = genai.ContinuousBatchingPipeline(str(path), scheduler, self.device, properties, {}, {})
         except RuntimeError as e:
-            raise JudgescaleError(f"engine=openvino cannot load judge.model={self.model}: {_get_last_line(e)}") from None
+            why = _get_last_line(e)
+            raise JudgescaleError(f"engine=openvino cannot load judge.model={self.model}: {why}") from None
         return _Worker(pipeline, limit, self.model)
 
     def _choose_limit(self, own: int | None) -> int:
@@ -132,7 +133,7 @@ class OpenvinoSession:
 
 @dataclass(eq=False)
 class _Call:
-    """One call of the engine on its way through the worker."""
+    """Hold one call of the session while the worker deals with it."""
 
     request: Request
     sampling: Sampling
@@ -146,30 +147,32 @@ class _Call:
     held: list[tuple[int, Output]] = field(default_factory=list)  # answers that wait for the labels' log-probabilities
 
     def put(self, answer: tuple[int, Output] | JudgescaleError) -> None:
+        """Hand an answer, or the error that ends the run, to the event loop; any thread may do so."""
         self.loop.call_soon_threadsafe(self.answers.put_nowait, answer)
 
     def fail(self, why: str) -> None:
+        """Answer every seed with a failure."""
         for index in range(len(self.seeds)):
             self.put((index, Output(finish="failed", error=why)))
 
 
 @dataclass(eq=False)
 class _Run:
-    """One sequence in the pipeline: the answer to one seed, or one label's probe."""
+    """Hold one sequence in the pipeline: the answer to one seed, or the probe of one label."""
 
     call: _Call
     index: int | str  # of the seed; or the label
     handle: Any
-    followers: list[tuple[int | str, Any]] = field(default_factory=list)  # wait until the prompt is in the prefix cache
+    followers: list[tuple[int | str, Any]] = field(default_factory=list)  # to start once its prompt is computed
 
 
 class _Worker:
-    """Owns the pipeline: only its thread touches it."""
+    """Run the pipeline in a thread of its own; no other thread touches it after `start`."""
 
     def __init__(self, pipeline: Any, limit: int, model: str) -> None:
-        self.thread = threading.Thread(target=self._serve, name="openvino", daemon=True)
-        self.inbox: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self.broken: JudgescaleError | None = None
+        self._thread = threading.Thread(target=self._serve, name="openvino", daemon=True)
+        self._inbox: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()  # None: stop
+        self._broken: JudgescaleError | None = None  # what ended the thread
         self._pipeline, self._limit, self._model = pipeline, limit, model
         self._tokenizer = pipeline.get_tokenizer()
         if not self._tokenizer.chat_template:
@@ -179,14 +182,25 @@ class _Worker:
         self._runs: dict[int, _Run] = {}  # by the pipeline's request id
         self._ids = itertools.count()
 
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cancel what is unfinished, and wait until the thread has ended."""
+        self._inbox.put(None)
+        self._thread.join()
+
     def submit(self, call: _Call) -> None:
-        self.inbox.put(call)
-        if self.broken:  # looked at after the put, so that no call is left behind unanswered
-            raise self.broken
+        """Give the thread a call to answer. Raises JudgescaleError where the thread has ended."""
+        self._inbox.put(call)
+        if self._broken:  # looked at after the put, so that no call is left behind unanswered
+            raise self._broken
 
     def _serve(self) -> None:
+        """Answer calls until told to stop: the body of the thread."""
         try:
-            while self._take():
+            while self._take_calls():
                 if self._pipeline.has_non_finished_requests():
                     self._pipeline.step()
                 self._collect()
@@ -195,15 +209,15 @@ class _Worker:
             while self._pipeline.has_non_finished_requests():
                 self._pipeline.step()
         except Exception as e:  # whatever the library raises, the calls that wait must hear of it
-            self._break(_gave_up(e))
+            self._fail_all(_wrap_error(e))
         del self._pipeline, self._tokenizer
 
-    def _take(self) -> bool:
-        """Begin what is in the inbox, waiting where there is nothing else to do; False at the end."""
+    def _take_calls(self) -> bool:
+        """Start the calls in the inbox, and wait for one where there is nothing else to do; False to stop."""
         wait = not self._runs and not self._pipeline.has_non_finished_requests()
         while True:
             try:
-                call = self.inbox.get(block=wait)
+                call = self._inbox.get(block=wait)
             except queue.Empty:
                 return True
             if call is None:
@@ -211,34 +225,35 @@ class _Worker:
             wait = False
             if not call.cancelled:
                 try:
-                    self._begin(call)
+                    self._start_call(call)
                 except Exception as e:
-                    call.put(_gave_up(e))
+                    call.put(_wrap_error(e))
                     raise
 
-    def _begin(self, call: _Call) -> None:
+    def _start_call(self, call: _Call) -> None:
+        """Tokenize a call's prompt and start its first sequence, with the others as followers."""
         try:
             messages = [{"role": role, "content": content} for role, content in call.request.messages]
             text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-            # The template has written every special token already, BOS included.
+            # the template has written every special token already, BOS included
             call.prompt = self._tokenizer.encode(text, add_special_tokens=False).input_ids.data.copy()
         except RuntimeError as e:
-            return call.fail(f"the chat template or the tokenizer refuses this prompt: {_last_line(e)}")
+            return call.fail(f"the chat template or the tokenizer refuses this prompt: {_get_last_line(e)}")
         if (length := call.prompt.shape[1]) >= self._limit:
             return call.fail(f"the prompt leaves no room for an answer: {length} tokens or more, context {self._limit}")
-        wanted: list[tuple[int | str, Any]] = [(label, self._probe(label)) for label in call.request.labels]
-        wanted += enumerate(self._samples(call))
+        wanted: list[tuple[int | str, Any]] = [(label, self._make_probe(label)) for label in call.request.labels]
+        wanted += enumerate(self._make_samples(call))
         (index, config), *others = wanted
-        self._add(call, index, config, others)
+        self._add_run(call, index, config, others)
 
-    def _add(self, call: _Call, index: int | str, config: Any, followers: list[tuple[int | str, Any]]) -> None:
+    def _add_run(self, call: _Call, index: int | str, config: Any, followers: list[tuple[int | str, Any]]) -> None:
         import openvino as ov
 
         key = next(self._ids)
         handle = self._pipeline.add_request(key, ov.Tensor(call.prompt), config)
         self._runs[key] = _Run(call, index, handle, followers)
 
-    def _config(self, max_tokens: int, pattern: str | None) -> Any:
+    def _make_config(self, max_tokens: int, pattern: str | None) -> Any:
         import openvino_genai as genai
 
         config = genai.GenerationConfig()
@@ -249,10 +264,11 @@ class _Worker:
             config.structured_output_config = genai.StructuredOutputConfig(regex=pattern)
         return config
 
-    def _samples(self, call: _Call) -> Iterator[Any]:
+    def _make_samples(self, call: _Call) -> Iterator[Any]:
+        """Make the generation config of each seed's answer."""
         room = self._limit - call.prompt.shape[1]
         for seed in call.seeds:
-            config = self._config(min(call.sampling.max_tokens, room), call.request.pattern)
+            config = self._make_config(min(call.sampling.max_tokens, room), call.request.pattern)
             config.rng_seed = seed % (1 << 32)  # the pipeline's generator takes no more
             if call.sampling.temperature > 0:
                 config.do_sample = True
@@ -260,19 +276,19 @@ class _Worker:
                 config.top_p = call.sampling.top_p
             yield config
 
-    def _probe(self, label: str) -> Any:
-        """A request whose one token can only be `label`, and whose log-probability is the model's own.
+    def _make_probe(self, label: str) -> Any:
+        """Make the generation config of an answer whose one token can only be `label`.
 
-        The pipeline tells the log-probability of the token it took, as it was before grammar and penalties, and of no
-        other; so every label is forced in turn. The grammar also allows tokens that begin the label: these are
-        declared to be stops, which may not come first.
+        The pipeline tells the log-probability of the token that it chose, as it was before grammar and penalties, and
+        of no other token; so each label is forced in turn. The grammar would also allow a shorter token that begins
+        the label: such tokens are declared to be stop tokens, which may not come first.
         """
         token = self._vocabulary.get(label.encode())
         if token is None:
             raise JudgescaleError(
                 f"engine=openvino gives log-probabilities of labels of one token; {label!r} is none of {self._model}'s"
             )
-        config = self._config(1, re.sub(r"([\\.^$*+?{}\[\]()|])", r"\\\1", label))
+        config = self._make_config(1, re.sub(r"([\\.^$*+?{}\[\]()|])", r"\\\1", label))
         beginnings = {self._vocabulary.get(label[:i].encode()) for i in range(1, len(label))} - {None}
         config.stop_token_ids = self._stops | beginnings
         config.min_new_tokens = 1
@@ -280,7 +296,7 @@ class _Worker:
         return config
 
     def _collect(self) -> None:
-        """Hand on what is finished; start those that waited for a prompt to be computed."""
+        """Hand on the answers that are finished, and start the followers of prompts that are computed."""
         for key, run in list(self._runs.items()):
             status = run.handle.get_status().name
             if run.call.cancelled:
@@ -289,13 +305,14 @@ class _Worker:
                 continue
             if run.followers and (status != "RUNNING" or run.handle.can_read()):
                 for index, config in run.followers:
-                    self._add(run.call, index, config, [])
+                    self._add_run(run.call, index, config, [])
                 run.followers = []
             if status != "RUNNING":
                 self._finish(run, status)
                 del self._runs[key]
 
     def _finish(self, run: _Run, status: str) -> None:
+        """Read what a sequence gave; a call's answers are handed on once all of its labels have been probed."""
         call, prompt_tokens = run.call, run.call.prompt.shape[1]
         (done,) = run.handle.read_all() if status == "FINISHED" else (None,)
         if isinstance(run.index, str):
@@ -318,21 +335,22 @@ class _Worker:
                 call.put(answer)
             call.held.clear()
 
-    def _break(self, error: JudgescaleError) -> None:
-        self.broken = error
+    def _fail_all(self, error: JudgescaleError) -> None:
+        """Raise the error in every call that waits, and in those that come."""
+        self._broken = error
         waiting = {run.call for run in self._runs.values()}
-        while not self.inbox.empty():
-            if call := self.inbox.get():
+        while not self._inbox.empty():
+            if call := self._inbox.get():
                 waiting.add(call)
         for call in waiting:
             call.put(error)
 
 
-def _gave_up(e: Exception) -> JudgescaleError:
-    return e if isinstance(e, JudgescaleError) else JudgescaleError(f"engine=openvino gave up: {_last_line(e)}")
+def _wrap_error(e: Exception) -> JudgescaleError:
+    return e if isinstance(e, JudgescaleError) else JudgescaleError(f"engine=openvino gave up: {_get_last_line(e)}")
 
 
-def _last_line(e: BaseException) -> str:
-    """OpenVINO's messages begin with where they were raised and end with why."""
+def _get_last_line(e: BaseException) -> str:
+    """Return the last line of a message: OpenVINO's begin with where they were raised and end with why."""
     line = next((line for line in reversed(str(e).splitlines()) if line.strip()), type(e).__name__)
     return re.sub(r"^.*\.[ch]pp:\d+:", "", line).strip()

@@ -1,8 +1,6 @@
-"""Language models and scalar reward models in vLLM, inside this process: continuous batching, no rounds.
+"""Engine `vllm`: language models and scalar reward models in vLLM, inside this process.
 
-Written for vLLM 0.32 and 0.33, on a GPU as well as on the CPU build. Every answer is its own request with its own seed:
-that is what vLLM makes of its n-sampling too, the prefix cache prefills a prompt once either way, and answers arrive
-one by one, each with its own count of cached tokens.
+Written for vLLM 0.32 and 0.33, on a GPU as well as on the CPU build.
 """
 
 from __future__ import annotations
@@ -19,26 +17,25 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import IO, Any, ClassVar
 
-from judgescale.harness.engines.transformers import TemplateRefusal, chat_tokenizer, token_ids
+from judgescale.harness.contracts import Engine
+from judgescale.harness.engines.chat import TemplateRefusal, load_chat_tokenizer, tokenize_conversation
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 FINISHES = {"stop": "stop", "length": "length"}  # vLLM's word to ours; others are failures
 FIXED = ("model", "revision", "runner", "trust_remote_code")  # what engine.extra may not touch
 
 
-@dataclass
-class Vllm:
-    """vLLM's AsyncLLM. Options left None are vLLM's own defaults."""
+@dataclass(frozen=True)
+class Vllm(Engine):
+    """Run vLLM's AsyncLLM. conf/engine/vllm.yaml describes the options; one that is None has vLLM's own default."""
 
     name: ClassVar[str] = "vllm"
     needs: ClassVar[tuple[str, ...]] = ("vllm",)  # pip install -e '.[vllm]'
     extra_name: ClassVar[str] = "vllm"
-    model: str
-    revision: str | None = None
-    kind: str = "text"
+
     tensor_parallel_size: int = 1
     pipeline_parallel_size: int = 1
     max_model_len: int | None = None
@@ -53,181 +50,36 @@ class Vllm:
     reasoning_parser: str | None = None
     seed_requests: bool = True
     extra: Mapping[str, Any] | None = None
-    faults: Counter[str] = field(default_factory=Counter)
-    _llm: Any = field(default=None, init=False, repr=False)
-    _tokenizer: Any = field(default=None, init=False, repr=False)
-    _log_path: str = field(default="", init=False, repr=False)  # what vLLM's processes write; kept if they die
-    _longest: int = field(default=0, init=False, repr=False)
-    _thoughts_end: int | None = field(default=None, init=False, repr=False)  # the token </think>
-    _saying: dict[str, list[int]] = field(default_factory=dict, init=False, repr=False)
-    _count: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False)
 
     @property
     def window(self) -> int:
+        """Return how many answers vLLM generates at the same time."""
         return self.max_num_seqs
 
     def identity(self) -> Mapping[str, Any]:
-        names = ("dtype", "quantization", "kv_cache_dtype", "max_model_len", "reasoning_parser", "seed_requests")
-        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra or {})}
-
-    async def __aenter__(self) -> Vllm:
-        """Load the model; blocks the event loop meanwhile, as vLLM ties its sockets to it."""
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read at import; a progress bar owns the terminal
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        try:
-            with _silent():
-                from vllm.v1.engine.async_llm import AsyncLLM
-        except ImportError as e:
-            raise JudgescaleError(f"engine=vllm needs {e.name}: pip install -e '.[vllm]'") from None
-        self._tokenizer = chat_tokenizer(self.model, self.revision, self.download_dir)
-        descriptor, self._log_path = tempfile.mkstemp(prefix="judgescale-vllm-", suffix=".log")
-        try:
-            with open(descriptor, "w") as log, _silent(log):
-                config = self._arguments().create_engine_config()
-                self._longest = config.model_config.max_model_len
-                self._llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
-            if self.kind == "score" and "classify" not in await self._llm.get_supported_tasks():
-                raise JudgescaleError(f"{self.model} has no scalar head: judge.kind=score needs a reward model")
-            self._thoughts_end = self._tokenizer.get_vocab().get("</think>")
-        except BaseException as e:
-            why = self._why(e)
-            await self.__aexit__()
-            if isinstance(e, JudgescaleError) or not isinstance(e, Exception):
-                raise
-            raise JudgescaleError(f"engine=vllm: {self.model} does not start: {why}") from e
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        llm, self._llm = self._llm, None
-        if llm is not None:
-            llm.shutdown()
-        if self._log_path and not self.faults["died"]:
-            os.unlink(self._log_path)
-
-    async def __call__(
-        self, request: Request, sampling: Sampling, seeds: Sequence[int]
-    ) -> AsyncIterator[tuple[int, Output]]:
-        """One answer for every seed. With seed_requests false the seeds only say how many."""
-        if sampling.thinking_tokens is not None and self.reasoning_parser is None:
-            raise JudgescaleError(
-                "judge.sampling.thinking_tokens needs engine.reasoning_parser, vLLM's name for this model's way of "
-                "thinking: deepseek_r1, qwen3, …"
-            )
-        try:
-            ids = token_ids(self._tokenizer, request)
-            room = self._longest - (request.kind == "text")
-            fault = f"the prompt has {len(ids)} tokens, the model takes {room}" if len(ids) > room else None
-        except TemplateRefusal as e:
-            ids, fault = [], str(e)
-        if fault is not None:
-            self.faults["unfit prompt"] += 1
-            for i in range(len(seeds)):
-                yield i, Output(finish="failed", error=fault, prompt_tokens=len(ids), shared=i > 0)
-            return
-        if request.kind == "score":  # nothing is sampled: one answer holds for every seed
-            _, score = await self._answer(0, seeds[0], ids, request, sampling)
-            for i in range(len(seeds)):
-                yield i, replace(score, shared=i > 0)
-            return
-        answers = [asyncio.create_task(self._answer(i, seed, ids, request, sampling)) for i, seed in enumerate(seeds)]
-        try:
-            for answer in asyncio.as_completed(answers):
-                yield await answer
-        finally:  # reached early where the consumer is gone or an answer raised
-            for task in answers:
-                task.cancel()
-            await asyncio.gather(*answers, return_exceptions=True)
-
-    async def _answer(
-        self, i: int, seed: int, ids: list[int], request: Request, sampling: Sampling
-    ) -> tuple[int, Output]:
-        from vllm.inputs import tokens_input
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        start = time.perf_counter()
-        prompt, request_id = tokens_input(ids), str(next(self._count))
-        if request.kind == "score":
-            results = self._llm.encode(prompt, self._pooling(), request_id)
-        else:
-            results = self._llm.generate(prompt, self._params(request, sampling, seed), request_id)
-        try:
-            async for result in results:  # noqa: B007 - only the last one counts, and only one comes
-                pass
-            output = self._score(result) if request.kind == "score" else self._text(result, request)
-        except EngineDeadError as e:
-            raise JudgescaleError(f"engine=vllm: {self.model} died: {self._why(e)}") from e
-        except JudgescaleError:
-            raise
-        except Exception as e:
-            self.faults[type(e).__name__] += 1
-            output = {"finish": "failed", "error": " ".join(str(e.__cause__ or e).split())}
-        return i, Output(**output, prompt_tokens=len(ids), shared=i > 0, seconds=time.perf_counter() - start)
-
-    def _text(self, result: Any, request: Request) -> dict[str, Any]:
-        (answer,) = result.outputs
-        finish = FINISHES.get(answer.finish_reason, "failed")
-        if finish == "failed":
-            self.faults[str(answer.finish_reason)] += 1
-            return {"finish": finish, "error": f"vLLM ended the answer with {answer.finish_reason!r}"}
+        """Return the options that may change an answer."""
         return {
-            "text": answer.text,
-            "finish": finish,
-            "logprobs": self._logprobs(answer.logprobs[0], request.labels) if request.labels else None,
-            "cached_tokens": result.num_cached_tokens,
-            "completion_tokens": len(answer.token_ids),
-            "reasoning_tokens": self._thought(answer.token_ids),
+            "dtype": self.dtype,
+            "quantization": self.quantization,
+            "kv_cache_dtype": self.kv_cache_dtype,
+            "max_model_len": self.max_model_len,
+            "reasoning_parser": self.reasoning_parser,
+            "seed_requests": self.seed_requests,
+            "extra": dict(self.extra or {}),
         }
 
-    def _score(self, result: Any) -> dict[str, Any]:
-        logits = result.outputs.data.flatten().tolist()
-        if len(logits) != 1:
-            raise JudgescaleError(f"{self.model} has {len(logits)} labels: a scalar judge needs one number")
-        return {"score": logits[0], "cached_tokens": result.num_cached_tokens, "completion_tokens": 0}
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[VllmSession]:
+        """Load the model. Raises JudgescaleError where vLLM cannot run it."""
+        session = VllmSession(self)
+        try:
+            await session.start()
+            yield session
+        finally:
+            session.close()
 
-    def _logprobs(self, first: Mapping[int, Any], labels: Sequence[str]) -> dict[str, float]:
-        """Log-probabilities of the labels as the answer's first token, within the pattern, before the temperature."""
-        each = {label: [first[i].logprob for i in self._tokens_saying(label)] for label in labels}
-        return {label: logsumexp(logprobs) for label, logprobs in each.items()}
-
-    def _thought(self, ids: Sequence[int]) -> int | None:
-        """How many tokens came up to the last </think>, where the model has such a token and wrote it."""
-        ends = (len(ids) - i for i, token in enumerate(reversed(ids)) if token == self._thoughts_end)
-        return next(ends, None)
-
-    def _tokens_saying(self, label: str) -> list[int]:
-        """Every token that says the label, with or without space around it. Raises JudgescaleError where none does."""
-        if not self._saying:
-            saying = defaultdict(list)
-            tokens = range(len(self._tokenizer))
-            for token, text in zip(tokens, self._tokenizer.batch_decode([[i] for i in tokens]), strict=True):
-                saying[text.strip()].append(token)
-            self._saying = dict(saying)
-        if label not in self._saying:
-            raise JudgescaleError(f"{self.model} has no single token for the verdict {label!r}: take shorter labels")
-        return self._saying[label]
-
-    def _params(self, request: Request, sampling: Sampling, seed: int) -> Any:
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
-
-        return SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=sampling.max_tokens,
-            thinking_token_budget=sampling.thinking_tokens,
-            seed=seed if self.seed_requests else None,
-            structured_outputs=StructuredOutputsParams(regex=request.pattern) if request.pattern else None,
-            logprob_token_ids=[i for label in request.labels for i in self._tokens_saying(label)] or None,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-
-    def _pooling(self) -> Any:
-        from vllm import PoolingParams
-
-        return PoolingParams(task="classify", use_activation=False)
-
-    def _arguments(self) -> Any:
-        """vLLM's AsyncEngineArgs. Raises JudgescaleError where engine.extra names what vLLM does not have."""
+    def make_arguments(self) -> Any:
+        """Make vLLM's AsyncEngineArgs. Raises JudgescaleError where engine.extra names what vLLM does not have."""
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.platforms import current_platform
 
@@ -235,13 +87,14 @@ class Vllm:
         if wrong := sorted(set(self.extra or {}) - known):
             raise JudgescaleError(f"engine.extra.{wrong[0]}: vLLM has no such argument, or it is not open to choice")
         cpu = current_platform.is_cpu()
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name in known}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name in known}
         options = {name: value for name, value in own.items() if value is not None}
         options["enforce_eager"] = cpu if self.enforce_eager is None else self.enforce_eager
         if not self.seed_requests:
             options["seed"] = secrets.randbits(31)  # a resumed run must not draw the same numbers again
         elif cpu:
-            options["enable_chunked_prefill"] = False  # a chunk winds a request's generator back: CPU ones cannot
+            # after a chunk of a prompt, vLLM rewinds the request's random generator, which CPU generators cannot do
+            options["enable_chunked_prefill"] = False
         if cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")  # GiB; vLLM's default is most of the machine
         return AsyncEngineArgs(
@@ -253,8 +106,195 @@ class Vllm:
             **(options | dict(self.extra or {})),
         )
 
-    def _why(self, error: BaseException) -> str:
-        """One line; where vLLM only says that another of its processes failed, the last error that one wrote."""
+
+class VllmSession:
+    """Put requests to vLLM, which batches whatever is in flight.
+
+    Every answer is a request of its own with its own seed. vLLM makes the same of its n-sampling; the prefix cache
+    computes a prompt once either way; and so answers arrive one by one, each with its own count of cached tokens.
+    """
+
+    def __init__(self, options: Vllm) -> None:
+        self.faults: Counter[str] = Counter()
+        self._options = options
+        self._llm: Any = None
+        self._tokenizer: Any = None
+        self._log_path = ""  # what vLLM's processes write; kept if they die
+        self._longest = 0  # tokens of prompt and answer
+        self._thoughts_end: int | None = None  # the token </think>, where the model has one
+        self._tokens_by_text: dict[str, list[int]] = {}  # without the space around them
+        self._count = itertools.count()
+
+    async def start(self) -> None:
+        """Load the model. This blocks the event loop, to which vLLM ties its sockets.
+
+        Raises JudgescaleError. Call `close` in any case.
+        """
+        options = self._options
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read at import; a progress bar owns the terminal
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        try:
+            with _redirect_output():
+                from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as e:
+            raise JudgescaleError(f"engine=vllm needs {e.name}: pip install -e '.[vllm]'") from None
+        self._tokenizer = load_chat_tokenizer(options.model, options.revision, options.download_dir)
+        descriptor, self._log_path = tempfile.mkstemp(prefix="judgescale-vllm-", suffix=".log")
+        try:
+            with open(descriptor, "w") as log, _redirect_output(log):
+                config = options.make_arguments().create_engine_config()
+                self._longest = config.model_config.max_model_len
+                self._llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
+            if options.kind == "score" and "classify" not in await self._llm.get_supported_tasks():
+                raise JudgescaleError(f"{options.model} has no scalar head: judge.kind=score needs a reward model")
+            self._thoughts_end = self._tokenizer.get_vocab().get("</think>")
+        except JudgescaleError:
+            raise
+        except Exception as e:
+            raise JudgescaleError(f"engine=vllm: {options.model} does not start: {self._explain(e)}") from e
+
+    def close(self) -> None:
+        """Stop vLLM, and delete its log unless it tells why vLLM died."""
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.shutdown()
+        if self._log_path and not self.faults["died"]:
+            os.unlink(self._log_path)
+
+    async def __call__(
+        self, request: Request, sampling: Sampling, seeds: Sequence[int]
+    ) -> AsyncIterator[tuple[int, Output]]:
+        """Yield one answer for every seed. With seed_requests false, the seeds only say how many."""
+        if sampling.thinking_tokens is not None and self._options.reasoning_parser is None:
+            raise JudgescaleError(
+                "judge.sampling.thinking_tokens needs engine.reasoning_parser, vLLM's name for this model's way of "
+                "thinking: deepseek_r1, qwen3, …"
+            )
+        try:
+            ids = tokenize_conversation(self._tokenizer, request)
+            room = self._longest - (request.kind == "text")
+            fault = f"the prompt has {len(ids)} tokens, the model takes {room}" if len(ids) > room else None
+        except TemplateRefusal as e:
+            ids, fault = [], str(e)
+        if fault is not None:
+            self.faults["unfit prompt"] += 1
+            for i in range(len(seeds)):
+                yield i, Output(finish="failed", error=fault, prompt_tokens=len(ids), shared=i > 0)
+            return
+        if request.kind == "score":  # nothing is sampled: one answer holds for every seed
+            _, score = await self._ask(0, seeds[0], ids, request, sampling)
+            for i in range(len(seeds)):
+                yield i, replace(score, shared=i > 0)
+            return
+        answers = [asyncio.create_task(self._ask(i, seed, ids, request, sampling)) for i, seed in enumerate(seeds)]
+        try:
+            for answer in asyncio.as_completed(answers):
+                yield await answer
+        finally:  # reached early where the consumer is gone or an answer raised
+            for task in answers:
+                task.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)
+
+    async def _ask(self, i: int, seed: int, ids: list[int], request: Request, sampling: Sampling) -> tuple[int, Output]:
+        """Return (i, the answer to seed i). Raises JudgescaleError where vLLM is dead or the model does not fit."""
+        from vllm.inputs import tokens_input
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        start = time.perf_counter()
+        prompt, request_id = tokens_input(ids), str(next(self._count))
+        if request.kind == "score":
+            results = self._llm.encode(prompt, self._make_pooling_params(), request_id)
+        else:
+            results = self._llm.generate(prompt, self._make_params(request, sampling, seed), request_id)
+        try:
+            async for result in results:  # noqa: B007 - only the last one counts, and only one comes
+                pass
+            output = self._read_score(result) if request.kind == "score" else self._read_text(result, request)
+        except EngineDeadError as e:
+            raise JudgescaleError(f"engine=vllm: {self._options.model} died: {self._explain(e)}") from e
+        except JudgescaleError:
+            raise
+        except Exception as e:
+            self.faults[type(e).__name__] += 1
+            output = {"finish": "failed", "error": " ".join(str(e.__cause__ or e).split())}
+        return i, Output(**output, prompt_tokens=len(ids), shared=i > 0, seconds=time.perf_counter() - start)
+
+    def _read_text(self, result: Any, request: Request) -> dict[str, Any]:
+        """Read a sampled answer as fields of Output."""
+        (answer,) = result.outputs
+        finish = FINISHES.get(answer.finish_reason, "failed")
+        if finish == "failed":
+            self.faults[str(answer.finish_reason)] += 1
+            return {"finish": finish, "error": f"vLLM ended the answer with {answer.finish_reason!r}"}
+        return {
+            "text": answer.text,
+            "finish": finish,
+            "logprobs": self._read_logprobs(answer.logprobs[0], request.labels) if request.labels else None,
+            "cached_tokens": result.num_cached_tokens,
+            "completion_tokens": len(answer.token_ids),
+            "reasoning_tokens": self._count_thoughts(answer.token_ids),
+        }
+
+    def _read_score(self, result: Any) -> dict[str, Any]:
+        """Read a scalar head's number as fields of Output. Raises JudgescaleError where there are several."""
+        logits = result.outputs.data.flatten().tolist()
+        if len(logits) != 1:
+            raise JudgescaleError(f"{self._options.model} has {len(logits)} labels: a scalar judge needs one number")
+        return {"score": logits[0], "cached_tokens": result.num_cached_tokens, "completion_tokens": 0}
+
+    def _read_logprobs(self, first: Mapping[int, Any], labels: Sequence[str]) -> dict[str, float]:
+        """Read each label's log-probability as the first token, within the pattern, before the temperature."""
+        each = {label: [first[i].logprob for i in self._find_tokens(label)] for label in labels}
+        return {label: logsumexp(logprobs) for label, logprobs in each.items()}
+
+    def _count_thoughts(self, ids: Sequence[int]) -> int | None:
+        """Count the tokens up to the last </think>; None where the model has no such token or did not write it."""
+        ends = (len(ids) - i for i, token in enumerate(reversed(ids)) if token == self._thoughts_end)
+        return next(ends, None)
+
+    def _find_tokens(self, label: str) -> list[int]:
+        """Find every token that says the label, with or without space around it.
+
+        Raises JudgescaleError where there is none.
+        """
+        if not self._tokens_by_text:
+            found = defaultdict(list)
+            tokens = range(len(self._tokenizer))
+            for token, text in zip(tokens, self._tokenizer.batch_decode([[i] for i in tokens]), strict=True):
+                found[text.strip()].append(token)
+            self._tokens_by_text = dict(found)
+        if label not in self._tokens_by_text:
+            model = self._options.model
+            raise JudgescaleError(f"{model} has no single token for the verdict {label!r}: take shorter labels")
+        return self._tokens_by_text[label]
+
+    def _make_params(self, request: Request, sampling: Sampling, seed: int) -> Any:
+        """Make vLLM's SamplingParams."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            thinking_token_budget=sampling.thinking_tokens,
+            seed=seed if self._options.seed_requests else None,
+            structured_outputs=StructuredOutputsParams(regex=request.pattern) if request.pattern else None,
+            logprob_token_ids=[i for label in request.labels for i in self._find_tokens(label)] or None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _make_pooling_params(self) -> Any:
+        """Make vLLM's PoolingParams for the raw logit of a scalar head."""
+        from vllm import PoolingParams
+
+        return PoolingParams(task="classify", use_activation=False)
+
+    def _explain(self, error: BaseException) -> str:
+        """Explain an error in one line.
+
+        Where vLLM only says that another of its processes failed, take the last error in that process's log.
+        """
         if "root cause" not in str(error):
             return " ".join(str(error).split())
         self.faults["died"] += 1
@@ -264,14 +304,17 @@ class Vllm:
 
 
 def logsumexp(values: Sequence[float]) -> float:
-    """log of the sum of exp of the values, which may be -inf."""
+    """Compute the log of the sum of exp of the values, which may be -inf."""
     top = max(values)
     return top if top == -math.inf else top + math.log(sum(math.exp(v - top) for v in values))
 
 
 @contextlib.contextmanager
-def _silent(log: IO[str] | None = None) -> Iterator[None]:
-    """Send standard output and error of this process to a file; processes started meanwhile keep writing there."""
+def _redirect_output(log: IO[str] | None = None) -> Iterator[None]:
+    """Send this process's standard output and error to a file, by default nowhere.
+
+    Processes started meanwhile keep writing there.
+    """
     with open(os.devnull, "w") as devnull:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What an arm's judgments cost at every k: as recorded, or as a live run paid."""
+"""What an arm's judgments cost at every k: by the token counts of a recorded set, or by a live run's calls and bill."""
 
 from __future__ import annotations
 
@@ -12,40 +12,47 @@ from judgescale.harness.cost import Bill
 from judgescale.harness.recorded.pools import Pools
 
 
-def recorded_cost(
+def compute_recorded_costs(
     arm: Arm, pools: Sequence[Pools], judgments: Mapping[int, np.ndarray]
 ) -> tuple[dict[int, dict[str, float | None]], list[str]]:
-    """Tokens that the arm's judgments cost at every k, as far as somebody recorded them; nobody recorded the rest."""
-    tokens, notes = _tokens(pools)
-    nobody = dict.fromkeys(("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars"))
+    """Compute the tokens that the arm's judgments cost at every k, from the counts that the set recorded.
+
+    judgments: k -> how many judgments each item takes (N,). Returns k -> name -> number, None where nobody recorded
+    it, and notes on what is not known.
+    """
+    tokens, notes = _average_tokens(pools)
+    unknown = dict.fromkeys(("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars"))
     if tokens is None:
-        return dict.fromkeys(arm.ks, nobody), notes
+        return dict.fromkeys(arm.ks, unknown), notes
     found: dict[int, dict[str, float | None]] = {}
     for k in arm.ks:
         prompt, completion = map(float, judgments[k] @ tokens)
         known = {"tokens": prompt + completion, "completion_tokens": completion}
-        found[k] = nobody | known | {"prompt_tokens": None if notes else prompt}
+        found[k] = unknown | known | {"prompt_tokens": None if notes else prompt}
     return found, notes
 
 
-def live_cost(
+def compute_live_costs(
     bill: Bill, ks: Sequence[int], pools: Sequence[Pools]
 ) -> tuple[dict[int, dict[str, float | None]], list[str]]:
-    """What k judgments of every question cost, bought in one go; of seconds, those that this run took."""
+    """Compute what k judgments of every question would cost, bought in one go; the seconds are those of this run.
+
+    Returns k -> name -> number, None or left out where it is unknown, and notes: the bill, and what is unknown.
+    """
     notes = [*bill.notes, *describe_bill(bill)]
     found: dict[int, dict[str, float | None]] = {}
     calls = [[[j.calls for j in pool.judgments] for pool in of_item.values()] for of_item in pools]
     for k in ks:
         total: dict[str, cost.Tokens] | None = {}
         for of_item in calls:
-            if (tokens := cost.expected(of_item, k)) is None:
+            if (tokens := cost.expect_tokens(of_item, k)) is None:
                 total = None
                 break
             assert total is not None
             total |= {role: total.get(role, cost.Tokens()).plus(t) for role, t in tokens.items()}
         seconds: dict[str, float | None] = {"seconds": bill.seconds}
-        found[k] = seconds | ({} if total is None else _spent(bill, total))
-    if any(cost.get("tokens") is None for cost in found.values()):
+        found[k] = seconds | ({} if total is None else _price_tokens(bill, total))
+    if any(at_k.get("tokens") is None for at_k in found.values()):
         notes.append("The engine does not count tokens, so they and what follows from them are unknown.")
     return found, notes
 
@@ -71,8 +78,8 @@ def describe_bill(bill: Bill) -> list[str]:
     return notes
 
 
-def _spent(bill: Bill, tokens: Mapping[str, cost.Tokens]) -> dict[str, float | None]:
-    """Tokens of every model that was asked, and what they cost; unknown where it is unknown of one of them."""
+def _price_tokens(bill: Bill, tokens: Mapping[str, cost.Tokens]) -> dict[str, float | None]:
+    """Add up the tokens of every model that was asked, and what they cost; None where one model's cost is unknown."""
     every = cost.Tokens(*np.sum([*tokens.values(), cost.Tokens()], axis=0).tolist())
     active = {role: bill.active_parameters[role] for role in tokens}
     prices = {role: bill.prices[role] for role in tokens}
@@ -86,8 +93,12 @@ def _spent(bill: Bill, tokens: Mapping[str, cost.Tokens]) -> dict[str, float | N
     }
 
 
-def _tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, list[str]]:
-    """Mean prompt and completion tokens of a judgment of each item, (N, 2), as far as they are known; what is not."""
+def _average_tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, list[str]]:
+    """Average the prompt and completion tokens of each item's judgments, (N, 2); and say what is not known.
+
+    None where a judgment lacks its completion tokens, or only some lack their prompt tokens; prompt tokens that
+    nobody recorded count as 0.
+    """
     known = [[(j.prompt_tokens, j.completion_tokens) for pool in p.values() for j in pool.judgments] for p in pools]
     every = [pair for of_item in known for pair in of_item]
     completions, prompts = (sum(pair[i] is not None for pair in every) for i in (1, 0))

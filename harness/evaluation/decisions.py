@@ -10,19 +10,19 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
-from judgescale.harness.evaluation.replay import Replay, shuffles
-from judgescale.harness.recorded.pools import Pools, only
-from judgescale.harness.seeding import seeded
+from judgescale.harness.evaluation.replay import Replay, draw_orders
+from judgescale.harness.recorded.pools import Pools, take_only_pool
+from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.counting import subset_indices
 from judgescale.harness.stats.votes import margin
 from judgescale.harness.types import JudgescaleError
 
-Tick = Callable[[], None]
+Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What a strategy may decide about one item: (D, n) scores and how likely each is."""
+    """Hold what a strategy may decide about one item: D rows of scores (D, n), and how likely each is."""
 
     scores: np.ndarray
     weight: np.ndarray  # (D,), sums to 1
@@ -32,20 +32,21 @@ class Decisions:
 def decide(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda: None
 ) -> list[list[Decisions]]:
-    """[k][item]: a closed form needs a strategy that has one and items of one or two responses."""
-    if (exact := _closed_form(arm, strategy, ks, pools)) is not None:
+    """Return the strategy's decisions as [k][item], counted where it has a closed form for these items."""
+    if (exact := _decide_in_closed_form(arm, strategy, ks, pools)) is not None:
         for _ in range(len(ks) * len(arm.items)):
             tick()
         return exact
-    return replay(arm, strategy, ks, pools, tick)
+    return decide_by_replay(arm, strategy, ks, pools, tick)
 
 
-def _closed_form(
+def _decide_in_closed_form(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools]
 ) -> list[list[Decisions]] | None:
+    """Count the decisions instead of replaying them; None where the strategy or some item does not allow it."""
     if not has_closed_form(strategy, arm.items):
         return None
-    whole = [only(p) for p in pools]
+    whole = [take_only_pool(p) for p in pools]
     curve = strategy.exact([margin(p.scores) for p in whole], [p.meta for p in whole], ks, arm.draws, arm.seed)
     if curve is None:
         return None
@@ -61,16 +62,23 @@ def _closed_form(
     ]
 
 
-def replay(
+def decide_by_replay(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda: None
 ) -> list[list[Decisions]]:
-    """[k][item]: the strategy itself, run on many random orders of every item's pool (or on all its subsets)."""
+    """Return the decisions as [k][item], by running the strategy itself on recorded judgments.
+
+    It runs on `arm.draws` random orders of every item's pools, or on all subsets of a pool where nothing but the
+    subset is left to chance and there are at most `arm.draws` of them.
+
+    Raises JudgescaleError where a strategy that chooses its questions asks one that was not bought.
+    """
     decisions: list[list[Decisions]] = [[] for _ in ks]
-    asyncio.run(_replay(arm, strategy, ks, pools, tick, decisions))  # filled in: a returned giant would be repr'ed
+    # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
+    asyncio.run(_fill_by_replay(arm, strategy, ks, pools, tick, decisions))
     return decisions
 
 
-async def _replay(
+async def _fill_by_replay(
     arm: Arm,
     strategy: Strategy,
     ks: Sequence[int],
@@ -84,14 +92,14 @@ async def _replay(
         if arm.as_bought:  # the strategy asks just what it asked when it was live
             order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
         elif not countable:
-            order = shuffles(of_item, arm.draws, seeded(arm.seed, "pool", item.id))
+            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id))
         for j, k in enumerate(ks):
             exact = False
             if countable:
-                rng = seeded(arm.seed, "subsets", item.id)
-                subsets, exact = subset_indices(len(only(of_item)), k, arm.draws, rng)
+                rng = make_rng(arm.seed, "subsets", item.id)
+                subsets, exact = subset_indices(len(take_only_pool(of_item)), k, arm.draws, rng)
                 order = subsets[:, None]
-            rng = seeded(arm.seed, strategy.name, item.id)
+            rng = make_rng(arm.seed, strategy.name, item.id)
             at_k = strategy.at(k)
             try:
                 scores = await at_k(Replay(of_item, order), len(item.responses), rng)

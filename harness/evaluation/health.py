@@ -1,4 +1,4 @@
-"""The health of judgments: what could not be read, what tied, and which verdicts follow the order of the responses."""
+"""The health of judgments: how many could not be read, tied, or followed the order in which responses were shown."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.recorded.pools import Pools
 
 
-def count_turns(arm: Arm) -> int | None:
-    """How many judgments in a row are one reading in several orders; None where the orders are left to chance."""
-    live = arm.judgments.data.meta.get("live")
-    return 1 if not live else 2 if arm.judgments.data.meta["order"] in ("both", "balanced") else None
+def count_orders_per_reading(arm: Arm) -> int | None:
+    """Count the successive judgments that read one question in different orders: 1, or 2 where a live run showed both.
+
+    None where the orders were left to chance.
+    """
+    meta = arm.judgments.data.meta
+    if not meta.get("live"):
+        return 1
+    return 2 if meta["order"] in ("both", "balanced") else None
 
 
-def check_health(pools: Sequence[Pools], turns: int | None = 1) -> dict[str, Any]:
-    """Counts over all judgments of the pools: what could not be read, ties, and verdicts that follow the order.
+def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -> dict[str, Any]:
+    """Count, over all judgments of the pools, what could not be read, ties, and verdicts that follow the order.
 
-    Judgments of `turns` successive samples are readings of one question in different orders.
+    orders_per_reading: as `count_orders_per_reading` gives it; with None, order flips are unknown.
     """
     judgments = ties = flips = 0
     statuses: Counter[str] = Counter()
     for pool in (pool for p in pools for pool in p.values()):
-        asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}  # repeats of a question in other orders
+        # (judge, reading, variant) -> which response won in each order shown
+        asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
         judgments += len(pool)
         for j, shown, scores in zip(pool.judgments, pool.shown, pool.scores, strict=True):
             statuses[j.status] += 1
@@ -33,7 +39,8 @@ def check_health(pools: Sequence[Pools], turns: int | None = 1) -> dict[str, Any
             if (scores == scores.max()).sum() > 1:
                 ties += 1
             else:
-                asked.setdefault((j.judge, j.sample // (turns or 1), j.variant), {})[shown] = int(scores.argmax())
+                reading = (j.judge, j.sample // (orders_per_reading or 1), j.variant)
+                asked.setdefault(reading, {})[shown] = int(scores.argmax())
         if all(len(orders) == 1 for orders in asked.values()):  # an arrangement may be recorded as a variant
             merged: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
             for (judge, sample, _), orders in asked.items():
@@ -45,7 +52,7 @@ def check_health(pools: Sequence[Pools], turns: int | None = 1) -> dict[str, Any
         "judgments": judgments,
         "unparseable": unparseable,
         "ties": ties,
-        "order_flips": None if turns is None else flips,
+        "order_flips": None if orders_per_reading is None else flips,
         "failed": statuses["failed"],
         "statuses": dict(statuses),
     }

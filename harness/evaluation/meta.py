@@ -1,4 +1,4 @@
-"""Meta RMs for recorded judgments: how much to trust each judgment of a pool (arXiv 2504.02495, section 4.2).
+"""Meta RMs for recorded judgments: how far to trust each judgment of a pool (arXiv 2504.02495, section 4.2).
 
 `logistic` is cross-fitted by cluster: no judgment is scored by a model that saw a label of its question. Its features
 come from the judgment alone (who judged, with which template, which place it favoured and by how much, how long it
@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judgescale.harness.evaluation.credit import auc, best
+from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded.pools import Pool
-from judgescale.harness.seeding import seeded
+from judgescale.harness.seeding import make_rng
+from judgescale.harness.stats.classification import auc
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
@@ -28,28 +29,36 @@ EVEN = 0.1  # the right answer may stand in one place this much more often than 
 
 
 @dataclass(frozen=True)
-class Trust:
-    """A meta RM's scores of every judgment of every pool, and how well they tell right from wrong."""
+class MetaScores:
+    """Hold a meta RM's scores of every judgment of every pool, and how well they tell right from wrong."""
 
-    scores: Sequence[np.ndarray]
+    scores: Sequence[np.ndarray]  # an array (n,) a pool, NaN where it has none
     auc: float | None  # over the usable judgments that have a score
     notes: Sequence[str] = ()
 
 
-def alone_right(task: Task, rules: Rules, item: Item, pool: Pool) -> np.ndarray:
-    """(n,): 1.0 for each judgment that alone would earn the item full credit."""
+def find_right_judgments(task: Task, rules: Rules, item: Item, pool: Pool) -> np.ndarray:
+    """Mark each judgment that alone would earn the item full credit with 1.0, the others with 0.0: (n,)."""
     strict = dataclasses.replace(rules, tie="zero", failure=0.0)
-    rule = task.credit if task.unit(item) == item.id else best  # scored together, an item has no credit of its own
+    # an item that is only scored together with others has no credit of its own
+    rule = task.credit if task.unit(item) == item.id else credit_best
     return (rule([item], [pool.scores], strict) >= 1).astype(float)
 
 
-def trust(kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int) -> Trust:
-    """Score every judgment. `right[i]` says which judgments of item i would earn it full credit alone."""
+def score_judgments(
+    kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
+) -> MetaScores:
+    """Score every judgment of every pool by the meta RM of this kind (one of KINDS).
+
+    right: which judgments of each item would earn it full credit alone (`find_right_judgments`).
+
+    Raises JudgescaleError for an unknown kind, a set without meta scores, or too few clusters to cross-fit.
+    """
     notes: list[str] = []
     if kind == "oracle":
-        scores = [_lead_of_gold(item, pool) for item, pool in zip(items, pools, strict=True)]
+        scores = [_measure_lead_of_gold(item, pool) for item, pool in zip(items, pools, strict=True)]
     elif kind == "random":
-        scores = [seeded(seed, "meta", i.id).random(len(p)) for i, p in zip(items, pools, strict=True)]
+        scores = [make_rng(seed, "meta", i.id).random(len(p)) for i, p in zip(items, pools, strict=True)]
     elif kind == "recorded":
         scores = [p.meta for p in pools]
         lacking, every = sum(int(np.isnan(s).sum()) for s in scores), sum(map(len, scores))
@@ -58,16 +67,16 @@ def trust(kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequen
         if lacking:
             notes.append(f"{lacking:,} of {every:,} judgments have no meta score and vote last.")
     elif kind == "logistic":
-        scores, notes = _cross_fitted(items, pools, right, seed)
+        scores, notes = _cross_fit(items, pools, right, seed)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
     given = np.concatenate([p.usable & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)])
     area = auc(np.concatenate(right)[given] >= 1, np.concatenate(scores)[given])
-    return Trust(scores, None if np.isnan(area) else area, notes)
+    return MetaScores(scores, None if np.isnan(area) else area, notes)
 
 
-def _lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
-    """(n,): by how much each judgment favours the right answer."""
+def _measure_lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
+    """Measure by how much each judgment favours the right answer: (n,)."""
     gold, scores = np.asarray(item.gold) >= 1, pool.scores
     if len(gold) == 1:
         return scores[:, 0] if gold[0] else -scores[:, 0]
@@ -76,8 +85,12 @@ def _lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
     return scores[:, gold].max(axis=1) - scores[:, ~gold].max(axis=1)
 
 
-def features(judgment: Judgment, place: bool) -> dict[str, float]:
-    """What one judgment shows of itself, crossed with who made it; without the place, without what may fix it."""
+def extract_features(judgment: Judgment, place: bool) -> dict[str, float]:
+    """Extract what one judgment shows of itself, crossed with who made it.
+
+    place: whether the features may tell which place the judgment favoured. Without it the variant is left out too,
+    since an arrangement of the responses may be recorded as one.
+    """
     who = f"{judgment.judge}/{judgment.variant}" if place else judgment.judge
     scores = judgment.scores or ()
     ranked = sorted(scores, reverse=True)
@@ -90,8 +103,8 @@ def features(judgment: Judgment, place: bool) -> dict[str, float]:
     return shows
 
 
-def placed_evenly(items: Sequence[Item], pools: Sequence[Pool]) -> set[str]:
-    """Judges before whom the right answer stood in every place about equally often, whatever the template.
+def find_evenly_shown_judges(items: Sequence[Item], pools: Sequence[Pool]) -> set[str]:
+    """Find the judges who saw the right answer in every place about equally often, whatever the template.
 
     For the others the favoured place would tell the label itself: in a set that always shows the right answer first,
     "prefers the first" and "is right" are the same.
@@ -111,18 +124,19 @@ def placed_evenly(items: Sequence[Item], pools: Sequence[Pool]) -> set[str]:
     }
 
 
-def _cross_fitted(
+def _cross_fit(
     items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
 ) -> tuple[list[np.ndarray], list[str]]:
+    """Score each judgment by a logistic regression fitted on other clusters; return the scores and what to tell."""
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    even = placed_evenly(items, pools)
+    even = find_evenly_shown_judges(items, pools)
     uneven = sorted({j.judge for p in pools for j in p.judgments} - even)
-    rows = [features(j, j.judge in even) for p in pools for j in p.judgments]
+    rows = [extract_features(j, j.judge in even) for p in pools for j in p.judgments]
     label = np.concatenate(right) >= 1
     usable = np.concatenate([p.usable for p in pools])
     cluster = np.repeat([i.cluster for i in items], [len(p) for p in pools])
@@ -138,12 +152,10 @@ def _cross_fitted(
         model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, solver="newton-cholesky"))
         model.fit(x[train], label[train])
         scores[test] = model.decision_function(x[test])
-    notes = (
-        []
-        if not uneven
-        else [
+    notes = []
+    if uneven:
+        notes.append(
             f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
             " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
-        ]
-    )
+        )
     return np.split(scores, np.cumsum([len(p) for p in pools])[:-1]), notes

@@ -11,13 +11,14 @@ from judgescale.harness.recorded.pools import Pool
 
 
 class Replay:
-    """An Ask that replays a pool: each of D replays sees its own random order of every question's judgments.
+    """Answer a strategy's questions (an `Ask`) from an item's pools, in D independent replays at once.
 
-    The first k of that order are the judgments bought, so k=8 is a prefix of k=32 in every replay.
+    Each replay sees its own order of every question's judgments. The first k of that order are the judgments bought,
+    so k=8 is a prefix of k=32 in every replay.
     """
 
     def __init__(self, pools: Mapping[tuple[int, ...], Pool], order: np.ndarray) -> None:
-        """`order`: (D, questions, at least k), indices into each question's pool (see `shuffles`)."""
+        """Take the pools, and the order (D, questions, at least k) of indices into each (see `draw_orders`)."""
         self.draws = len(order)
         self.order = order
         self._row = {question: row for row, question in enumerate(pools)}
@@ -29,6 +30,7 @@ class Replay:
             self._meta[row, : len(pool)] = pool.meta
 
     async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+        """Return the first k judgments of each question in every replay. Raises KeyError where one has no pool."""
         shuffle = questions.argsort(axis=-1)
         known = np.take_along_axis(questions, shuffle, axis=-1)  # pools hold response indices ascending
         row = np.array([self._row[tuple(q)] for q in known.reshape(-1, known.shape[-1]).tolist()])
@@ -39,9 +41,12 @@ class Replay:
         return Answers(np.take_along_axis(scores, back, axis=3), self._meta[row[..., None], taken])
 
 
-def shuffles(pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator) -> np.ndarray:
-    """A random order of every question's pool for each of `draws` replays: (draws, questions, largest pool)."""
+def draw_orders(pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a random order of every question's pool for each replay: (draws, questions, size of the largest pool).
+
+    The order of a smaller pool ends in padding, which nobody may ask for.
+    """
     sizes = np.array([len(p) for p in pools.values()])
     keys = rng.random((draws, len(sizes), sizes.max()))
-    keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf  # shorter pools: their padding comes last
+    keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf
     return keys.argsort(axis=2)

@@ -1,4 +1,4 @@
-"""One arm's findings as a Result: curve, compute, health, published numbers, and the notes a reader needs."""
+"""Gather one arm's findings in a `Result`: curve, compute, health, published numbers, and the notes a reader needs."""
 
 from __future__ import annotations
 
@@ -9,38 +9,42 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.costs import live_cost, recorded_cost
+from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs
+from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.evaluation.estimates import (
-    Credits,
-    estimate,
     estimate_extras,
     estimate_metrics,
     estimate_other_rollups,
+    estimate_sections,
     estimate_subsets,
     estimate_tags,
 )
-from judgescale.harness.evaluation.health import check_health, count_turns
+from judgescale.harness.evaluation.health import count_orders_per_reading, count_problems
 from judgescale.harness.published.comparable import (
-    by_owners_rules,
-    decides_alike,
+    decides_as_published,
+    find_comparable_numbers,
     find_comparable_sections,
-    find_published,
+    follows_owners_rules,
 )
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.signature import sign
 from judgescale.harness.types import CurvePoint, Result
 
 
-def summarise(
+def make_result(
     arm: Arm,
     pools: Sequence[Pools],
     credits: Credits,
     details: Mapping[str, float | None],
     notes: Sequence[str],
 ) -> Result:
-    """Roll the credits up and set them beside cost, health and published numbers."""
+    """Roll an arm's credits up, and set them beside cost, health and published numbers.
+
+    pools: the judgments of every item, with the meta RM's scores where there are any. details, notes: what is known of
+    the meta RM.
+    """
     at = arm.ks.index(arm.k)
-    curves = by_section = estimate(arm, credits)
+    curves = by_section = estimate_sections(arm, credits)
     others = estimate_other_rollups(arm, credits)
     if set(credits.units.section) == {""}:
         curves = {"overall": curves["overall"]}
@@ -55,13 +59,16 @@ def summarise(
         subsets = {name: e[at] for name, e in of_subsets.items() if name != "overall"} | subsets
     subsets |= {name: e[at] for name, e in estimate_tags(arm, credits).items()}
 
-    beside = find_published(arm, {"overall": overall, **sections})
-    reproduces = decides_alike(arm) or not any(p.delta is not None for p in beside)
-    if not reproduces:  # shown, but no difference of ours
-        beside = [dataclasses.replace(p, delta=None) for p in beside]
+    published = find_comparable_numbers(arm, {"overall": overall, **sections})
+    reproduces = decides_as_published(arm) or not any(p.delta is not None for p in published)
+    if not reproduces:  # they are still shown, but no difference is taken
+        published = [dataclasses.replace(p, delta=None) for p in published]
 
     judgments = {k: np.array([arm.strategy.at(k).judgments(len(item.responses)) for item in arm.items]) for k in arm.ks}
-    cost, cost_notes = recorded_cost(arm, pools, judgments) if arm.bill is None else live_cost(arm.bill, arm.ks, pools)
+    if arm.bill is None:
+        cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
+    else:
+        cost, cost_notes = compute_live_costs(arm.bill, arm.ks, pools)
     curve = [
         CurvePoint(
             section,
@@ -88,23 +95,28 @@ def summarise(
         subsets=subsets,
         curve=curve,
         compute={"judgments": float(judgments[arm.k].sum())} | {n: v for n, v in cost[arm.k].items() if n != "tokens"},
-        health=check_health(pools, count_turns(arm)) | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
-        published=beside,
+        health=count_problems(pools, count_orders_per_reading(arm))
+        | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
+        published=published,
         notes=[
             *arm.about,
-            *_notes(arm, pools, max(e.mc_error for e in curves["overall"]), reproduces),
+            *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), reproduces),
             *cost_notes,
             *notes,
         ],
         details=details,
-        judgments=_rows(arm, pools),
+        judgments=_list_judgments(arm, pools),
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
     )
 
 
-def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) -> list[str]:
-    """What the reader must know to trust the number."""
+def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) -> list[str]:
+    """Write what the reader must know to trust the number, one line each.
+
+    mc_error: the largest Monte Carlo error on the curve. reproduces: whether the arm decides as the published figures
+    beside it were decided.
+    """
     data = arm.judgments.data
     notes: list[str] = []
     if varies := data.meta.get("varies"):
@@ -115,7 +127,7 @@ def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) 
         notes.append("No published figure is set beside what is not of the official size.")
     if not reproduces:
         name, k = arm.task.published_with
-        how = f"strategy={name} at k={k}" if by_owners_rules(arm) else f"the rules of protocol={arm.task.name}"
+        how = f"strategy={name} at k={k}" if follows_owners_rules(arm) else f"the rules of protocol={arm.task.name}"
         notes.append(f"Published figures of this judge are of {how}: no difference is taken.")
     if arm.rules.order != "any" and (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
         notes.append(f"The protocol asks for order {arm.rules.order}; these judgments were shown {order}.")
@@ -134,8 +146,8 @@ def _notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) 
     return notes
 
 
-def _rows(arm: Arm, pools: Sequence[Pools]) -> list[dict[str, object]]:
-    """The rows of judgments.parquet: responses by name in shown order, scores in shown order."""
+def _list_judgments(arm: Arm, pools: Sequence[Pools]) -> list[dict[str, object]]:
+    """List the rows of judgments.parquet: responses by name, and their scores, both in the order shown."""
     rows: list[dict[str, object]] = []
     for item, of_item in zip(arm.items, pools, strict=True):
         place = {name: i for i, name in enumerate(item.responses)}

@@ -1,1 +1,1 @@
-"""Prompt formats and their parsers: each file one way to ask a model about responses and to read what it says."""
+"""Judge formats and meta RMs: each file is one way to ask a model about responses and to read its verdict."""

@@ -1,4 +1,4 @@
-"""Does a lone response contain an error? Reasoning, then a verdict (ReaLMistake, arXiv 2404.03602, section 5)."""
+"""Ask whether a single response contains an error, with reasoning first (ReaLMistake, arXiv 2404.03602, section 5)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from judgescale.harness.contracts import Reading
-from judgescale.harness.judges.prompt import Prompted, shown_texts
+from judgescale.harness.judges.prompt import PromptedJudge, list_untrusted_texts
 from judgescale.harness.judges.reading import read_verdict
 from judgescale.harness.types import Item, Output, Request
 
 
 @dataclass(frozen=True)
-class Detection(Prompted):
-    r"""The last box is `\boxed{error}` or `\boxed{no error}`: score 1 or 0."""
+class Detection(PromptedJudge):
+    r"""Take the verdict from the last box, `\boxed{error}` or `\boxed{no error}`: score 1 or 0."""
 
     format: ClassVar[str] = "detection"
     span: ClassVar[tuple[int, int]] = (1, 1)
 
     def requests(self, item: Item, shown: tuple[int, ...]) -> tuple[Request, ...]:
-        return (self.ask(item, shown),)
+        """Write one request that shows the response."""
+        return (self.write_request(item, shown),)
 
     def read(self, item: Item, shown: tuple[int, ...], outputs: Sequence[Output]) -> Reading:
-        return read_verdict(outputs[0], self.thinking, error, shown_texts(item, shown))
+        """Read whether the judge found an error."""
+        return read_verdict(outputs[0], self.thinking, parse_error_verdict, list_untrusted_texts(item, shown))
 
 
-def error(content: str) -> tuple[float, ...] | None:
+def parse_error_verdict(content: str) -> tuple[float, ...] | None:
+    """Return (1,) for "error", (0,) for "no error", and None for anything else."""
     return {"error": (1.0,), "no error": (0.0,)}.get(content.lower())

@@ -1,36 +1,50 @@
-"""Meta RMs: how far a judgment is to be trusted, from what was asked and what was said (arXiv 2504.02495, section 4).
+"""Meta RMs: score how far a judgment can be trusted, from one request and one answer (arXiv 2504.02495, section 4).
 
-No judges: they look at one request and one answer to it.
+A meta RM is no judge: it sees what a judge was asked and what it answered, and never scores a response.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from judgescale.harness.judges.prompt import OURS, fence, render
-from judgescale.harness.judges.reading import Marker, answer, boxes, closes, plain, read_score, whole_number
+from judgescale.harness.contracts import MetaRM
+from judgescale.harness.judges.prompt import TEMPLATES, make_fence, render_template
+from judgescale.harness.judges.reading import (
+    Marker,
+    find_boxes,
+    is_at_end,
+    parse_whole_number,
+    read_answer,
+    read_score,
+    strip_markup,
+)
 from judgescale.harness.judges.untrusted import neutralise
 from judgescale.harness.types import Output, Request
 
 
 @dataclass(frozen=True)
-class ScalarMeta:
-    """The paper's: a scalar head on the request with the judgment as the assistant's turn."""
+class ScalarMeta(MetaRM):
+    """Ask a scalar head, as the paper does: the judge's request, with its judgment as the assistant's turn."""
 
     def request(self, request: Request, output: Output) -> Request:
-        return Request((*request.messages, ("assistant", _said(output))), kind="score", order=request.order)
+        """Append the judgment to the judge's own request, and ask for a score."""
+        return Request((*request.messages, ("assistant", _read_judgment(output))), kind="score", order=request.order)
 
     def read(self, output: Output) -> float | None:
+        """Return the scalar head's number; None where it is missing or not finite."""
         scores = read_score(output).scores
         return scores[0] if scores else None
 
 
 @dataclass(frozen=True)
-class GenerativeMeta:
-    r"""A judge of judgments in words: `\boxed{n}`, 1 to 10, at the very end, since judgments hold such boxes too.
+class GenerativeMeta(MetaRM):
+    r"""Ask a model to rate a judgment in words, and read `\boxed{n}`, 1 to 10.
 
-    A template sees `request` (what was asked, as text), `judgment` and `fence`. Raises JudgescaleError where it cannot
-    be read or has unknown variables.
+    The box must close the answer, since judgments hold such boxes too and the model may quote them. A template sees
+    `request` (what the judge was asked, as text), `judgment` and `fence`.
+
+    Making one renders its template once: this raises JudgescaleError where the template cannot be read or uses unknown
+    variables.
     """
 
     template: str | None = None
@@ -40,20 +54,21 @@ class GenerativeMeta:
         self.request(Request((("user", "?"),)), Output("!"))
 
     def request(self, request: Request, output: Output) -> Request:
+        """Write one user turn that quotes the judge's request and its judgment."""
         asked = "\n\n".join(content for _, content in request.messages)
-        said = _said(output)
-        given = {"request": asked, "judgment": said, "fence": fence((asked, said))}
-        text = render("meta.template", str(self.template or OURS / "meta.jinja"), given)
+        judgment = _read_judgment(output)
+        given = {"request": asked, "judgment": judgment, "fence": make_fence((asked, judgment))}
+        text = render_template("meta.template", str(self.template or TEMPLATES / "meta.jinja"), given)
         return Request((("user", text),), order=request.order)
 
     def read(self, output: Output) -> float | None:
-        """1 to 10, or None where the answer does not close with a whole number in a box."""
-        _, text = answer(output, self.thinking)
-        last = (list(boxes(text)) or [Marker("", 0, 0)])[-1]
-        rating = whole_number(plain(last.content)) if closes(text, last.end) else None
+        """Return the rating, clamped to 1 to 10; None where the answer does not close with a whole number in a box."""
+        _, text = read_answer(output, self.thinking)
+        last = (list(find_boxes(text)) or [Marker("", 0, 0)])[-1]
+        rating = parse_whole_number(strip_markup(last.content)) if is_at_end(text, last.end) else None
         return None if rating is None else float(min(max(rating, 1), 10))
 
 
-def _said(output: Output) -> str:
-    """A judgment without its thoughts; one that was cut inside them as it is."""
-    return neutralise(answer(output)[1] or (output.text or "").strip())
+def _read_judgment(output: Output) -> str:
+    """Return a judge's answer without its thoughts, neutralised; one without a usable answer as it came."""
+    return neutralise(read_answer(output)[1] or (output.text or "").strip())

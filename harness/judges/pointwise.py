@@ -1,4 +1,4 @@
-"""Pointwise scores in words: principles, a critique, then one integer a response (DeepSeek-GRM, arXiv 2504.02495)."""
+"""Ask for principles, a critique, then one whole number a response (DeepSeek-GRM, arXiv 2504.02495)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from judgescale.harness.contracts import Reading
-from judgescale.harness.judges.prompt import ANY, Prompted, shown_texts
-from judgescale.harness.judges.reading import read_verdict, side_by_side, whole_number
+from judgescale.harness.judges.prompt import UNLIMITED, PromptedJudge, list_untrusted_texts
+from judgescale.harness.judges.reading import combine_readings, parse_whole_number, read_verdict
 from judgescale.harness.types import Item, JudgescaleError, Output, Request
 
 
 @dataclass(frozen=True)
-class Pointwise(Prompted):
-    r"""1, 2 or n responses; the last `\boxed{a, b, …}` holds one whole number each, clamped to the scale.
+class Pointwise(PromptedJudge):
+    r"""Score 1, 2 or n responses: the last `\boxed{a, b, …}` holds one whole number each, clamped to the scale.
 
-    A lone response's judgment says how likely it has an error: its score, turned round and brought to [0, 1].
-    `missing` stands for the score of a response whose own answer (`each`) could not be read, where another's could.
+    Shown a single response, the judgment says how likely it has an error: its score, reversed and scaled to [0, 1].
+    With `each`, every response has a request of its own; `missing` then stands for the score of a response whose
+    answer could not be read, provided that another's could.
     """
 
     format: ClassVar[str] = "pointwise"
-    span: ClassVar[tuple[int, int]] = (1, ANY)
+    span: ClassVar[tuple[int, int]] = (1, UNLIMITED)
     scale: str = "1-10"
     each: bool = False
     missing: float | None = None
@@ -41,49 +42,59 @@ class Pointwise(Prompted):
 
     @property
     def bounds(self) -> tuple[int, int]:
+        """Return the lowest and the highest score of the scale."""
         low, high = self.scale.split("-")
         return int(low), int(high)
 
+    @property
     def variables(self) -> Mapping[str, Any]:
+        """Return the template's `low`, `high` and `verdict_only`."""
         low, high = self.bounds
         return {"low": low, "high": high, "verdict_only": self.verdict_only}
 
     def widths(self) -> tuple[int, int]:
+        """Return how many responses the templates show; with `each`, a judgment takes as many as there are."""
         return self.span if self.each else super().widths()
 
     def requests(self, item: Item, shown: tuple[int, ...]) -> tuple[Request, ...]:
-        return tuple(self.ask(item, seen, pattern=self._pattern(len(seen))) for seen in self._seen(shown))
+        """Write one request that shows all the responses; with `each`, one request a response."""
+        return tuple(
+            self.write_request(item, group, pattern=self._write_pattern(len(group))) for group in self._split(shown)
+        )
 
     def read(self, item: Item, shown: tuple[int, ...], outputs: Sequence[Output]) -> Reading:
-        reading = side_by_side(
-            self._filled([self._read(item, seen, output) for seen, output in zip(self._seen(shown), outputs)])
-        )
+        """Read the scores; for a single response, how likely it has an error, 0 to 1."""
+        readings = [self._read_one(item, group, output) for group, output in zip(self._split(shown), outputs)]
+        reading = combine_readings(self._fill_missing(readings))
         if len(shown) > 1 or reading.scores is None:
             return reading
         low, high = self.bounds
         return Reading("ok", ((high - reading.scores[0]) / (high - low),))
 
-    def _filled(self, readings: list[Reading]) -> list[Reading]:
-        """With `missing` for what could not be read; what failed is no answer, and will be asked for again."""
-        statuses = {reading.status for reading in readings}
-        if self.missing is None or "ok" not in statuses or "failed" in statuses:
-            return readings
-        return [reading if reading.status == "ok" else Reading("ok", (float(self.missing),)) for reading in readings]
-
-    def _seen(self, shown: tuple[int, ...]) -> list[tuple[int, ...]]:
+    def _split(self, shown: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the responses of each request."""
         return [(i,) for i in shown] if self.each else [shown]
 
-    def _pattern(self, n: int) -> str | None:
+    def _write_pattern(self, n: int) -> str | None:
+        """Write the regular expression of a bare verdict on n responses; None where reasoning comes before it."""
         low, high = self.bounds
         number = "(" + "|".join(str(score) for score in range(high, low - 1, -1)) + ")"
         return r"\\boxed\{" + ", ".join([number] * n) + r"\}" if self.verdict_only else None
 
-    def _read(self, item: Item, seen: tuple[int, ...], output: Output) -> Reading:
-        texts = shown_texts(item, seen)
-        return read_verdict(output, self.thinking, lambda content: self._scores(content, len(seen)), texts)
+    def _read_one(self, item: Item, group: tuple[int, ...], output: Output) -> Reading:
+        texts = list_untrusted_texts(item, group)
+        return read_verdict(output, self.thinking, lambda content: self._parse_scores(content, len(group)), texts)
 
-    def _scores(self, content: str, n: int) -> tuple[float, ...] | None:
-        numbers = [whole_number(part) for part in content.split(",")]
+    def _parse_scores(self, content: str, n: int) -> tuple[float, ...] | None:
+        """Return n scores clamped to the scale; None unless the content is n whole numbers."""
+        numbers = [parse_whole_number(part) for part in content.split(",")]
         low, high = self.bounds
-        inside = tuple(float(min(max(number, low), high)) for number in numbers if number is not None)
-        return inside if len(inside) == len(numbers) == n else None
+        scores = tuple(float(min(max(number, low), high)) for number in numbers if number is not None)
+        return scores if len(scores) == len(numbers) == n else None
+
+    def _fill_missing(self, readings: list[Reading]) -> list[Reading]:
+        """Put `missing` in the place of unreadable answers, unless a request failed: that is asked for again."""
+        statuses = {reading.status for reading in readings}
+        if self.missing is None or "ok" not in statuses or "failed" in statuses:
+            return readings
+        return [reading if reading.status == "ok" else Reading("ok", (float(self.missing),)) for reading in readings]

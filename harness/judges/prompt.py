@@ -1,8 +1,8 @@
-"""Prompts out of Jinja templates: ours, a file of your own, or a file in the notation that the papers print.
+"""Write prompts from Jinja templates: ours, a file of your own, or a file in the notation that the papers print.
 
 A template sees `conversation` (a list of {role, content}), `question` (its last user turn), `context` (all of it as
 text), `responses` (in the order shown), `n`, `letters`, `fence` (a word that occurs in none of these texts, so that a
-tag with it cannot be closed from inside) and its format's own variables.
+response cannot close a tag that carries it) and its format's own variables.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from judgescale.harness.contracts import Judge
 from judgescale.harness.types import Item, JudgescaleError, Request
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-OURS = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"  # ours
 LETTERS = ascii_uppercase
 ROLES = ("system", "user", "assistant")
-ANY = sys.maxsize  # as many responses as the model's context holds
+UNLIMITED = sys.maxsize  # as many responses as the model's context holds
 
 INCLUDE = re.compile(r'\{% include "(\w+\.jinja)" %\}')
-PLACE = re.compile(
+PLACEHOLDER = re.compile(
     r"\{(?P<name>question|conversation context & query|the response|answer(?P<i>[1-9]\d*))\}"
     r"|\[The Begin of Response i\](?P<before>.*?)\{the i-th response\}(?P<after>.*?)\[The End of Response i\]",
     re.DOTALL,
@@ -37,13 +38,13 @@ PLACE = re.compile(
 
 
 @dataclass(frozen=True)
-class Prompted:
-    """What the formats that ask in words share. Building one renders its templates once.
+class PromptedJudge(Judge):
+    """Give the formats that ask in words their options, templates and requests. A subclass sets `span`.
 
-    Raises JudgescaleError where a template cannot be read, has unknown variables or leaves a response out.
+    Making one renders its templates once: this raises JudgescaleError where a template cannot be read, uses unknown
+    variables or leaves a response out.
     """
 
-    format: ClassVar[str]
     span: ClassVar[tuple[int, int]]  # the fewest and the most responses that the format can judge at once
     template: str | None = None
     system: str | None = None
@@ -54,39 +55,49 @@ class Prompted:
             value = getattr(self, field.name)
             if field.type == "bool" and not isinstance(value, bool):
                 raise JudgescaleError(f"judge.{field.name}={value}: must be true or false")
-        shows(self)
+        find_widths(self)
 
     @property
-    def ours(self) -> str:
-        """The template in use where none is given."""
+    def default_template(self) -> str:
+        """Return the name of our template, which is used where none is given."""
         return f"{self.format}.jinja"
 
+    @property
     def variables(self) -> Mapping[str, Any]:
-        """What the template sees of the format's own knobs."""
+        """Return the format's own variables, which its template sees besides an item's."""
         return {}
 
     def widths(self) -> tuple[int, int]:
-        return shows(self)
+        """Return the fewest and the most responses that the templates show."""
+        return find_widths(self)
 
-    def ask(
+    def write_request(
         self, item: Item, shown: tuple[int, ...], pattern: str | None = None, labels: tuple[str, ...] = ()
     ) -> Request:
-        """The request that shows these responses; JudgescaleError where the item's texts are not known."""
-        given = {**material(item, shown), **self.variables()}
-        user = render("judge.template", self.template or f"{OURS}/{self.ours}", given)
-        system = (("system", render("judge.system", self.system, given)),) if self.system else ()
+        """Write the request that shows these responses, in this order.
+
+        Raises: JudgescaleError where the item's texts are not known.
+        """
+        given = {**collect_variables(item, shown), **self.variables}
+        user = render_template("judge.template", self.template or f"{TEMPLATES}/{self.default_template}", given)
+        system = (("system", render_template("judge.system", self.system, given)),) if self.system else ()
         return Request((*system, ("user", user)), pattern=pattern, labels=labels, order=shown)
 
 
 @lru_cache
-def shows(judge: Prompted) -> tuple[int, int]:
-    """The fewest and the most responses that the judge's templates show, found by trying."""
+def find_widths(judge: PromptedJudge) -> tuple[int, int]:
+    """Find the fewest and the most responses that a judge's templates show, by trying up to three more than its fewest.
+
+    A template that still shows all of the largest number tried has the format's own limit.
+
+    Raises: JudgescaleError where the templates show all the responses for no number of them.
+    """
     least, most = judge.span
     fits, trouble = [], None
     for n in range(least, min(most, least + 3) + 1):
         item = make_up_item(n)
         try:
-            written = "\n".join(text for _, text in judge.ask(item, tuple(range(n))).messages)
+            written = "\n".join(text for _, text in judge.write_request(item, tuple(range(n))).messages)
         except JudgescaleError as e:
             trouble = e
             continue
@@ -100,7 +111,7 @@ def shows(judge: Prompted) -> tuple[int, int]:
 
 
 def make_up_item(n: int) -> Item:
-    """An item of n responses, to try a prompt on."""
+    """Make up an item of n responses, to try a prompt on. Its texts go into prompt digests, so they never change."""
     texts = tuple(f"<response {i}>" for i in range(n))
     return Item(
         id="a made-up item",
@@ -113,9 +124,12 @@ def make_up_item(n: int) -> Item:
     )
 
 
-def material(item: Item, shown: tuple[int, ...]) -> dict[str, Any]:
-    """What every template sees of an item; JudgescaleError naming the item where its texts are missing."""
-    conversation = [{"role": role, "content": content} for role, content in turns_of(item)]
+def collect_variables(item: Item, shown: tuple[int, ...]) -> dict[str, Any]:
+    """Collect what every template sees of an item, whatever the format.
+
+    Raises: JudgescaleError naming the item where its texts are missing or no user turn asks for a response.
+    """
+    conversation = [{"role": role, "content": content} for role, content in read_conversation(item)]
     question = next((turn["content"] for turn in reversed(conversation) if turn["role"] == "user"), None)
     if question is None:
         raise JudgescaleError(f"item {item.id}: its conversation has no user turn to judge the responses against")
@@ -126,12 +140,15 @@ def material(item: Item, shown: tuple[int, ...]) -> dict[str, Any]:
         "responses": [item.texts[i] for i in shown],
         "n": len(shown),
         "letters": LETTERS,
-        "fence": fence([*(turn["content"] for turn in conversation), *item.texts]),
+        "fence": make_fence([*(turn["content"] for turn in conversation), *item.texts]),
     }
 
 
-def turns_of(item: Item) -> tuple[tuple[str, str], ...]:
-    """The item's conversation, once it is sure that it and the responses' texts are there."""
+def read_conversation(item: Item) -> tuple[tuple[str, str], ...]:
+    """Return an item's conversation as (role, content).
+
+    Raises: JudgescaleError where the conversation or a response's text is missing, or a role is unknown.
+    """
     if not item.conversation or len(item.texts) != len(item.responses):
         raise JudgescaleError(f"item {item.id}: only names of its texts are known, and a live judge has to read them")
     for role, _ in item.conversation:
@@ -140,13 +157,13 @@ def turns_of(item: Item) -> tuple[tuple[str, str], ...]:
     return item.conversation
 
 
-def shown_texts(item: Item, shown: tuple[int, ...]) -> list[str]:
-    """Every text of others that a prompt holds."""
+def list_untrusted_texts(item: Item, shown: tuple[int, ...]) -> list[str]:
+    """List the texts in a prompt that others wrote: every turn of the conversation, and the responses shown."""
     return [*(content for _, content in item.conversation), *(item.texts[i] for i in shown)]
 
 
-def fence(texts: Iterable[str]) -> str:
-    """A word that none of the texts contains; the same for the same texts, so that prompts can be bought once."""
+def make_fence(texts: Iterable[str]) -> str:
+    """Make a word that none of the texts contains. The same texts give the same word, so a prompt is bought once."""
     everything = "\0".join(texts)
     code = everything
     while (code := hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:8]) in everything:
@@ -154,9 +171,9 @@ def fence(texts: Iterable[str]) -> str:
     return code
 
 
-def render(option: str, file: str, given: Mapping[str, Any]) -> str:
-    """A template filled in; JudgescaleError naming the option and the file where that fails."""
-    template = compiled(option, file, frozenset(given))
+def render_template(option: str, file: str, given: Mapping[str, Any]) -> str:
+    """Fill in a template. Raises JudgescaleError naming the option and the file where that fails."""
+    template = compile_template(option, file, frozenset(given))
     try:
         return template.render(given).strip("\n")
     except Exception as e:  # whatever a template of the user's own does wrong
@@ -164,19 +181,26 @@ def render(option: str, file: str, given: Mapping[str, Any]) -> str:
 
 
 @lru_cache
-def compiled(option: str, file: str, known: frozenset[str]) -> Template:
+def compile_template(option: str, file: str, known: frozenset[str]) -> Template:
+    """Compile a template file that may use the `known` variables; one that is not ours runs in Jinja's sandbox.
+
+    Raises: JudgescaleError naming the option and the file where it cannot be read, has a mistake in it, or uses an
+    unknown variable.
+    """
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta
         from jinja2.sandbox import SandboxedEnvironment
     except ImportError:
         raise JudgescaleError("prompts need jinja2: pip install -e .") from None
     path = Path(file).expanduser()
-    kind = Environment if path.parent == OURS else SandboxedEnvironment
-    environment = kind(undefined=StrictUndefined, loader=FileSystemLoader(OURS), auto_reload=False)
+    kind = Environment if path.parent == TEMPLATES else SandboxedEnvironment
+    environment = kind(undefined=StrictUndefined, loader=FileSystemLoader(TEMPLATES), auto_reload=False)
     try:
-        source = as_jinja(path.read_text(encoding="utf-8"))
-        if path.parent == OURS:  # parts are written in once: Jinja would set them up anew for every prompt
-            source = INCLUDE.sub(lambda part: (OURS / part[1]).read_text(encoding="utf-8").removesuffix("\n"), source)
+        source = translate_to_jinja(path.read_text(encoding="utf-8"))
+        if path.parent == TEMPLATES:  # paste the parts in: Jinja would load an included part anew for every prompt
+            source = INCLUDE.sub(
+                lambda part: (TEMPLATES / part[1]).read_text(encoding="utf-8").removesuffix("\n"), source
+            )
         unknown = meta.find_undeclared_variables(environment.parse(source)) - known
         if unknown:
             raise JudgescaleError(
@@ -191,34 +215,36 @@ def compiled(option: str, file: str, known: frozenset[str]) -> Template:
         raise JudgescaleError(f"{option}={file}: {e}") from None
 
 
-def as_jinja(source: str) -> str:
-    """A template in the papers' notation, {question} and the like, as Jinja; a Jinja template as it is.
+def translate_to_jinja(source: str) -> str:
+    """Translate the papers' notation, {question} and the like, to Jinja; return what is Jinja already as it is.
 
     Every other brace of such a file is plain text. `{question}` is the whole conversation where that has several turns.
     """
     if "{{" in source or "{%" in source:
         return source
-    written, at = [], 0
-    for place in PLACE.finditer(source):
-        written += [_literal(source[at : place.start()]), _place(place)]
-        at = place.end()
-    return "".join([*written, _literal(source[at:])])
+    parts, at = [], 0
+    for placeholder in PLACEHOLDER.finditer(source):
+        parts += [_write_raw(source[at : placeholder.start()]), _translate_placeholder(placeholder)]
+        at = placeholder.end()
+    return "".join([*parts, _write_raw(source[at:])])
 
 
-def _literal(text: str) -> str:
+def _write_raw(text: str) -> str:
+    """Write plain text so that Jinja leaves it alone."""
     return "{% raw %}" + text + "{% endraw %}"
 
 
-def _place(place: re.Match[str]) -> str:
-    if place["name"] is None:
-        body = _literal(place["before"]) + "{{ response }}" + _literal(place["after"])
+def _translate_placeholder(placeholder: re.Match[str]) -> str:
+    """Translate one match of PLACEHOLDER to Jinja; the block of the i-th response becomes a loop over all of them."""
+    if placeholder["name"] is None:
+        body = _write_raw(placeholder["before"]) + "{{ response }}" + _write_raw(placeholder["after"])
         begin, end = "[The Begin of Response {{ loop.index }}]", "[The End of Response {{ loop.index }}]"
         separator = "{% if not loop.last %}\n{% endif %}"
         return "{% for response in responses %}" + begin + body + end + separator + "{% endfor %}"
-    if place["i"]:
-        return "{{ responses[" + str(int(place["i"]) - 1) + "] }}"
+    if placeholder["i"]:
+        return "{{ responses[" + str(int(placeholder["i"]) - 1) + "] }}"
     return {
         "question": "{{ question if conversation|length == 1 else context }}",
         "conversation context & query": "{{ context }}",
         "the response": "{{ responses[0] }}",
-    }[place["name"]]
+    }[placeholder["name"]]

@@ -1,4 +1,4 @@
-"""Buys every judgment that the arms of a run need: all items at once, one stream of work, nothing paid twice."""
+"""Buy every judgment that the arms of a run need: all items at once, one stream of work, nothing paid twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from judgescale.harness.live.meter import Meter
 from judgescale.harness.live.model import Model
 from judgescale.harness.live.session import JudgeSession, LiveAsk
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.seeding import seeded
+from judgescale.harness.seeding import make_rng
 from judgescale.harness.store import Store
 from judgescale.harness.types import Item, Judgment, Record, Sampling
 
@@ -35,7 +35,7 @@ GRACE = 20  # seconds that answers in flight are given to arrive once a run is s
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model as a config describes it, before anything is loaded; without `sampling` it is a scalar head."""
+    """Describe a model before anything is loaded; without `sampling` it is a scalar head."""
 
     engine: Engine
     sampling: Sampling | None
@@ -45,7 +45,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Purchase:
-    """What one arm has to buy before it can be evaluated: `strategy` at its k, for each item."""
+    """List what one arm has to buy before it can be evaluated: what `strategy` asks at its k about each item."""
 
     label: str
     judge: Judge
@@ -61,14 +61,14 @@ class Purchase:
 
     @property
     def models(self) -> dict[str, ModelSpec]:
-        """Every model it asks, by role."""
+        """Return every model it asks, by role."""
         found = {"judge": self.spec, "scorer": self.scorer, "meta": self.meta and self.meta[1]}
         return {role: spec for role, spec in found.items() if spec}
 
 
 @dataclass(frozen=True)
 class SpendingLimits:
-    """How a run may spend."""
+    """Limit what a run may spend."""
 
     store: Path
     max_failures: int
@@ -77,7 +77,7 @@ class SpendingLimits:
 
 @dataclass(frozen=True)
 class Delivery:
-    """An arm's judgments, and what this run did for all of its arms."""
+    """Hold an arm's judgments, and what this run did for all of its arms."""
 
     data: RecordedSet
     meter: Meter
@@ -87,7 +87,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What a run would buy: judgments in all, answers that the store lacks, and about what these cost at most."""
+    """Estimate what a run would buy: judgments in all, answers that the store lacks, and about what they cost."""
 
     judgments: int
     lacking: int
@@ -97,7 +97,7 @@ class CostEstimate:
 
 
 def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[Meter], None]) -> list[Delivery]:
-    """Every judgment the purchases need, from the store where it has them. `watch` is called a few times a second.
+    """Buy every judgment the purchases need that the store lacks. `watch` is called a few times a second.
 
     Raises JudgescaleError where the run had to stop; what was bought until then is in the store.
     """
@@ -118,7 +118,7 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
 
 @contextmanager
 def collect_garbage_rarely() -> Iterator[None]:
-    """Garbage is looked for rarely: all that piles up is kept anyway, and a full search holds up every request."""
+    """Collect garbage rarely: all that piles up is kept anyway, and a full collection holds up every request."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
@@ -130,7 +130,7 @@ def collect_garbage_rarely() -> Iterator[None]:
 
 
 def estimate_costs(purchases: Sequence[Purchase], limits: SpendingLimits) -> list[CostEstimate]:
-    """What each purchase would add, in their order: what an earlier one buys, a later one has. Nothing is spent.
+    """Estimate what each purchase would add: what an earlier one buys, a later one has. Nothing is spent.
 
     A strategy that looks at verdicts to choose its questions is estimated on verdicts that all fail.
     """
@@ -140,7 +140,7 @@ def estimate_costs(purchases: Sequence[Purchase], limits: SpendingLimits) -> lis
             meter, done = Meter(max_failures=sys.maxsize), list[Done]()
             asyncio.run(_run_purchases([purchase], store, meter, lambda _: None, done, dry=True))
             ((session, _),) = done
-            written = store.averages(session.model.settings)
+            written = store.average_tokens(session.model.settings)
             wrote = written[1] if written else session.model.sampling.max_tokens if session.model.sampling else 0
             every = [_estimate_model(m, store, seen, 0 if m is session.model else wrote) for m in session.models]
             found.append(
@@ -156,8 +156,8 @@ def estimate_costs(purchases: Sequence[Purchase], limits: SpendingLimits) -> lis
 
 
 def _estimate_model(model: Model, store: Store, seen: set[tuple[bytes, int]], quoted: float) -> CostEstimate:
-    """What a model lacks that is not in `seen`; `quoted`: tokens of another's answer in each of its prompts."""
-    measured = store.averages(model.settings)
+    """Estimate what a model lacks that is not in `seen`; `quoted`: tokens of another's answer in each prompt."""
+    measured = store.average_tokens(model.settings)
     most = 0 if model.sampling is None else model.sampling.max_tokens
     per_character, written = measured or (1 / CHARACTERS_A_TOKEN, float(most))
     lacking, tokens = 0, Tokens()
@@ -188,7 +188,7 @@ async def _run_purchases(
         models: dict[tuple[str, str], Model] = {}
 
         def model(role: str, spec: ModelSpec, seed: int) -> Model:
-            """Arms that ask the same of a model share it, and models share an engine."""
+            """Make a model: arms that ask the same of it share it, and models share an engine."""
             connection = connections.setdefault(identify(spec.engine), Connection(spec.engine, open_engines))
             made = Model(connection, role, spec.sampling, seed, store, meter, spec.price, dry)
             return models.setdefault((role, made.settings), made)
@@ -216,7 +216,7 @@ async def _run_purchases(
 async def _judge_all_items(
     purchases: Sequence[Purchase], asks: Sequence[Sequence[LiveAsk]], meter: Meter, at_once: int
 ) -> None:
-    """All items of all arms as one stream, so many at once as keep the engines busy; none waits for another's round."""
+    """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another."""
     unused = np.random.default_rng(0)  # for strategies with a closed form, which leave nothing to chance
     jobs = ((purchase, ask) for purchase, of_item in zip(purchases, asks) for ask in of_item)
 
@@ -225,7 +225,7 @@ async def _judge_all_items(
             if meter.stopped:
                 return
             strategy, item = purchase.strategy, ask.item
-            chance = unused if not strategy.random else seeded(purchase.strategy_seed, strategy.name, item.id)
+            chance = unused if not strategy.random else make_rng(purchase.strategy_seed, strategy.name, item.id)
             try:
                 await strategy(ask, len(item.responses), chance)
             except Exception as error:
@@ -288,7 +288,7 @@ async def _wait_for_other_runs(
 
 
 def digest_prompt(judge: Judge) -> str:
-    """The first 8 hex digits of a SHA-256 over what the judge makes of a made-up item, and over the knobs set on it."""
+    """Digest what the judge asks about a made-up item, and the knobs set on it: 8 hex digits of a SHA-256."""
     n = max(judge.widths()[0], 1)
     knobs = {
         f.name: value
@@ -301,7 +301,7 @@ def digest_prompt(judge: Judge) -> str:
 def make_recorded_set(
     purchase: Purchase, settings: Mapping[str, Any], judged: Iterable[tuple[Item, Judgment]], store: Path
 ) -> RecordedSet:
-    """An arm's judgments as a recorded set; `settings` says what answered, and how, as a Model's do."""
+    """Make a recorded set of an arm's judgments; `settings` says what answered, and how, as a Model's do."""
     records = tuple(
         Record(
             prompt=i.prompt, cluster=i.cluster, subset=i.subset, responses=i.responses, gold=i.gold, judgment=judgment

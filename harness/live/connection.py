@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from judgescale.harness.contracts import Engine, EngineSession
-from judgescale.harness.store import canonical
+from judgescale.harness.store import encode_canonical
 
 
 @dataclass
@@ -40,4 +40,6 @@ class Connection:
 
 def identify(engine: Engine) -> str:
     """Write all that may change an engine's answers: engines with equal keys are one."""
-    return canonical({"name": engine.name, "model": engine.model, "revision": engine.revision, **engine.identity()})
+    return encode_canonical(
+        {"name": engine.name, "model": engine.model, "revision": engine.revision, **engine.identity()}
+    )

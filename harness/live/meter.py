@@ -8,27 +8,28 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from judgescale.harness.cost import Price, Tokens, of_call
+from judgescale.harness.cost import Price, Tokens, count_call_tokens
 from judgescale.harness.types import Call, JudgescaleError
 
 
 class Stop(JudgescaleError):
-    """The run must ask no more; what is in flight may still arrive."""
+    """Say that the run must ask no more; what is in flight may still arrive."""
 
 
-class Cost(NamedTuple):
-    """Tokens read and written, and dollars."""
+class Spending(NamedTuple):
+    """Hold tokens read and written, and dollars."""
 
     tokens: float = 0.0
     dollars: float = 0.0
 
-    def plus(self, other: Cost, sign: int = 1) -> Cost:
-        return Cost(self.tokens + sign * other.tokens, self.dollars + sign * other.dollars)
+    def plus(self, other: Spending, sign: int = 1) -> Spending:
+        """Add another spending, or with sign=-1 take it away."""
+        return Spending(self.tokens + sign * other.tokens, self.dollars + sign * other.dollars)
 
 
 @dataclass
 class Meter:
-    """Counts for the progress bar, the budget and the result."""
+    """Count what a live run does, for the progress bar, the budget and the result."""
 
     max_failures: int
     budget: tuple[float | None, float | None] = (None, None)  # tokens, dollars
@@ -40,28 +41,28 @@ class Meter:
     bought: int = 0  # answers that this run paid for
     reused: int = 0  # answers that the store had
     tokens: Tokens = Tokens()
-    spent: Cost = Cost()  # the most that it may have been, where an engine does not count
-    aside: Cost = Cost()  # what the requests in flight may cost at most
+    spent: Spending = Spending()  # the most that it may have been, where an engine does not count
+    reserved: Spending = Spending()  # what the requests in flight may cost at most
     in_flight: int = 0
     stopped: Exception | None = None
     first: float | None = None  # when the first answer was asked for, and the last one came
     last: float | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def admit(self, most: Cost) -> None:
-        """Set aside what a request may cost at most; waits for others to end where the rest would not cover it.
+    async def set_aside(self, most: Spending) -> None:
+        """Set aside what a request may cost at most, waiting for others to end where the budget would not cover it.
 
-        Raises what the run was stopped by; stops it where nothing in flight could free enough.
+        Raises: what the run was stopped by; `Stop` where no request in flight could free enough.
         """
         while True:
             if self.stopped:
                 raise self.stopped
-            needed = self.spent.plus(self.aside).plus(most)
+            needed = self.spent.plus(self.reserved).plus(most)
             short = [i for i, limit in enumerate(self.budget) if limit is not None and needed[i] > limit]
             if not short:
                 break
             if not self.in_flight:
-                name = Cost._fields[short[0]]
+                name = Spending._fields[short[0]]
                 self.stop(
                     f"run.budget.{name}={self.budget[short[0]]:g}: {self.spent.tokens:,.0f} tokens"
                     f" (${self.spent.dollars:.4f}) are spent, and the next request may cost up to"
@@ -71,32 +72,32 @@ class Meter:
                 continue
             self._ended.clear()
             await self._ended.wait()
-        self.aside = self.aside.plus(most)
+        self.reserved = self.reserved.plus(most)
         self.in_flight += 1
         self.first = self.first or time.monotonic()
 
-    def release(self, most: Cost) -> None:
-        """A request that was admitted has ended."""
-        self.aside = self.aside.plus(most, -1)
+    def release(self, most: Spending) -> None:
+        """Free what was set aside for a request that has ended."""
+        self.reserved = self.reserved.plus(most, -1)
         self.in_flight -= 1
         self.last = time.monotonic()
         self._ended.set()
 
     def stop(self, why: str) -> None:
-        """Ask no more, for this reason; the first reason stays."""
+        """Stop the run for this reason; the first reason stays."""
         self.stopped = self.stopped or Stop(why)
 
-    def paid(self, call: Call, price: Price | None, most: Cost) -> None:
-        """An answer came, or was given up on after the server had counted it; `most` where nobody counts."""
-        if (tokens := of_call(call)) is None:
+    def record_payment(self, call: Call, price: Price | None, most: Spending) -> None:
+        """Add an answer's tokens and dollars to what is spent; `most`, its upper bound, where nobody counts them."""
+        if (tokens := count_call_tokens(call)) is None:
             self.spent = self.spent.plus(most)
         else:
             self.tokens = self.tokens.plus(tokens)
             dollars = price.dollars(tokens) if price else 0.0
-            self.spent = self.spent.plus(Cost(tokens.prompt + tokens.completion, dollars))
+            self.spent = self.spent.plus(Spending(tokens.prompt + tokens.completion, dollars))
 
-    def gave_up(self, why: str | None) -> None:
-        """An engine gave up on an answer."""
+    def record_failure(self, why: str | None) -> None:
+        """Count an answer that an engine gave up on; stop the run where there are too many."""
         self.failed += 1
         self.trouble = why
         if self.failed > self.max_failures:
@@ -107,9 +108,10 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """From the first request to the last answer; 0 where nothing was asked."""
+        """Return the time from the first request to the last answer; 0 where nothing was asked."""
         return (self.last or 0.0) - (self.first or 0.0)
 
     @property
-    def limited(self) -> bool:
+    def has_budget(self) -> bool:
+        """Tell whether tokens or dollars are limited."""
         return self.budget != (None, None)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from judgescale.harness.cost import Price, Tokens
 from judgescale.harness.live.connection import Connection
-from judgescale.harness.live.meter import Cost, Meter
-from judgescale.harness.store import Question, Store, canonical
+from judgescale.harness.live.meter import Meter, Spending
+from judgescale.harness.store import Question, Store, encode_canonical
 from judgescale.harness.types import Call, JudgescaleError, Output, Request, Sampling
 
 TEMPLATE_TOKENS = 512  # what a chat template may add to a prompt, when its most possible cost is set aside
@@ -22,7 +22,7 @@ EDGE = 1 << 16  # bytes at either end of a model's files that tell one version f
 
 
 class Answer(NamedTuple):
-    """An answer and what it cost."""
+    """Hold an answer and what it cost."""
 
     output: Output
     call: Call
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 @dataclass
 class Model:
-    """What a request is put to: an engine with sampling options and a seed.
+    """Answer requests from the store, or else from an engine with these sampling options and this seed.
 
     Answers are numbered by rank; rank r has the seed base + r, so that a longer list of answers begins with a shorter
     one. A scalar head and temperature 0 have one answer, whatever the rank.
@@ -51,39 +51,39 @@ class Model:
 
     def __post_init__(self) -> None:
         engine = self.connection.engine
-        self.settings = canonical(
+        self.settings = encode_canonical(
             {
                 "model": engine.model,
                 "revision": engine.revision,
-                "files": fingerprint(engine.model),
+                "files": fingerprint_files(engine.model),
                 "engine": {"name": engine.name, **engine.identity()},
                 "sampling": None if self.sampling is None else dataclasses.asdict(self.sampling),
-                "seed": None if self.fixed else self.seed,
+                "seed": None if self.is_deterministic else self.seed,
             }
         )
 
     @property
-    def fixed(self) -> bool:
-        """Whether the same request always has the same answer."""
+    def is_deterministic(self) -> bool:
+        """Tell whether the same request always has the same answer."""
         return self.sampling is None or self.sampling.temperature == 0
 
     async def __call__(self, request: Request, count: int) -> list[Answer]:
-        """The answers of rank 0 to count - 1."""
-        question = Question.of(self.settings, request)
-        ranks = range(1 if self.fixed else count)
-        found = self._answered(question, ranks)
+        """Return the answers of rank 0 to count - 1, buying what neither the store has nor others are waiting for."""
+        question = Question.from_request(self.settings, request)
+        ranks = range(1 if self.is_deterministic else count)
+        found = self._find_answers(question, ranks)
         mine = [r for r in ranks if r not in found and (question.key, r) not in self._pending]
         theirs = {r: self._pending[question.key, r] for r in ranks if r not in found and r not in mine}
         if mine and self.dry:
             self.missing.setdefault(question.key, (question, set()))[1].update(mine)
-            found |= {r: self._answer(question, r, Output(text=f"?{r}")) for r in mine}
+            found |= {r: self._make_answer(question, r, Output(text=f"?{r}")) for r in mine}
         elif mine:
             found |= await self._buy(question, request, mine)
         for rank, answer in theirs.items():
             found[rank] = await asyncio.shield(answer)
-        return [found[0]] * count if self.fixed else [found[r] for r in ranks]
+        return [found[0]] * count if self.is_deterministic else [found[r] for r in ranks]
 
-    def _answer(self, question: Question, rank: int, output: Output) -> Answer:
+    def _make_answer(self, question: Question, rank: int, output: Output) -> Answer:
         return Answer(
             output,
             Call(
@@ -98,15 +98,20 @@ class Model:
             ),
         )
 
-    def _answered(self, question: Question, ranks: Iterable[int]) -> dict[int, Answer]:
-        kept = self.store.find(question)
-        found = {r: self._answer(question, r, kept[r]) for r in ranks if r in kept}
-        if found and not self.store.wrote(question) and len(found) > (before := self._reused.get(question.key, 0)):
+    def _find_answers(self, question: Question, ranks: Iterable[int]) -> dict[int, Answer]:
+        kept = self.store.find_answers(question)
+        found = {r: self._make_answer(question, r, kept[r]) for r in ranks if r in kept}
+        if (
+            found
+            and not self.store.has_written(question)
+            and len(found) > (before := self._reused.get(question.key, 0))
+        ):
             self._reused[question.key] = len(found)
             self.meter.reused += len(found) - before
         return found
 
     async def _buy(self, question: Question, request: Request, ranks: Sequence[int]) -> dict[int, Answer]:
+        """Buy these ranks; who asks for one of them meanwhile waits for the same answer."""
         loop = asyncio.get_running_loop()
         promised = {r: loop.create_future() for r in ranks}
         self._pending |= {(question.key, r): future for r, future in promised.items()}
@@ -129,52 +134,52 @@ class Model:
         self, question: Question, request: Request, ranks: Sequence[int], promised: dict[int, asyncio.Future[Answer]]
     ) -> None:
         async with self.connection.slots:
-            each = self._most(question) if self.meter.limited else Cost()
-            most = Cost(each.tokens * len(ranks), each.dollars * len(ranks))
-            await self.meter.admit(most)
+            each = self._bound_spending(question) if self.meter.has_budget else Spending()
+            most = Spending(each.tokens * len(ranks), each.dollars * len(ranks))
+            await self.meter.set_aside(most)
             try:
                 session = await self.connection.start()
-                seeds = [self._first_seed(question) + rank for rank in ranks]
+                seeds = [self._derive_seed(question) + rank for rank in ranks]
                 async for i, output in session(request, self.sampling or Sampling(), seeds):
-                    promised[ranks[i]].set_result(self._arrived(question, ranks[i], output, each))
+                    promised[ranks[i]].set_result(self._keep_answer(question, ranks[i], output, each))
                 for rank in ranks:
                     if not promised[rank].done():
                         lost = Output(finish="failed", error=f"engine={self.connection.engine.name} gave no answer")
-                        promised[rank].set_result(self._arrived(question, rank, lost, each))
+                        promised[rank].set_result(self._keep_answer(question, rank, lost, each))
             except Exception as error:
                 self.meter.stopped = self.meter.stopped or error
                 raise
             finally:
                 self.meter.release(most)
 
-    def _first_seed(self, question: Question) -> int:
-        """Depends on what is asked and the run's seed alone, so that every engine gets the same."""
+    def _derive_seed(self, question: Question) -> int:
+        """Derive a seed from what is asked and the run's seed alone, so that every engine gets the same."""
         return int.from_bytes(hashlib.sha256(b"%d" % self.seed + question.digest).digest()[:4]) >> 2
 
-    def _arrived(self, question: Question, rank: int, output: Output, most: Cost) -> Answer:
-        """Keep an answer; one that failed is counted, and asked for again by the next run."""
+    def _keep_answer(self, question: Question, rank: int, output: Output, most: Spending) -> Answer:
+        """Keep an answer in the store; one that failed is only counted, and asked for again by the next run."""
         if output.finish == "failed":
-            answer = self._answer(question, rank, output)
-            self.meter.gave_up(output.error)
+            answer = self._make_answer(question, rank, output)
+            self.meter.record_failure(output.error)
             if output.prompt_tokens is not None:
-                self.meter.paid(answer.call, self.price, most)
+                self.meter.record_payment(answer.call, self.price, most)
             return answer
-        answer = self._answer(question, rank, self.store.keep(question, rank, output))
+        answer = self._make_answer(question, rank, self.store.add_answer(question, rank, output))
         self._commit_soon()
         self.meter.bought += 1
-        self.meter.paid(answer.call, self.price, most)
+        self.meter.record_payment(answer.call, self.price, most)
         return answer
 
-    def _most(self, question: Question) -> Cost:
-        """What an answer may cost at most: no token is shorter than a byte."""
+    def _bound_spending(self, question: Question) -> Spending:
+        """Bound what an answer may cost: no token is shorter than a byte."""
         written = 0 if self.sampling is None else self.sampling.max_tokens
         most = Tokens(prompt=len(question.request.encode()) + TEMPLATE_TOKENS, completion=written)
-        return Cost(most.prompt + most.completion, self.price.dollars(most) if self.price else 0.0)
+        return Spending(most.prompt + most.completion, self.price.dollars(most) if self.price else 0.0)
 
     def _commit_soon(self) -> None:
-        """Answers that arrive in the same turn of the event loop are committed together, at its end."""
-        if not self.store.owing:
-            self.store.owing = True
+        """Commit answers that arrive in the same turn of the event loop together, at its end."""
+        if not self.store.flush_pending:
+            self.store.flush_pending = True
             asyncio.get_running_loop().call_soon(self._commit)
 
     def _commit(self) -> None:
@@ -184,8 +189,8 @@ class Model:
             self.meter.stopped = self.meter.stopped or error
 
 
-def fingerprint(model: str) -> str | None:
-    """Tells versions of a model in a local file or folder apart, also where it was trained on in place; else None."""
+def fingerprint_files(model: str) -> str | None:
+    """Digest the ends of a local model's files: one trained on in place is another. None for a model elsewhere."""
     path = Path(model).expanduser()
     if not path.exists():
         return None

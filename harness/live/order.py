@@ -13,15 +13,16 @@ POLICIES = ("as_is", "random", "balanced", "both")
 def list_orders(
     policy: str, question: Sequence[int], k: int, random: Callable[[], np.random.Generator]
 ) -> list[tuple[int, ...]]:
-    """The order of judgments 0 to k - 1; a longer list begins with a shorter one. `random` makes the generator.
+    """List the orders that judgments 0 to k - 1 show; a longer list begins with a shorter one.
 
+    random: makes the generator, where one is needed. Policies:
     as_is: as the benchmark lists them. random: a permutation each. balanced: of every m judgments of m responses, each
     response stands once in every place. both: as listed, then reversed, in turn.
     """
-    return list(islice(_forever(policy, tuple(question), random), k))
+    return list(islice(_repeat_policy(policy, tuple(question), random), k))
 
 
-def _forever(
+def _repeat_policy(
     policy: str, question: tuple[int, ...], random: Callable[[], np.random.Generator]
 ) -> Iterator[tuple[int, ...]]:
     rng = None

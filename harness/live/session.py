@@ -16,7 +16,7 @@ from judgescale.harness.contracts import Answers, Judge, MetaRM
 from judgescale.harness.live.meter import Meter
 from judgescale.harness.live.model import Answer, Model
 from judgescale.harness.live.order import list_orders
-from judgescale.harness.seeding import seeded
+from judgescale.harness.seeding import make_rng
 from judgescale.harness.types import Call, Item, Judgment, Request
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class JudgeSession:
-    """A judge with the models behind it: what a strategy's questions are put to."""
+    """Hold a judge with the models behind it, ready to be asked."""
 
     label: str  # the judge's name in results
     judge: Judge
@@ -37,18 +37,18 @@ class JudgeSession:
 
     @property
     def models(self) -> list[Model]:
-        """Every model it asks."""
+        """List every model it asks."""
         return [m for m in (self.model, self.scorer, self.meta and self.meta[1]) if m]
 
     @cached_property
     def variant(self) -> str:
-        """Tells judgments apart that the same judge made with other settings."""
+        """Name the settings, so that judgments of the same judge with other settings are told apart."""
         return f"{self.judge.format}@{hashlib.sha256(self.model.settings.encode()).hexdigest()[:8]}"
 
 
 @dataclass
 class LiveAsk:
-    """An Ask about one item that buys judgments, and remembers them."""
+    """Put a strategy's questions about one item to a judge, and remember its judgments (contracts.Ask)."""
 
     session: JudgeSession
     item: Item
@@ -56,6 +56,7 @@ class LiveAsk:
     draws: int = 1
 
     async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+        """Buy k judgments of each question, or take them from the store."""
         asked = [tuple(q) for q in questions.reshape(-1, questions.shape[-1]).tolist()]
         judged = await gather_all([self.judgments(tuple(sorted(q)), k) for q in asked])
         scores = np.full((1, len(asked), k, len(asked[0])), np.nan)
@@ -70,7 +71,7 @@ class LiveAsk:
         return Answers(scores, meta)
 
     async def judgments(self, question: tuple[int, ...], k: int) -> list[Judgment]:
-        """Judgments 0 to k - 1 of a question; those that show the same order are samples of one prompt."""
+        """Return judgments 0 to k - 1 of a question; those that show the same order are samples of one prompt."""
         samples: dict[tuple[int, ...], list[int]] = {}
         for j, shown in enumerate(choose_orders(self.session.order, self.session.seed, self.item, question, k)):
             samples.setdefault(shown, []).append(j)
@@ -79,6 +80,7 @@ class LiveAsk:
         return self.bought[question]
 
     async def _judge_shown(self, shown: tuple[int, ...], samples: Sequence[int]) -> list[Judgment]:
+        """Judge the responses in one order, once for each of these samples."""
         session, item = self.session, self.item
         requests = session.judge.requests(item, shown)
         columns = await gather_all([session.model(request, len(samples)) for request in requests])
@@ -89,7 +91,7 @@ class LiveAsk:
             status, scores = session.judge.read(item, shown, [answer.output for answer in final])
             session.meter.judgments += 1
             session.meter.statuses[status] += 1
-            calls = _calls([*row, *(answer for answer in final if answer not in row)])
+            calls = _list_calls([*row, *(answer for answer in final if answer not in row)])
             judgments.append(
                 Judgment(
                     judge=session.label,
@@ -98,8 +100,8 @@ class LiveAsk:
                     status=status,
                     sample=sample,
                     variant=session.variant,
-                    prompt_tokens=_sum([c.prompt_tokens for c in calls]),
-                    completion_tokens=_sum([c.completion_tokens for c in calls]),
+                    prompt_tokens=_sum_known([c.prompt_tokens for c in calls]),
+                    completion_tokens=_sum_known([c.completion_tokens for c in calls]),
                     chars=sum(len(answer.output.text or "") for answer in row) or None,
                     calls=calls,
                 )
@@ -111,7 +113,7 @@ class LiveAsk:
     async def _ask_scorer(
         self, shown: tuple[int, ...], requests: Sequence[Request], rows: list[list[Answer]]
     ) -> list[list[Answer]]:
-        """The scorer's answers in place of the first model's, where the judge has something to ask it."""
+        """Return the scorer's answers in place of the first model's, where the judge has something to ask it."""
         scorer, then = self.session.scorer, self.session.judge.then
         assert scorer is not None
 
@@ -122,23 +124,23 @@ class LiveAsk:
         return await gather_all([gather_all([follow(i, a) for i, a in enumerate(row)]) for row in rows])
 
     async def _add_meta_score(self, requests: Sequence[Request], row: Sequence[Answer], judgment: Judgment) -> Judgment:
-        """The judgment with the meta RM's score of it."""
+        """Return the judgment with the meta RM's score of it; an unusable judgment is not scored."""
         assert self.session.meta is not None
         meta, model = self.session.meta
         if judgment.status != "ok" and not model.dry:
             return judgment
         (answer,) = await model(meta.request(requests[0], row[0].output), 1)
-        calls = (*judgment.calls, *_calls([answer]))
+        calls = (*judgment.calls, *_list_calls([answer]))
         return dataclasses.replace(judgment, meta=meta.read(answer.output), calls=calls)
 
 
 def choose_orders(policy: str, seed: int, item: Item, question: tuple[int, ...], k: int) -> list[tuple[int, ...]]:
-    """The order in which judgments 0 to k - 1 of a question show its responses, fixed by seed, item and question."""
-    return list_orders(policy, question, k, lambda: seeded(seed, "order", item.id, *map(str, question)))
+    """List the orders that judgments 0 to k - 1 of a question show, fixed by seed, item and question."""
+    return list_orders(policy, question, k, lambda: make_rng(seed, "order", item.id, *map(str, question)))
 
 
 async def gather_all(what: Sequence[Awaitable[T]]) -> list[T]:
-    """All of them, also where one raises: what was sent is waited for, and then the first error is raised."""
+    """Await all of them, also where one raises: what was sent is waited for, and then the first error is raised."""
     if len(what) == 1:  # most judgments ask one thing, and need no task for it
         return [await what[0]]
     found = await asyncio.gather(*what, return_exceptions=True)
@@ -148,10 +150,10 @@ async def gather_all(what: Sequence[Awaitable[T]]) -> list[T]:
     return list(found)  # type: ignore[arg-type]
 
 
-def _calls(answers: Sequence[Answer]) -> tuple[Call, ...]:
-    """What was paid for: an answer that failed cost nothing that anybody counted."""
+def _list_calls(answers: Sequence[Answer]) -> tuple[Call, ...]:
+    """List the calls that were paid for: an answer that failed cost nothing that anybody counted."""
     return tuple(answer.call for answer in answers if answer.output.finish != "failed")
 
 
-def _sum(counts: Sequence[int | None]) -> int | None:
+def _sum_known(counts: Sequence[int | None]) -> int | None:
     return None if None in counts or not counts else sum(c for c in counts if c is not None)

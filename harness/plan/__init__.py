@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hydra.utils import get_class
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.plan.live import LiveArm, plan_live_arm, read_limits
@@ -17,6 +17,11 @@ __all__ = ["LiveArm", "plan_arms", "read_limits"]
 
 def plan_arms(cfg: DictConfig) -> list[Arm | LiveArm]:
     """Plan the arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
+    if OmegaConf.is_missing(cfg.judge, "_target_"):
+        raise JudgescaleError(
+            "judge._target_ is not set: judge=base holds only what all judges share; choose a prompt format, such as"
+            " judge=pairwise (python run.py --help lists all)"
+        )
     recorded = find_source(cfg) == "recorded"
     if ("_target_" in cfg.judge) == recorded:
         raise JudgescaleError(

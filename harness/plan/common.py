@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from judgescale.harness import ROOT
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.options import build, load_choice, make, whole
+from judgescale.harness.options import build, load_choice, make, read_count
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
 from judgescale.harness.types import TIES, Item, JudgescaleError, Rules, Task
@@ -42,11 +43,11 @@ def read_shared(cfg: DictConfig) -> Shared:
 
     Raises JudgescaleError naming the option that does not fit.
     """
-    whole(cfg, "seed", 0)
+    read_count(cfg, "seed", 0)
     numbers = Numbers(
-        seed=whole(cfg, "strategy.seed", 0) if "seed" in cfg.strategy else cfg.seed,
-        draws=whole(cfg, "run.draws", 2),
-        resamples=whole(cfg, "run.resamples", 100),
+        seed=read_count(cfg, "strategy.seed", 0) if "seed" in cfg.strategy else cfg.seed,
+        draws=read_count(cfg, "run.draws", 2),
+        resamples=read_count(cfg, "run.resamples", 100),
     )
     task: Task = build(cfg.task, "task", drop=FOR_HARNESS)
     if (tie := cfg.strategy.get("tie")) not in (None, *TIES):
@@ -64,7 +65,8 @@ def read_shared(cfg: DictConfig) -> Shared:
 @cache
 def load_rules(name: str) -> Rules:
     """Load a protocol by its name in conf/protocol/, here or in a folder given with --config-dir."""
-    options: dict[str, Any] = load_choice("protocol", name)
+    common = OmegaConf.load(ROOT / "conf" / "config.yaml").protocol  # holds what a protocol does not say
+    options: dict[str, Any] = {**common, **load_choice("protocol", name)}
     return make(Rules, options, "protocol")
 
 

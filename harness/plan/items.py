@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from omegaconf import DictConfig
 
-from judgescale.harness.errors import some
-from judgescale.harness.evaluation.estimates import group_by_unit
-from judgescale.harness.options import whole
-from judgescale.harness.seeding import seeded
+from judgescale.harness.errors import list_some
+from judgescale.harness.evaluation.credits import group_by_unit
+from judgescale.harness.options import read_count
+from judgescale.harness.seeding import make_rng
 from judgescale.harness.types import Item, JudgescaleError, Rules, Task
 
 
@@ -25,10 +25,10 @@ class Selection(NamedTuple):
 
 
 def select_items(cfg: DictConfig, task: Task, rules: Rules, items: Sequence[Item]) -> Selection:
-    """The items of task.subsets, or a sample of them."""
+    """Select the items of task.subsets, or a sample of them, as the config says."""
     subsets = read_subsets(cfg)
     kept = sample = take_subsets(task, items, subsets)
-    limit = None if cfg.run.limit is None else whole(cfg, "run.limit", 1)
+    limit = None if cfg.run.limit is None else read_count(cfg, "run.limit", 1)
     if limit is not None and limit < len(kept):
         sample = draw_sample(task, kept, limit, cfg.seed)
     about = (*note_counts(task, items), *note_missing_sections(task, rules, sample, kept))
@@ -36,7 +36,7 @@ def select_items(cfg: DictConfig, task: Task, rules: Rules, items: Sequence[Item
 
 
 def read_subsets(cfg: DictConfig) -> tuple[str, ...]:
-    """task.subsets, sorted; empty where all are wanted."""
+    """Read task.subsets, sorted; empty where all are wanted."""
     asked = cfg.task.get("subsets")
     if asked is None:
         return ()
@@ -47,7 +47,7 @@ def read_subsets(cfg: DictConfig) -> tuple[str, ...]:
 
 
 def take_subsets(task: Task, items: Sequence[Item], subsets: Sequence[str]) -> tuple[Item, ...]:
-    """Items whose section, subset, or a folder of their subset, is asked for; JudgescaleError for one nobody has."""
+    """Take the items whose section, subset, or folder of subsets is named. Raises JudgescaleError for an unknown."""
     if not subsets:
         return tuple(items)
     known: dict[str, set[str]] = {}  # subset and section -> the names it goes by
@@ -62,7 +62,7 @@ def take_subsets(task: Task, items: Sequence[Item], subsets: Sequence[str]) -> t
     every = set().union(*known.values()) - {""}
     if unknown := [name for name in subsets if name not in every]:
         raise JudgescaleError(
-            f"task.subsets: task={task.name} has no {unknown[0]!r} here; it has {some(sorted(every), 20)}"
+            f"task.subsets: task={task.name} has no {unknown[0]!r} here; it has {list_some(sorted(every), 20)}"
             if every
             else f"task.subsets: the items of task={task.name} are not divided into any"
         )
@@ -70,7 +70,7 @@ def take_subsets(task: Task, items: Sequence[Item], subsets: Sequence[str]) -> t
 
 
 def note_missing_sections(task: Task, rules: Rules, sample: Sequence[Item], items: Sequence[Item]) -> list[str]:
-    """A note where a sample lacks sections that the headline counts; JudgescaleError where it lacks all of them."""
+    """Note the sections that the headline counts and a sample lacks. Raises JudgescaleError where it lacks them all."""
     every = dict.fromkeys(task.section(item) for item in items) if rules.rollup == "sections" else ()
     wanted, sections = task.rollups.get(rules.rollup, every), {task.section(item) for item in sample}
     missing = [name for name in wanted if name not in sections]
@@ -85,34 +85,34 @@ def note_missing_sections(task: Task, rules: Rules, sample: Sequence[Item], item
 
 
 def note_counts(task: Task, items: Sequence[Item]) -> list[str]:
-    """One line each on subsets that the benchmark does not have, and on counts other than the official ones."""
+    """Note subsets that the benchmark does not have, and counts other than the official ones, a line each."""
     official = task.counts or task.sizes
     if not official:
         return []
     found = Counter(item.subset if task.counts else task.section(item) for item in items)
     notes = []
     if unknown := [name for name in found if name not in official]:
-        notes.append(f"Not in the official {task.name}: {some([repr(name) for name in unknown])}.")
+        notes.append(f"Not in the official {task.name}: {list_some([repr(name) for name in unknown])}.")
     differ = [
         f"{name or 'items'} {found[name]:,}" + (f" of {size:,}" if size else "")
         for name, size in official.items()
         if (found[name] != size if size else not found[name])
     ]
     if differ:
-        notes.append(f"Counts that differ from the official ones: {some(differ)}.")
+        notes.append(f"Counts that differ from the official ones: {list_some(differ)}.")
     return notes
 
 
 def draw_sample(task: Task, items: Sequence[Item], limit: int, seed: int) -> tuple[Item, ...]:
-    """About so many items, drawn by seed, every subset in proportion; what is scored together stays together."""
+    """Draw about so many items by seed, every subset in proportion; what is scored together stays together."""
     units = group_by_unit(task, items)
     subsets: dict[str, list[str]] = {}
     for unit, members in units.items():
         subsets.setdefault(items[members[0]].subset, []).append(unit)
     ranked: list[tuple[float, str]] = []  # where in its subset's shuffle a unit stands, as a share of the subset
     for subset, names in subsets.items():
-        order = seeded(seed, "limit", subset).permutation(len(names))
-        offset = seeded(seed, "limit offset", subset).random()
+        order = make_rng(seed, "limit", subset).permutation(len(names))
+        offset = make_rng(seed, "limit offset", subset).random()
         ranked += [((place + offset) / len(names), names[i]) for place, i in enumerate(order)]
     kept: set[str] = set()
     count = 0

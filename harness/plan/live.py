@@ -17,13 +17,13 @@ from judgescale.harness.cost import Bill, Price
 from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
 from judgescale.harness.live.order import POLICIES
-from judgescale.harness.options import build, make, positive, whole
-from judgescale.harness.plan.common import list_ks, read_shared, refuse_few_responses
-from judgescale.harness.plan.items import select_items
+from judgescale.harness.options import build, make, read_count, read_positive
+from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses
+from judgescale.harness.plan.items import Selection, select_items
 from judgescale.harness.plan.releases import check_release
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
-from judgescale.harness.types import HUMAN, Item, JudgescaleError, Loaded, Request, Task
+from judgescale.harness.types import HUMAN, Item, JudgescaleError, Loaded, Request, Rules, Sampling, Task
 
 # options of a judge that its prompt format does not see
 FOR_HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "price", "label", "scorer")
@@ -63,67 +63,92 @@ class LiveArm:
 
 def plan_live_arm(cfg: DictConfig) -> LiveArm:
     """Plan the arm of a judge that still has to be asked. Raises JudgescaleError for whatever cannot work."""
-    task, strategy, rules, owners_rules, numbers = read_shared(cfg)
+    shared = read_shared(cfg)
+    task, strategy, rules = shared.task, shared.strategy, shared.rules
     loaded = load_texts(cfg, task)
-    items, subsets, limit, about = select_items(cfg, task, rules, loaded.items)
-    about = (*about, *loaded.notes, *note_release(cfg, task, loaded))
-    items = tuple(map(neutralise_item, items))
+    selection = select_items(cfg, task, rules, loaded.items)
+    selection = selection._replace(
+        items=tuple(map(neutralise_item, selection.items)),
+        about=(*selection.about, *loaded.notes, *note_release(cfg, task, loaded)),
+    )
+    items = selection.items
     spec = read_model(cfg, "judge", "engine")
     judge: Judge = build(cfg.judge, "judge", drop=FOR_HARNESS)
     check_widths(judge.format, judge.widths(), strategy, items)
     asked = judge.requests(items[0], strategy.questions(len(items[0].responses))[0])
     if asked[0].kind != (kind := cfg.judge.get("kind", "text")):
         raise JudgescaleError(f"judge.kind={kind}: judge format {judge.format} asks for a {asked[0].kind}")
-    order = "random" if rules.order == "any" else rules.order
+    order = choose_order(rules)
     k, samples = read_amounts(cfg, strategy, order)
-    strategy = strategy.at(k)
     meta, notes = read_meta_rm(cfg, strategy, judge, asked)
     purchase = Purchase(
         label=read_label(cfg),
         judge=judge,
         spec=spec,
-        strategy=strategy.buying(samples),
+        strategy=strategy.at(k).buying(samples),
         items=items,
         order=order,
         seed=cfg.seed,
-        strategy_seed=numbers.seed,
+        strategy_seed=shared.numbers.seed,
         name=task.name,
         scorer=read_model(cfg, "judge.scorer", "judge.scorer.engine") if cfg.judge.get("scorer") else None,
         meta=meta,
     )
     check_prices(cfg, purchase)
+    notes = note_buying(purchase, items, order, samples) + notes
+    ks = (k,) if strategy.adaptive else list_ks(cfg.run.ks, k, samples, strategy)
+    return make_live_arm(purchase, shared, selection, loaded, ks, k, tuple(notes))
+
+
+def make_live_arm(
+    purchase: Purchase,
+    shared: Shared,
+    selection: Selection,
+    loaded: Loaded,
+    ks: tuple[int, ...],
+    k: int,
+    notes: tuple[str, ...] = (),
+) -> LiveArm:
+    """Make the arm of a purchase, its judgments still missing."""
+    nothing_yet = RecordedSet(Path(shared.task.name), shared.task.name, {}, ())
+    sha256 = digest_items(selection.items)
     arm = Arm(
         judge=purchase.label,
-        judgments=RecordedJudgments(RecordedSet(Path(task.name), task.name, {}, ()), (purchase.label,)),  # none yet
-        strategy=strategy,
-        task=task,
-        rules=rules,
-        owners_rules=owners_rules,
-        items=items,
-        ks=(k,) if strategy.adaptive else list_ks(cfg.run.ks, k, samples, strategy),
+        judgments=RecordedJudgments(nothing_yet, (purchase.label,)),
+        strategy=shared.strategy.at(k),
+        task=shared.task,
+        rules=shared.rules,
+        owners_rules=shared.owners_rules,
+        items=selection.items,
+        ks=ks,
         k=k,
-        **numbers._asdict(),
-        digest=(sha256 := digest_items(items))[:8],
+        **shared.numbers._asdict(),
+        digest=sha256[:8],
         origin={**loaded.origin, "sha256": sha256},
-        subsets=subsets,
-        limit=limit,
+        subsets=selection.subsets,
+        limit=selection.limit,
         partial=loaded.partial,
-        about=about,
-        as_bought=strategy.adaptive,
+        about=selection.about,
+        as_bought=shared.strategy.adaptive,
     )
-    return LiveArm(purchase, arm, tuple(note_buying(purchase, items, order, samples) + notes))
+    return LiveArm(purchase, arm, notes)
+
+
+def choose_order(rules: Rules) -> str:
+    """Return the order policy of a protocol; where any will do, the responses are shuffled."""
+    return "random" if rules.order == "any" else rules.order
 
 
 def read_label(cfg: DictConfig) -> str:
     """Return the judge's name in results: its label, or else its model's name."""
-    label = cfg.judge.get("label") or cfg.judge.model
+    label = cfg.judge.get("label", cfg.judge.model)
     if not isinstance(label, str) or not label.strip() or label == HUMAN:
         raise JudgescaleError(f"judge.label={label}: must be a name, and not {HUMAN!r}, which stands for annotators")
     return label
 
 
 def load_texts(cfg: DictConfig, task: Task) -> Loaded:
-    """The task's items with their texts."""
+    """Load the task's items with their texts. Raises JudgescaleError where they have none."""
     if task.read is not None:
         return task.read()
     told = (
@@ -133,7 +158,7 @@ def load_texts(cfg: DictConfig, task: Task) -> Loaded:
 
 
 def note_release(cfg: DictConfig, task: Task, loaded: Loaded) -> list[str]:
-    """Notes on what differs from the owners' release, for a task that knows one; JudgescaleError for other labels."""
+    """Note what differs from the owners' release, where a task knows one. Raises JudgescaleError for other labels."""
     if task.release is None:
         return []
     wanted = cfg.task.get("release", True)
@@ -145,10 +170,10 @@ def note_release(cfg: DictConfig, task: Task, loaded: Loaded) -> list[str]:
 
 
 def read_amounts(cfg: DictConfig, strategy: Strategy, order: str) -> tuple[int, int]:
-    """k, and how many judgments of every question are bought for it."""
+    """Read k, and how many judgments of every question are bought for it."""
     if order not in POLICIES:
         raise JudgescaleError(f"protocol.order={order}: choose one of {', '.join(POLICIES)}")
-    asked = None if cfg.run.samples is None else whole(cfg, "run.samples", 1)
+    asked = None if cfg.run.samples is None else read_count(cfg, "run.samples", 1)
     k = strategy.k or asked or (2 if order == "both" else 1)
     samples = asked or (k + k % 2 if order == "both" and not strategy.adaptive else k)
     if samples < k:
@@ -163,7 +188,7 @@ def read_amounts(cfg: DictConfig, strategy: Strategy, order: str) -> tuple[int, 
 def read_meta_rm(
     cfg: DictConfig, strategy: Strategy, judge: Judge, asked: Sequence[Request]
 ) -> tuple[tuple[MetaRM, ModelSpec] | None, list[str]]:
-    """The meta RM that a strategy asks for, if any, and a note where one is chosen for nothing.
+    """Read the meta RM that a strategy asks for, if any, and note where one is chosen for nothing.
 
     `asked`: what one judgment asks the judge.
     """
@@ -200,9 +225,9 @@ def check_prices(cfg: DictConfig, purchase: Purchase) -> None:
 
 
 def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
-    """The model of a group of the config on its engine, nothing loaded yet."""
+    """Read the model of a group of the config and its engine; nothing is loaded yet."""
     judge = OmegaConf.select(cfg, group)
-    if OmegaConf.is_missing(judge, "model") or not judge.model:
+    if not judge.get("model"):
         raise JudgescaleError(f"{group}.model is not set: name the model, as in {group}.model=Qwen/Qwen3-8B")
     if not isinstance(judge.model, str):
         raise JudgescaleError(
@@ -217,9 +242,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
             raise JudgescaleError(f"{group}.{name}={value}: must be a mapping" + " with input and output" * bool(least))
     sampling = None
     if judge.get("kind", "text") == "text":
-        sampling = build(
-            {"_target_": "judgescale.harness.types.Sampling", **(judge.get("sampling") or {})}, f"{group}.sampling"
-        )
+        sampling = make(Sampling, judge.get("sampling") or {}, f"{group}.sampling")
         if not (sampling.temperature >= 0 and 0 < sampling.top_p <= 1):
             raise JudgescaleError(
                 f"{group}.sampling: temperature={sampling.temperature:g} must be 0 or more and top_p={sampling.top_p:g}"
@@ -232,7 +255,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
         made,
         sampling,
         make(Price, price, f"{group}.price") if price else None,
-        positive(cfg, f"{group}.active_parameters"),
+        read_positive(cfg, f"{group}.active_parameters"),
     )
 
 
@@ -258,7 +281,7 @@ def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: 
 
 
 def note_buying(purchase: Purchase, items: Sequence[Item], order: str, samples: int) -> list[str]:
-    """What the reader must know about how the judgments were bought."""
+    """Note what the reader must know about how the judgments were bought."""
     notes = []
     sampling = purchase.spec.sampling
     if samples > 1 and (sampling is None or sampling.temperature == 0):
@@ -271,7 +294,7 @@ def note_buying(purchase: Purchase, items: Sequence[Item], order: str, samples: 
 
 
 def digest_items(items: Sequence[Item]) -> str:
-    """A SHA-256 over all that a judge is shown and scored by."""
+    """Digest all that a judge is shown and scored by: a SHA-256 in hex."""
     digest = hashlib.sha256()
     for item in items:  # one at a time: all texts at once may be gigabytes
         digest.update(repr(item).encode("utf-8", "surrogatepass"))
@@ -279,10 +302,10 @@ def digest_items(items: Sequence[Item]) -> str:
 
 
 def read_limits(cfg: DictConfig) -> SpendingLimits:
-    """How a run may spend."""
+    """Read how much a run may spend, and where its answers are kept."""
     if not isinstance(cfg.run.budget, DictConfig):
         raise JudgescaleError(f"run.budget={cfg.run.budget}: say of what, run.budget.tokens=… or run.budget.dollars=…")
-    budget = tuple(positive(cfg, f"run.budget.{name}") for name in ("tokens", "dollars"))
+    budget = tuple(read_positive(cfg, f"run.budget.{name}") for name in ("tokens", "dollars"))
     if not isinstance(cfg.run.store, str) or Path(cfg.run.store).is_dir():
         raise JudgescaleError(f"run.store={cfg.run.store}: must be the name of a file")
-    return SpendingLimits(Path(cfg.run.store), whole(cfg, "run.max_failures", 0), budget)  # type: ignore[arg-type]
+    return SpendingLimits(Path(cfg.run.store), read_count(cfg, "run.max_failures", 0), budget)  # type: ignore[arg-type]

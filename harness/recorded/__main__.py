@@ -1,4 +1,9 @@
-"""python -m harness.recorded: import other people's judgments, show a set, rebuild the shipped sets."""
+"""The commands of recorded sets: import other people's judgments, show a set, rebuild the shipped sets.
+
+    judgescale recorded import|show|build …
+
+In a checkout, `python -m harness.recorded` is the same.
+"""
 
 from __future__ import annotations
 
@@ -7,82 +12,35 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from judgescale.harness.recorded import describe, formats
 from judgescale.harness.recorded.importing import import_files
-from judgescale.harness.recorded.sets import read, shipped
-from judgescale.harness.types import HUMAN, JudgescaleError
+from judgescale.harness.recorded.sets import RecordedSet, list_shipped_sets, read_set
+from judgescale.harness.types import HUMAN, JudgescaleError, Record
 
 EXPLAIN = """\
 A recorded set is one small Parquet file of judgments that somebody already paid for: scores, verdicts, labels and ids,
 never texts. With engine=recorded a run replays it and costs nothing.
 
-  python -m harness.recorded import judgebench outputs/…o1-mini….jsonl --out o1.parquet
-  python -m harness.recorded show o1.parquet
+  judgescale recorded import judgebench outputs/…o1-mini….jsonl --out o1.parquet
+  judgescale recorded show o1.parquet
   python run.py engine=recorded engine.path=o1.parquet task=judgebench
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(prog="python -m harness.recorded", description=EXPLAIN, formatter_class=raw)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    listing = [
-        f"  {name:<14} {formats.get(name).SUMMARY}\n{'':17}{formats.get(name).EXAMPLE}" for name in formats.names()
-    ]
-    importer = commands.add_parser(
-        "import",
-        help="make a set from result files",
-        description="Make a set from result files: plain or .gz, a JSON array or one object a line.\n\nformats:\n"
-        + "\n".join(listing)
-        + "\n\nmore about one: python -m harness.recorded import FORMAT --help",
-        formatter_class=raw,
-    )
-    kinds = importer.add_subparsers(dest="format", required=True, metavar="FORMAT")
-    for name in formats.names():
-        module = formats.get(name)
-        kind = kinds.add_parser(
-            name,
-            description=module.__doc__,
-            epilog=f"example: {module.EXAMPLE}",
-            formatter_class=raw,
-        )
-        kind.add_argument("files", nargs="+", metavar="FILE", help="result files, or folders to search for them")
-        kind.add_argument(
-            "--out", required=True, metavar="SET.parquet", help="the set to write (replaced if it exists)"
-        )
-        kind.add_argument("--judge", help="the judge's name, where the files do not say it (or say it differently)")
-        add_options = getattr(module, "add_options", None)
-        if add_options is not None:
-            add_options(kind)
-
-    show = commands.add_parser("show", help="say what a set holds")
-    show.add_argument("set", nargs="?", help="a .parquet file or the name of a shipped set; without it, list those")
-
-    build = commands.add_parser("build", help="rebuild the sets in results/recorded from their source files")
-    build.add_argument(
-        "--data", required=True, metavar="FOLDER", help="the folder with prd_vicuna80/, rewardbench2/, …"
-    )
-    build.add_argument("--out", metavar="FOLDER", help="where to write (default: results/recorded)")
-    build.add_argument("--only", metavar="NAME", action="append", help="one set; may be repeated")
-    return top
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parser().parse_args(argv)
+    """Run one command and return the exit status: 2, after one line, where the caller can mend what went wrong."""
+    options = build_parser().parse_args(argv)
     try:
         if options.command == "import":
-            _import(options)
+            import_set(options)
         elif options.command == "show":
-            _show(options.set)
+            show_set(options.set) if options.set else show_shipped_sets()
         else:
-            from judgescale.harness.recorded.build import build
-
-            for line in build(Path(options.data), Path(options.out) if options.out else None, options.only):
-                print(line)
+            build_sets(options)
     except JudgescaleError as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 2
@@ -94,54 +52,121 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _import(options: argparse.Namespace) -> None:
-    records, meta, notes = import_files(options.format, options.files, options.out, options)
+def build_parser() -> argparse.ArgumentParser:
+    """Declare the commands and their arguments; every format is a command below `import`."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="judgescale recorded", description=EXPLAIN, formatter_class=raw)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    found = {name: formats.find_format(name) for name in formats.list_names()}
+    listing = [f"  {name:<14} {each.summary}\n{'':17}{each.example}" for name, each in found.items()]
+    importer = commands.add_parser(
+        "import",
+        help="make a set from result files",
+        description="Make a set from result files: plain or .gz, a JSON array or one object a line.\n\nformats:\n"
+        + "\n".join(listing)
+        + "\n\nmore about one: judgescale recorded import FORMAT --help",
+        formatter_class=raw,
+    )
+    kinds = importer.add_subparsers(dest="format", required=True, metavar="FORMAT")
+    for name, each in found.items():
+        kind = kinds.add_parser(name, description=each.manual, epilog=f"example: {each.example}", formatter_class=raw)
+        _add_import_arguments(kind, each)
+
+    show = commands.add_parser("show", help="say what a set holds")
+    show.add_argument("set", nargs="?", help="a .parquet file or the name of a shipped set; without it, list those")
+
+    build = commands.add_parser("build", help="rebuild the sets in results/recorded from their source files")
+    build.add_argument(
+        "--data", required=True, metavar="FOLDER", help="the folder with prd_vicuna80/, rewardbench2/, …"
+    )
+    build.add_argument("--out", metavar="FOLDER", help="where to write (default: results/recorded)")
+    build.add_argument("--only", metavar="NAME", action="append", help="one set; may be repeated")
+    return parser
+
+
+def _add_import_arguments(parser: argparse.ArgumentParser, format_: formats.Format) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="result files, or folders to search for them")
+    parser.add_argument("--out", required=True, metavar="SET.parquet", help="the set to write (replaced if it exists)")
+    parser.add_argument("--judge", help="the judge's name, where the files do not say it (or say it differently)")
+    for name, explained in format_.options.items():
+        parser.add_argument(f"--{name}", help=explained)
+
+
+def import_set(options: argparse.Namespace) -> None:
+    """Import files as a set, and say in one line what was written and how to run it."""
+    records, meta, notes = import_files(options.format, options.files, options.out, vars(options))
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    judges = {record.judgment.judge for record in records} - {HUMAN}
+    judges = sorted({record.judgment.judge for record in records} - {HUMAN})
     items = len({record.prompt for record in records})
     lost = sum(record.judgment.scores is None for record in records)
     without = f" ({lost:,} without scores)" if lost else ""
-    who = ", ".join(sorted(judges)) if len(judges) <= 4 else "see: show"
-    path = f"engine.path={options.out}"
-    if re.search(r"[^\w./-]", str(options.out)):  # Hydra's grammar and the shell each need their quotes
-        path = shlex.quote(f"engine.path='{options.out}'")
-    labelled = all(r.gold is not None for r in records) or any(r.judgment.judge == HUMAN for r in records)
-    run = f"Run: python run.py engine=recorded {path} task={meta['tasks'][0]}"
-    if not judges:
-        run = "It has labels but no judge: give the judges' files too."
-    elif not labelled:
-        run = "It has no labels to score against: give the file with the labels too."
+    who = ", ".join(judges) if len(judges) <= 4 else "see: show"
     print(
         f"wrote {options.out}: {items:,} items, {len(records):,} judgments{without}, "
-        f"{len(judges)} judge{'s' * (len(judges) != 1)} ({who}). {run}"
+        f"{len(judges)} judge{'s' * (len(judges) != 1)} ({who}). {_suggest_run(options.out, records, meta)}"
     )
 
 
-def _show(name: str | None) -> None:
-    if name is None:
-        for shipped_name, path in shipped().items():
-            found = read(path)
-            print(f"{shipped_name:<24} {len(found.records):>7,} judgments  {found.meta['varies']}")
-        return
-    found = read(name)
+def _suggest_run(out: str, records: Sequence[Record], meta: Mapping[str, Any]) -> str:
+    """Say how to run a new set, or what it lacks to be run."""
+    if all(record.judgment.judge == HUMAN for record in records):
+        return "It has labels but no judge: give the judges' files too."
+    if any(record.gold is None for record in records) and all(r.judgment.judge != HUMAN for r in records):
+        return "It has no labels to score against: give the file with the labels too."
+    path = f"engine.path={out}"
+    if re.search(r"[^\w./-]", out):  # Hydra's grammar and the shell each need their quotes
+        path = shlex.quote(f"engine.path='{out}'")
+    return f"Run: python run.py engine=recorded {path} task={meta['tasks'][0]}"
+
+
+def show_shipped_sets() -> None:
+    """Print a line about every shipped set."""
+    for name, path in list_shipped_sets().items():
+        found = read_set(path)
+        print(f"{name:<24} {len(found.records):>7,} judgments  {found.meta['varies']}")
+
+
+def show_set(name: str) -> None:
+    """Print what a set (a file, or a shipped set by its name) says about itself and what can be counted in it."""
+    found = read_set(name)
+    print(f"{found.name} ({found.meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")
+    _print_items(found)
+    _print_judges(found.records)
+    for source in found.meta["sources"]:
+        files = f"{len(source.get('files', []))} files"
+        print(
+            f"  source     {' '.join(filter(None, (source.get('repo'), source.get('commit', '')[:12], files)))}; "
+            f"licence: {source.get('licence') or 'not stated'}"
+        )
+    if found.meta["note"]:
+        print(f"  note       {found.meta['note']}")
+
+
+def _print_items(found: RecordedSet) -> None:
     records, meta = found.records, found.meta
+    by_prompt = {record.prompt: record for record in records}
+    subsets = Counter(record.subset for record in by_prompt.values())
+    sizes = Counter(len(record.responses) for record in by_prompt.values())
     statuses = Counter(record.judgment.status for record in records)
-    subsets = Counter(record.subset for record in {record.prompt: record for record in records}.values())
-    sizes = Counter(len(record.responses) for record in {record.prompt: record for record in records}.values())
-    print(f"{found.name} ({meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")
     print(f"  varies     {meta['varies']}")
     print(f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}")
     print(f"  tasks      {', '.join(meta['tasks'])}")
     few = ", ".join(f"{size} ({count:,})" for size, count in sorted(sizes.items())[:8])
     clusters = len({record.cluster for record in records})
-    print(f"  items      {sum(sizes.values()):,} in {clusters:,} clusters; responses an item: {few}")
+    print(f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}")
     if set(subsets) != {""}:
         each = [f"{subset or '(none)'} {count:,}" for subset, count in sorted(subsets.items())]
         print(f"  subsets    {', '.join(each)}")
     print(f"  gold       {'derived by the task' if all(r.gold is None for r in records) else 'in the set'}")
     tally = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
     print(f"  judgments  {len(records):,}: {tally}")
+
+
+def _print_judges(records: Sequence[Record]) -> None:
+    """Print a table with a row a judge."""
+    head = ("judge", "items", "judgments", "an item", "variants", "orders", "samples", "not ok")
     rows = [
         (
             summary.judge,
@@ -151,23 +176,22 @@ def _show(name: str | None) -> None:
             str(summary.variants),
             str(summary.orders),
             str(summary.samples),
-            ", ".join(f"{n:,} {s}" for s, n in summary.statuses.items() if s != "ok") or "",
+            ", ".join(f"{count:,} {status}" for status, count in summary.statuses.items() if status != "ok"),
         )
-        for summary in describe.summarise(records)
+        for summary in describe.summarise_judges(records)
     ]
-    head = ("judge", "items", "judgments", "an item", "variants", "orders", "samples", "not ok")
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in [head, *rows]:
         middle = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
         print("  " + "  ".join([row[0].ljust(widths[0]), *middle, row[-1]]).rstrip())
-    for source in meta["sources"]:
-        files = f"{len(source.get('files', []))} files"
-        print(
-            f"  source     {' '.join(filter(None, (source.get('repo'), source.get('commit', '')[:12], files)))}; "
-            f"licence: {source.get('licence') or 'not stated'}"
-        )
-    if meta["note"]:
-        print(f"  note       {meta['note']}")
+
+
+def build_sets(options: argparse.Namespace) -> None:
+    """Rebuild shipped sets, and print a line about each."""
+    from judgescale.harness.recorded.build import build
+
+    for line in build(Path(options.data), Path(options.out) if options.out else None, options.only):
+        print(line)
 
 
 if __name__ == "__main__":

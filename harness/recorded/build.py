@@ -1,27 +1,25 @@
-"""The shipped sets: which source files make which set, and what each may say about itself.
+"""Build the shipped sets: which source files make which set, and what each may say about itself.
 
-    python -m harness.recorded build --data FOLDER
+    judgescale recorded build --data FOLDER
 
 Running it again on the same files writes the same bytes (with the same pyarrow).
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from judgescale.harness.recorded.importing import import_files
 from judgescale.harness.recorded.sets import SHIPPED
-from judgescale.harness.recorded.source import wrong
+from judgescale.harness.recorded.source import reject
 from judgescale.harness.types import JudgescaleError
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One shipped set; what is not given here is counted from the judgments."""
+    """Declare one shipped set; what is not given here is counted from the judgments."""
 
     name: str
     format: str
@@ -30,7 +28,6 @@ class Recipe:
     varies: str
     note: str
     pool: bool = False
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 RECIPES = (
@@ -116,7 +113,10 @@ RECIPES = (
 
 
 def build(data: Path, out: Path | None = None, only: Sequence[str] | None = None) -> Iterator[str]:
-    """Write the sets, one after another; a line each."""
+    """Write the sets, or those in `only`, one after another; yield a line about each.
+
+    Raises JudgescaleError for an unknown name, and where a set's source files are not in the data folder.
+    """
     names = [recipe.name for recipe in RECIPES]
     unknown = [name for name in only or () if name not in names]
     if unknown:
@@ -127,30 +127,26 @@ def build(data: Path, out: Path | None = None, only: Sequence[str] | None = None
         folder = data / recipe.folder
         files = [file for pattern in recipe.files for file in sorted(folder.glob(pattern))]
         if not files:
-            wrong(
-                folder,
-                None,
-                None,
-                f"has no {' or '.join(recipe.files)}; fetch the source first (SOURCES.md says which)",
-            )
+            missing = " or ".join(recipe.files)
+            reject(folder, None, None, f"has no {missing}; fetch the source first (SOURCES.md says which)")
         target = (out or SHIPPED) / f"{recipe.name}.parquet"
         about = {
             "name": recipe.name,
             "varies": recipe.varies,
             "pool": recipe.pool,
             "note": recipe.note,
-            "sources": [_origin(folder)],
+            "sources": [_read_origin(folder)],
         }
-        records, _, notes = import_files(recipe.format, files, target, argparse.Namespace(**recipe.options), about)
+        records, _, notes = import_files(recipe.format, files, target, about=about)
         remark = f" ({'; '.join(notes)})" if notes else ""
         yield f"{recipe.name}: {len(records):,} judgments, {target.stat().st_size / 1024:,.0f} KB{remark}"
 
 
-def _origin(folder: Path) -> dict[str, str]:
-    """Repository, commit, licence and path: the first paragraph of the folder's SOURCE.txt."""
+def _read_origin(folder: Path) -> dict[str, str]:
+    """Read repository, commit, licence and path in the first paragraph of the folder's SOURCE.txt."""
     file = folder / "SOURCE.txt"
     if not file.exists():
-        wrong(file, None, None, "does not exist; it must name the repo, commit, licence and path of these files")
+        reject(file, None, None, "does not exist; it must name the repo, commit, licence and path of these files")
     lines = file.read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     pairs = dict(line.split(": ", 1) for line in lines if ": " in line)
     return {

@@ -1,4 +1,4 @@
-"""What a set holds, counted: for `show`, and for the sentence a set says about itself."""
+"""Count what a set holds: for `show`, and for the sentence a set says about itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from judgescale.harness.types import HUMAN, Record
 
 @dataclass(frozen=True)
 class JudgeSummary:
+    """Hold what a set has of one judge."""
+
     judge: str
     items: int
     judgments: int
@@ -21,14 +23,15 @@ class JudgeSummary:
     statuses: dict[str, int]
 
 
-def summarise(records: Iterable[Record]) -> list[JudgeSummary]:
+def summarise_judges(records: Iterable[Record]) -> list[JudgeSummary]:
+    """Count what there is of each judge; judges by name, human labels last."""
     by_judge: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_judge[record.judgment.judge].append(record)
-    return [_summary(judge, rows) for judge, rows in sorted(by_judge.items(), key=lambda x: (x[0] == HUMAN, x[0]))]
+    return [_summarise(judge, rows) for judge, rows in sorted(by_judge.items(), key=lambda x: (x[0] == HUMAN, x[0]))]
 
 
-def _summary(judge: str, rows: Sequence[Record]) -> JudgeSummary:
+def _summarise(judge: str, rows: Sequence[Record]) -> JudgeSummary:
     per_item = Counter(row.prompt for row in rows)
     orders: dict[tuple[str, str, frozenset[int]], set[tuple[int, ...]]] = defaultdict(set)
     samples: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
@@ -49,8 +52,8 @@ def _summary(judge: str, rows: Sequence[Record]) -> JudgeSummary:
     )
 
 
-def varies(summaries: Sequence[JudgeSummary]) -> str:
-    """One honest sentence: what differs between the judgments of a question, and is that repeated sampling?"""
+def describe_variation(summaries: Sequence[JudgeSummary]) -> str:
+    """Say in one sentence what differs between the judgments of a question, and whether that is repeated sampling."""
     judges = [summary for summary in summaries if summary.judge != HUMAN]
     if not judges:
         return "human labels only"
@@ -69,8 +72,12 @@ def varies(summaries: Sequence[JudgeSummary]) -> str:
     return sentence
 
 
-def order(records: Sequence[Record]) -> str:
-    """as_is, both (every pair equally often in both orders), arrangements (of more than two), or mixed."""
+def classify_order(records: Sequence[Record]) -> str:
+    """Say in which orders the judges saw the responses.
+
+    as_is: in item order; both: every pair equally often in both orders; arrangements: of more than two responses in
+    several orders; mixed: anything else.
+    """
     shown: dict[tuple[str, str, str, frozenset[int]], Counter[tuple[int, ...]]] = defaultdict(Counter)
     for record in records:
         judgment = record.judgment

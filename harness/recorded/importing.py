@@ -1,8 +1,9 @@
-"""From other people's files to one set: open, recognise, import, check, write."""
+"""Import other people's files as one set: open them, recognise their format, read, check and write."""
 
 from __future__ import annotations
 
-import argparse
+import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,136 +11,164 @@ from pathlib import Path
 from typing import Any
 
 from judgescale.harness.recorded import describe, formats
-from judgescale.harness.recorded.sets import write
-from judgescale.harness.recorded.source import Row, Source, common_names, open_source, wrong
+from judgescale.harness.recorded.sets import write_set
+from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, open_source, reject, shorten_names
 from judgescale.harness.types import JudgescaleError, Record
 
 ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
-
-
-def open_all(format_name: str, paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list[str]]:
-    """The files, and those in folders that are of this format, with a remark on what was passed over.
-
-    A file named outright must be of this format.
-    """
-    module = formats.get(format_name)
-    sources: list[Source] = []
-    notes: list[str] = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            source = open_source(path)
-            formats.refuse_others(format_name, [source])
-            sources.append(source)
-            continue
-        inside = [
-            open_source(file) for file in sorted(path.rglob("*")) if file.name.endswith(ENDINGS) and file.is_file()
-        ]
-        found = [source for source in inside if module.recognises(source)]
-        if not found:
-            wrong(path, None, None, f"no {format_name} file among its {len(inside)} JSON files")
-        sources.extend(found)
-        if others := [source.path.name for source in inside if source not in found]:
-            few = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-            notes.append(f"{path}: {len(others)} of {len(inside)} JSON files are not of this format ({few})")
-    seen: dict[str, Source] = {}
-    for source in sources:
-        named = source.path.absolute().as_posix() if getattr(module, "NAMED_BY_PATH", False) else ""
-        twin = seen.setdefault(source.sha256 + named, source)
-        if twin is not source:
-            wrong(source, None, None, f"has the same content as {twin.path}: it would count every judgment twice")
-    return sources, notes
 
 
 def import_files(
     format_name: str,
     paths: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    options: argparse.Namespace | None = None,
+    options: Mapping[str, Any] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> tuple[list[Record], dict[str, Any], tuple[str, ...]]:
     """Write a set and return its records, its metadata and what the importer had to remark.
 
-    `about` overrides what would be counted or guessed: name, varies, pool, sources, note, …
+    `options` holds what the command line said: the judge, and the format's own options. `about` overrides what would
+    be counted or guessed: name, varies, pool, sources, note, …
+
+    Raises JudgescaleError, and writes nothing, where a file cannot be read or its rows contradict each other.
     """
-    defaults = {"judge": None, "subset": None, "variant": None, "field": None, "models": None}
-    options = argparse.Namespace(**{**defaults, **(vars(options) if options is not None else {})})
+    format_ = formats.find_format(format_name)
     if not str(out).endswith(".parquet"):
         raise JudgescaleError(f"--out {out}: a set is a Parquet file; name it SET.parquet")
-    sources, passed_over = open_all(format_name, paths)
-    imported = formats.get(format_name).load(sources, options)
-    rows = list(imported.rows)
-    _check(rows)
-    records = [row.record for row in rows]
-    custom = ("custom",) if all(record.gold is not None for record in records) else ()
-    used = [source for source in sources if not any(source is unused for unused in imported.unused)]
-    files = [
-        {"name": name.removesuffix(".gz"), "sha256": source.sha256}
-        for name, source in zip(common_names(used), used, strict=True)
-    ]
-    meta: dict[str, Any] = {
+    sources, passed_over = open_sources(format_name, paths)
+    imported = format_.load(sources, {name: (options or {}).get(name) for name in ("judge", *format_.options)})
+    read = list(imported.records)
+    _check_agreement(read)
+    records = [each.record for each in read]
+    about, remarks = about or {}, "; ".join(imported.notes)
+    meta = {
         "name": Path(out).name.removesuffix(".parquet"),
         "format": format_name,
-        "tasks": list(dict.fromkeys(imported.tasks + custom)),
-        "varies": describe.varies(describe.summarise(records)),
+        "tasks": _list_tasks(format_, records),
+        "varies": describe.describe_variation(describe.summarise_judges(records)),
         "pool": imported.pool,
-        "order": describe.order(records),
-        "sources": [{"repo": "", "commit": "", "licence": "", "path": "", "files": files}],
-        "note": "; ".join(imported.notes),
+        "order": describe.classify_order(records),
+        "sources": [{"repo": "", "commit": "", "licence": "", "path": ""}],
+        "note": remarks,
+        **about,
     }
-    for key, value in (about or {}).items():
-        if key == "sources":
-            meta["sources"] = [{**source, "files": files} for source in value]
-        elif key == "note" and meta["note"]:
-            meta["note"] = f"{value} {meta['note']}."
-        else:
-            meta[key] = value
-    write(out, records, meta)
-    return records, meta, (*passed_over, *imported.notes, *_unread(rows))
+    meta["sources"] = [{**source, "files": _list_files(sources, imported)} for source in meta["sources"]]
+    if "note" in about and remarks:
+        meta["note"] = f"{about['note']} {remarks}."
+    write_set(out, records, meta)
+    return records, meta, (*passed_over, *imported.notes, *_report_unread(read))
 
 
-def _unread(rows: Sequence[Row]) -> list[str]:
-    """What could not be read as a verdict, by how often it occurs."""
-    said = Counter(repr(row.said)[:40] for row in rows if row.record.judgment.status == "unparsed" and row.said)
+def import_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Record], str]:
+    """Read judgments in memory, as rows of the format `jsonl`; return their records and the rows' SHA-256.
+
+    Raises JudgescaleError, naming the row and the field, as the import of a file does.
+    """
+    numbered = tuple(enumerate(map(dict, rows), 1))
+    sha256 = hashlib.sha256(json.dumps(numbered, sort_keys=True, default=str).encode()).hexdigest()
+    source = Source(Path("rows"), numbered, sha256)
+    read = list(formats.find_format("jsonl").load([source], {"judge": None}).records)
+    _check_agreement(read)
+    return [each.record for each in read], sha256
+
+
+def open_sources(format_name: str, paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list[str]]:
+    """Open the files, and of folders those that are of this format; return them with notes on what was passed over.
+
+    Raises JudgescaleError where a file that was named outright is of another format, or where two files are the same.
+    """
+    format_ = formats.find_format(format_name)
+    sources: list[Source] = []
+    notes: list[str] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            source = open_source(path)
+            formats.refuse_others(format_name, source)
+            sources.append(source)
+            continue
+        files = sorted(file for file in path.rglob("*") if file.name.endswith(ENDINGS) and file.is_file())
+        inside = [open_source(file) for file in files]
+        found = [source for source in inside if format_.recognises(source)]
+        if not found:
+            reject(path, None, None, f"no {format_name} file among its {len(inside)} JSON files")
+        sources.extend(found)
+        if others := [source.path.name for source in inside if source not in found]:
+            few = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+            notes.append(f"{path}: {len(others)} of {len(inside)} JSON files are not of this format ({few})")
+    _refuse_twins(sources, format_.named_by_path)
+    return sources, notes
+
+
+def _refuse_twins(sources: Sequence[Source], named_by_path: bool) -> None:
+    """Raise JudgescaleError where two files have the same content, which would count every judgment twice."""
+    seen: dict[tuple[str, str], Source] = {}
+    for source in sources:
+        path = source.path.absolute().as_posix() if named_by_path else ""
+        twin = seen.setdefault((source.sha256, path), source)
+        if twin is not source:
+            reject(source, None, None, f"has the same content as {twin.path}: it would count every judgment twice")
+
+
+def _list_tasks(format_: formats.Format, records: Sequence[Record]) -> list[str]:
+    """List the tasks that a set can serve: task=custom too, where every item has its gold labels."""
+    custom = ("custom",) if all(record.gold is not None for record in records) else ()
+    return list(dict.fromkeys(format_.tasks + custom))
+
+
+def _list_files(sources: Sequence[Source], imported: Imported) -> list[dict[str, str]]:
+    """List the files from which something was taken, with the SHA-256 of each."""
+    used = [source for source in sources if not any(source is unused for unused in imported.unused)]
+    return [
+        {"name": name.removesuffix(".gz"), "sha256": source.sha256}
+        for name, source in zip(shorten_names(used), used, strict=True)
+    ]
+
+
+def _report_unread(read: Sequence[ImportedRecord]) -> list[str]:
+    """Say what could not be read as a verdict, by how often it occurs."""
+    said = Counter(repr(r.said)[:40] for r in read if r.record.judgment.status == "unparsed" and r.said)
     if not said:
         return []
     most = ", ".join(f"{value} x{count}" for value, count in said.most_common(5))
     return [f"{sum(said.values()):,} verdicts could not be read and count as unparsed: {most}"]
 
 
-def _check(rows: Sequence[Row]) -> None:
-    """What only the whole shows, said with both places: the same judgment twice, one item described in two ways."""
-    seen: dict[tuple[Any, ...], Row] = {}
-    items: dict[str, Row] = {}
-    if not rows:
+def _check_agreement(read: Sequence[ImportedRecord]) -> None:
+    """Reject what only the whole shows, with both places: an item described in two ways, the same judgment twice."""
+    if not read:
         raise JudgescaleError("no judgments in these files")
-    for row in rows:
-        record, judgment = row.record, row.record.judgment
-        first = items.setdefault(record.prompt, row)
-        for field in ("responses", "gold", "cluster", "subset"):
-            ours, theirs = getattr(record, field), getattr(first.record, field)
-            if ours != theirs:
-                wrong(
-                    row.source,
-                    row.number,
-                    field,
-                    f"{_plain(ours)} for item {record.prompt!r}, but {_plain(theirs)} in {_place(row, first)}; "
-                    "every row of an item must agree",
-                )
+    items: dict[str, ImportedRecord] = {}
+    seen: dict[tuple[Any, ...], ImportedRecord] = {}
+    for each in read:
+        record, judgment = each.record, each.record.judgment
+        _check_item(each, items.setdefault(record.prompt, each))
         key = (record.prompt, judgment.judge, judgment.variant, judgment.shown, judgment.sample)
-        twin = seen.setdefault(key, row)
-        if twin is not row:
-            wrong(
-                row.source,
-                row.number,
+        twin = seen.setdefault(key, each)
+        if twin is not each:
+            each.row.reject(
                 None,
-                f"the same judgment as {_place(row, twin)} (item {record.prompt!r}, judge {judgment.judge!r}); "
+                f"the same judgment as {_name_place(twin, each)} (item {record.prompt!r}, judge {judgment.judge!r}); "
                 "drop one of them, or import each file into a set of its own, with --judge",
             )
 
 
-def _plain(value: Any) -> Any:
+def _check_item(each: ImportedRecord, first: ImportedRecord) -> None:
+    """Reject a record that describes its item otherwise than the first record about it."""
+    for field in ("responses", "gold", "cluster", "subset"):
+        ours, theirs = getattr(each.record, field), getattr(first.record, field)
+        if ours != theirs:
+            each.row.reject(
+                field,
+                f"{_spell(ours)} for item {each.record.prompt!r}, but {_spell(theirs)} in {_name_place(first, each)}; "
+                "every row of an item must agree",
+            )
+
+
+def _spell(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else "nothing" if value is None else repr(value)
 
 
-def _place(row: Row, other: Row) -> str:
-    return f"row {other.number}" if other.source is row.source else f"{other.source.path}, row {other.number}"
+def _name_place(other: ImportedRecord, each: ImportedRecord) -> str:
+    """Say where another record stands, as seen from this one."""
+    number = other.row.number
+    return f"row {number}" if other.row.source is each.row.source else f"{other.row.source.path}, row {number}"

@@ -15,7 +15,11 @@ from judgescale.harness.types import Item, JudgescaleError, Judgment
 
 @dataclass(frozen=True)
 class Pool:
-    """Every judgment of one question; `scores` (n, m) is in the question's response order, NaN rows are unusable."""
+    """Hold every judgment of one question, as arrays.
+
+    `scores` (n, m): a row a judgment, a column a response in the question's order; a row of NaN is unusable.
+    `meta` (n,): a meta RM's score of each judgment, NaN where none was recorded.
+    """
 
     judgments: tuple[Judgment, ...]
     shown: tuple[tuple[str, ...], ...]  # response names in the order each judgment saw them
@@ -23,15 +27,16 @@ class Pool:
     meta: np.ndarray
 
     def __len__(self) -> int:
+        """Return how many judgments there are, usable or not."""
         return len(self.judgments)
 
     @property
     def usable(self) -> np.ndarray:
-        """Which of its judgments can be used: (n,)."""
+        """Return which judgments have scores: booleans (n,)."""
         return ~np.isnan(self.scores).any(axis=1)
 
     def take(self, rows: np.ndarray) -> Pool:
-        """These of its judgments, in this order."""
+        """Return a pool of these of its judgments, in this order."""
         judgments, shown = tuple(self.judgments[i] for i in rows), tuple(self.shown[i] for i in rows)
         return Pool(judgments, shown, self.scores[rows], self.meta[rows])
 
@@ -39,15 +44,15 @@ class Pool:
 Pools = Mapping[tuple[int, ...], Pool]  # an item's questions and their judgments
 
 
-def only(pools: Pools) -> Pool:
-    """Return the pool of an item about which one question is asked."""
+def take_only_pool(pools: Pools) -> Pool:
+    """Return the pool of an item about which a single question is asked."""
     (pool,) = pools.values()
     return pool
 
 
 @dataclass(frozen=True)
 class RecordedJudgments:
-    """Find the judgments of the chosen judges of one set by item and question; its pools are made once."""
+    """Find the judgments of some judges of one set by item and question; each pool is built once."""
 
     data: RecordedSet
     judges: tuple[str, ...]
@@ -55,6 +60,7 @@ class RecordedJudgments:
 
     @cached_property
     def _index(self) -> Mapping[tuple[str, frozenset[str]], list[tuple[tuple[str, ...], Judgment]]]:
+        """Map an item's key and the responses shown to (their names in shown order, judgment)."""
         index = defaultdict(list)
         for r in self.data.records:
             if r.judgment.judge in self.judges:
@@ -64,11 +70,16 @@ class RecordedJudgments:
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """How many responses its judgments look at."""
+        """Return how many responses the judgments look at: each size that occurs, ascending."""
         return tuple(sorted({len(names) for _, names in self._index}))
 
-    def pool(self, item: Item, question: Sequence[int]) -> Pool:
-        """All judgments recorded for a question: indices into the item's responses.
+    @property
+    def size(self) -> int:
+        """Return how many judgments of these judges there are."""
+        return sum(map(len, self._index.values()))
+
+    def find_pool(self, item: Item, question: Sequence[int]) -> Pool:
+        """Return all judgments recorded for a question (indices into the item's responses).
 
         Raises JudgescaleError where nothing was recorded, naming the set, the item and what there is.
         """
@@ -76,15 +87,24 @@ class RecordedJudgments:
         if (item.prompt, names) not in self._pools:
             found = self._index.get((item.prompt, frozenset(names)))
             if not found:
-                raise JudgescaleError(self._missing(item, names))
-            self._pools[item.prompt, names] = _pool(names, found)
+                raise JudgescaleError(self._explain_missing(item, names))
+            self._pools[item.prompt, names] = _build_pool(names, found)
         return self._pools[item.prompt, names]
 
-    def has(self, item: Item, question: Sequence[int]) -> bool:
-        """Whether any judgment of a question was recorded."""
+    def has_judgments(self, item: Item, question: Sequence[int]) -> bool:
+        """Tell whether any judgment of a question was recorded."""
         return (item.prompt, frozenset(item.responses[i] for i in question)) in self._index
 
-    def _missing(self, item: Item, names: tuple[str, ...]) -> str:
+    def require_judgments(self, item: Item, question: Sequence[int], k: int) -> None:
+        """Raise JudgescaleError where fewer than k judgments of the question were recorded."""
+        if k > (have := len(self.find_pool(item, question))):
+            raise JudgescaleError(
+                f"strategy.k={k} asks for more than was recorded: set {self.data.name}, item {item.id} has {have}"
+                f" judgment(s) of this question; use strategy.k={have} or less"
+            )
+
+    def _explain_missing(self, item: Item, names: tuple[str, ...]) -> str:
+        """Say which judgments the set lacks, and what to do about it."""
         who = self.judges[0] if len(self.judges) == 1 else f"none of {len(self.judges)} judges"
         if len(names) in self.widths:
             asked = len({prompt for prompt, _ in self._index})
@@ -100,21 +120,9 @@ class RecordedJudgments:
             + ("elo or strategy=knockout" if wide else "single, voting or meta_voting")
         )
 
-    @property
-    def size(self) -> int:
-        """How many judgments of the chosen judges it holds."""
-        return sum(map(len, self._index.values()))
 
-    def require(self, item: Item, question: Sequence[int], k: int) -> None:
-        """Raise JudgescaleError if fewer than k judgments of the question were recorded."""
-        if k > (have := len(self.pool(item, question))):
-            raise JudgescaleError(
-                f"strategy.k={k} asks for more than was recorded: set {self.data.name}, item {item.id} has {have}"
-                f" judgment(s) of this question; use strategy.k={have} or less"
-            )
-
-
-def _pool(names: Sequence[str], found: Sequence[tuple[tuple[str, ...], Judgment]]) -> Pool:
+def _build_pool(names: Sequence[str], found: Sequence[tuple[tuple[str, ...], Judgment]]) -> Pool:
+    """Put the judgments' scores into the question's order of responses, the judgments into a fixed order."""
     found = sorted(found, key=lambda f: (f[1].sample, f[1].judge, f[1].variant, f[0]))
     scores = np.full((len(found), len(names)), np.nan)
     meta = np.full(len(found), np.nan)

@@ -1,19 +1,19 @@
-"""Reading and writing one recorded set. pyarrow is imported where it is used, so that importing this costs nothing."""
+"""Read and write one recorded set. pyarrow is imported where it is used, so that importing this costs nothing."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from judgescale.harness.options import ROOT
+from judgescale.harness import ROOT
 from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ META: Mapping[str, tuple[type, Any]] = MappingProxyType(
 
 SHIPPED = ROOT / "results" / "recorded"
 
+ItemFields = tuple[str, str, tuple[str, ...], tuple[float, ...] | None]  # cluster, subset, responses, gold
+
 
 @dataclass(frozen=True)
 class RecordedSet:
-    """One set of recorded judgments; `meta` says what varies between them and where they come from."""
+    """Hold one set of recorded judgments; `meta` says what varies between them and where they come from."""
 
     path: Path
     name: str
@@ -72,21 +74,25 @@ class RecordedSet:
     records: tuple[Record, ...]
 
 
-def shipped() -> dict[str, Path]:
-    """The sets that come with judgescale: name -> file."""
+def list_shipped_sets() -> dict[str, Path]:
+    """Return the sets that come with judgescale: name -> file."""
     return {path.stem: path for path in sorted(SHIPPED.glob("*.parquet"))}
 
 
-def read(path: str | os.PathLike[str]) -> RecordedSet:
-    """The set in a Parquet file (or a shipped set, by its bare name), every row checked."""
+def read_set(path: str | os.PathLike[str]) -> RecordedSet:
+    """Read the set in a Parquet file (or a shipped set, by its bare name), and check every row.
+
+    Raises JudgescaleError, naming the row and the field, for whatever is not as this module writes it.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = Path(path)
-    if not file.exists() and str(path) in shipped():
-        file = shipped()[str(path)]
+    shipped = list_shipped_sets()
+    if not file.exists() and str(path) in shipped:
+        file = shipped[str(path)]
     if not file.exists():
-        raise JudgescaleError(f"{path} does not exist; shipped sets: {', '.join(shipped()) or 'none'}")
+        raise JudgescaleError(f"{path} does not exist; shipped sets: {', '.join(shipped) or 'none'}")
     if file.is_dir():
         raise JudgescaleError(f"{path} is a folder; name one .parquet file in it")
     try:
@@ -95,15 +101,18 @@ def read(path: str | os.PathLike[str]) -> RecordedSet:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise JudgescaleError(
-            f"{path} is not a Parquet file ({reason}); make one with: python -m harness.recorded import FORMAT FILE..."
+            f"{path} is not a Parquet file ({reason}); make one with: judgescale recorded import FORMAT FILE..."
         ) from None
     meta = _read_meta(str(path), table.schema.metadata or {})
-    records = tuple(_records(str(path), table))
+    records = tuple(_read_records(str(path), table))
     return RecordedSet(path=file, name=meta["name"] or file.stem, meta=MappingProxyType(meta), records=records)
 
 
-def write(path: str | os.PathLike[str], records: Iterable[Record], meta: Mapping[str, Any]) -> None:
-    """Write a set, in the order given: all of it or nothing. Whatever is written, `read` accepts."""
+def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Mapping[str, Any]) -> None:
+    """Write a set, in the order given: all of it or nothing. Whatever is written, `read_set` accepts.
+
+    Raises JudgescaleError, naming the row and the field, for records that are no set, and for unknown metadata.
+    """
     import pyarrow.parquet as pq
 
     file = Path(path)
@@ -117,10 +126,10 @@ def write(path: str | os.PathLike[str], records: Iterable[Record], meta: Mapping
     full["schema"] = SCHEMA
     full["name"] = full["name"] or file.stem
     _check_meta(str(path), full)
-    table = _table(str(path), rows).replace_schema_metadata(
+    table = _build_table(str(path), rows).replace_schema_metadata(
         {KEY: json.dumps(full, sort_keys=True, ensure_ascii=False).encode()}
     )
-    for _ in _records(str(path), table):  # the same checks as `read`, before anything is written
+    for _ in _read_records(str(path), table):  # the same checks as `read_set`, before anything is written
         pass
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
@@ -138,7 +147,7 @@ def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     if KEY not in metadata:
         raise JudgescaleError(
             f"{path} has no 'judgescale' metadata: it is a Parquet file but not a recorded set; "
-            "make one with: python -m harness.recorded import jsonl FILE..."
+            "make one with: judgescale recorded import jsonl FILE..."
         )
     try:
         meta = json.loads(metadata[KEY])
@@ -170,7 +179,8 @@ def _arrow_type(kind: str) -> pa.DataType:
     return pa.list_(types[kind[1:-1]]) if kind.startswith("[") else types[kind]
 
 
-def _table(path: str, rows: list[Record]) -> pa.Table:
+def _build_table(path: str, rows: list[Record]) -> pa.Table:
+    """Make a table of the records. Raises JudgescaleError, naming the row, where a value is of another type."""
     import pyarrow as pa
 
     judgments = [row.judgment for row in rows]
@@ -186,84 +196,35 @@ def _table(path: str, rows: list[Record]) -> pa.Table:
                 try:
                     pa.array([value], type=_arrow_type(kind))
                 except (pa.ArrowException, TypeError, OverflowError, ValueError):
-                    raise _wrong(path, number, name, f"{value!r} is not {_spoken(kind)}") from None
+                    raise _row_error(path, number, name, f"{value!r} is not {_name_kind(kind)}") from None
             raise JudgescaleError(f"{path}, field {name}: {error}") from None
     return pa.table(arrays, names=list(COLUMNS))
 
 
-def _spoken(kind: str) -> str:
+def _name_kind(kind: str) -> str:
+    """Say in words what kind of value a column holds."""
     words = {"str": "text", "int16": "a whole number below 32768", "int32": "a whole number", "float": "a number"}
     return f"a list, each {words[kind[1:-1]]}" if kind.startswith("[") else words[kind]
 
 
-def _wrong(path: str, row: int, field: str, message: str) -> JudgescaleError:
+def _row_error(path: str, row: int, field: str, message: str) -> JudgescaleError:
     return JudgescaleError(f"{path}, row {row}, field {field}: {message}")
 
 
-def _records(path: str, table: pa.Table) -> Iterator[Record]:
-    """Every row as a Record, checked; one cheap pass, because a run must start in about two seconds."""
-    columns = {name: _column(path, table, name) for name in COLUMNS}
-    items: dict[str, tuple[str, str, tuple[str, ...], tuple[float, ...] | None]] = {}
+def _read_records(path: str, table: pa.Table) -> Iterator[Record]:
+    """Yield every row as a Record, checked; one cheap pass, because a run must start in about two seconds."""
+    columns = [_read_column(path, table, name) for name in COLUMNS]
+    items: dict[str, ItemFields] = {}
     seen: dict[tuple[str, str, str, tuple[int, ...], int], int] = {}
-    finite = math.isfinite
-    for number, (
-        prompt,
-        cluster,
-        subset,
-        responses,
-        gold,
-        judge,
-        variant,
-        sample,
-        shown,
-        scores,
-        status,
-        meta,
-        prompt_tokens,
-        completion_tokens,
-        chars,
-    ) in enumerate(zip(*columns.values(), strict=True), 1):
+    for number, (prompt, cluster, subset, responses, gold, *of_judgment) in enumerate(zip(*columns, strict=True), 1):
         item = (cluster, subset, responses, gold)
         known = items.get(prompt)
         if known is None:
             _check_item(path, number, prompt, item)
             items[prompt] = known = item
         elif known != item:
-            field = next(
-                name
-                for name, a, b in zip(("cluster", "subset", "responses", "gold"), known, item, strict=True)
-                if a != b
-            )
-            raise _wrong(path, number, field, f"differs from an earlier row about the same prompt {prompt!r}")
-        if status not in STATUSES:
-            raise _wrong(path, number, "status", f"{status!r} is none of {', '.join(STATUSES)}")
-        if not judge:
-            raise _wrong(path, number, "judge", "is empty")
-        if sample < 0:
-            raise _wrong(path, number, "sample", f"{sample} is negative; repeats count 0, 1, 2, …")
-        if not shown or min(shown) < 0 or max(shown) >= len(responses) or len(set(shown)) != len(shown):
-            raise _wrong(
-                path, number, "shown", f"{list(shown)} must hold different indices into {len(responses)} responses"
-            )
-        if (scores is None) == (status == "ok"):
-            raise _wrong(path, number, "scores", f"must be null exactly when status is not ok; status is {status}")
-        if scores is not None:
-            if len(scores) != len(shown):
-                raise _wrong(path, number, "scores", f"{len(scores)} scores for {len(shown)} responses shown")
-            if not all(map(finite, scores)):
-                raise _wrong(path, number, "scores", f"{list(scores)} has a value that is not a finite number")
-        if meta is not None and not finite(meta):
-            raise _wrong(path, number, "meta", f"{meta} is not a finite number")
-        key = (prompt, judge, variant, shown, sample)
-        first = seen.setdefault(key, number)
-        if first != number:
-            raise _wrong(
-                path,
-                number,
-                "sample",
-                f"the same judgment as row {first} (prompt {prompt!r}, judge {judge!r}, variant {variant!r}, "
-                f"shown {list(shown)}, sample {sample})",
-            )
+            _refuse_other_item(path, number, prompt, item, known)
+        judge, variant, sample, shown, scores, status, meta, prompt_tokens, completion_tokens, chars = of_judgment
         judgment = Judgment(
             judge=judge,
             shown=shown,
@@ -276,40 +237,77 @@ def _records(path: str, table: pa.Table) -> Iterator[Record]:
             completion_tokens=completion_tokens,
             chars=chars,
         )
+        _check_judgment(path, number, judgment, len(responses))
+        first = seen.setdefault((prompt, judge, variant, shown, sample), number)
+        if first != number:
+            raise _row_error(
+                path,
+                number,
+                "sample",
+                f"the same judgment as row {first} (prompt {prompt!r}, judge {judge!r}, variant {variant!r}, "
+                f"shown {list(shown)}, sample {sample})",
+            )
         # the item's own tuples are shared by all of its rows: less memory, and later comparisons are by identity
         yield Record(
             prompt=prompt, cluster=known[0], subset=known[1], responses=known[2], gold=known[3], judgment=judgment
         )
 
 
-def _check_item(
-    path: str, number: int, prompt: str, item: tuple[str, str, tuple[str, ...], tuple[float, ...] | None]
-) -> None:
+def _check_item(path: str, number: int, prompt: str, item: ItemFields) -> None:
     _, _, responses, gold = item
     if not prompt:
-        raise _wrong(path, number, "prompt", "is empty")
+        raise _row_error(path, number, "prompt", "is empty")
     if not responses or len(set(responses)) != len(responses):
-        raise _wrong(path, number, "responses", f"{list(responses)} must be at least one name, each different")
+        raise _row_error(path, number, "responses", f"{list(responses)} must be at least one name, each different")
     if gold is not None and len(gold) != len(responses):
-        raise _wrong(path, number, "gold", f"{len(gold)} numbers for {len(responses)} responses")
-    if gold is not None and not all(map(math.isfinite, gold)):
-        raise _wrong(path, number, "gold", f"{list(gold)} has a value that is not a finite number")
+        raise _row_error(path, number, "gold", f"{len(gold)} numbers for {len(responses)} responses")
+    if gold is not None and not all(map(isfinite, gold)):
+        raise _row_error(path, number, "gold", f"{list(gold)} has a value that is not a finite number")
 
 
-def _column(path: str, table: pa.Table, name: str) -> list[Any]:
-    """A column as Python values: text shared between rows, lists as tuples, None where null."""
+def _refuse_other_item(path: str, number: int, prompt: str, item: ItemFields, known: ItemFields) -> NoReturn:
+    """Raise for a row that describes its item otherwise than the rows before it, and name the field."""
+    names = ("cluster", "subset", "responses", "gold")
+    field = next(name for name, ours, theirs in zip(names, item, known, strict=True) if ours != theirs)
+    raise _row_error(path, number, field, f"differs from an earlier row about the same prompt {prompt!r}")
+
+
+def _check_judgment(path: str, number: int, judgment: Judgment, size: int) -> None:
+    """Raise for a judgment of an item of `size` responses that cannot be."""
+    shown, scores, status = judgment.shown, judgment.scores, judgment.status
+    if status not in STATUSES:
+        raise _row_error(path, number, "status", f"{status!r} is none of {', '.join(STATUSES)}")
+    if not judgment.judge:
+        raise _row_error(path, number, "judge", "is empty")
+    if judgment.sample < 0:
+        raise _row_error(path, number, "sample", f"{judgment.sample} is negative; repeats count 0, 1, 2, …")
+    if not shown or min(shown) < 0 or max(shown) >= size or len(set(shown)) != len(shown):
+        raise _row_error(path, number, "shown", f"{list(shown)} must hold different indices into {size} responses")
+    if (scores is None) == (status == "ok"):
+        raise _row_error(path, number, "scores", f"must be null exactly when status is not ok; status is {status}")
+    if scores is not None:
+        if len(scores) != len(shown):
+            raise _row_error(path, number, "scores", f"{len(scores)} scores for {len(shown)} responses shown")
+        if not all(map(isfinite, scores)):
+            raise _row_error(path, number, "scores", f"{list(scores)} has a value that is not a finite number")
+    if judgment.meta is not None and not isfinite(judgment.meta):
+        raise _row_error(path, number, "meta", f"{judgment.meta} is not a finite number")
+
+
+def _read_column(path: str, table: pa.Table, name: str) -> list[Any]:
+    """Return a column as Python values: text shared between rows, lists as tuples, None where null."""
     import pyarrow as pa
 
     kind, nullable = COLUMNS[name]
     if name not in table.column_names:
         raise JudgescaleError(f"{path}: column {name!r} is missing; a set has: {', '.join(COLUMNS)}")
     column = table.column(name)
-    if not _fits(column.type, kind):
+    if not _is_of_kind(column.type, kind):
         raise JudgescaleError(f"{path}: column {name!r} is {column.type}, not {_arrow_type(kind)}")
     if not nullable and column.null_count:
-        raise _wrong(path, column.is_null().to_pylist().index(True) + 1, name, "is null")
+        raise _row_error(path, column.is_null().to_pylist().index(True) + 1, name, "is null")
     if kind == "str":
-        return _texts(column)
+        return _read_texts(column)
     try:
         array = column.cast(_arrow_type(kind)).combine_chunks()
     except pa.ArrowException as error:
@@ -321,7 +319,7 @@ def _column(path: str, table: pa.Table, name: str) -> list[Any]:
     if array.values.null_count:
         for number, value in enumerate(array.to_pylist(), 1):
             if value is not None and None in value:
-                raise _wrong(path, number, name, f"{value} has a null in it")
+                raise _row_error(path, number, name, f"{value} has a null in it")
     values = array.values.to_pylist() if kind == "[str]" else array.values.to_numpy().tolist()
     ends = array.offsets.to_pylist()
     shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
@@ -335,7 +333,8 @@ def _column(path: str, table: pa.Table, name: str) -> list[Any]:
     return rows
 
 
-def _texts(column: pa.ChunkedArray) -> list[str]:
+def _read_texts(column: pa.ChunkedArray) -> list[str]:
+    """Return a column of text; equal texts of a chunk are one object."""
     import pyarrow as pa
 
     texts: list[str] = []
@@ -346,15 +345,15 @@ def _texts(column: pa.ChunkedArray) -> list[str]:
     return texts
 
 
-def _fits(found: pa.DataType, kind: str) -> bool:
-    """Wider or narrower types of the same family are fine (other tools write int64 and large_string)."""
+def _is_of_kind(found: pa.DataType, kind: str) -> bool:
+    """Tell whether a column's type is of the right family: other tools write int64 and large_string."""
     import pyarrow as pa
 
     if kind.startswith("["):
         lists = bool(pa.types.is_list(found) or pa.types.is_large_list(found))
-        return lists and _fits(found.value_type, kind[1:-1])
+        return lists and _is_of_kind(found.value_type, kind[1:-1])
     if pa.types.is_dictionary(found):
-        return _fits(found.value_type, kind)
+        return _is_of_kind(found.value_type, kind)
     if kind == "str":
         return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
     return bool(pa.types.is_integer(found) or (kind == "float" and pa.types.is_floating(found)))

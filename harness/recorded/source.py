@@ -1,4 +1,4 @@
-"""Opening other people's files, and the one line that says where in them something is wrong."""
+"""Open other people's files of JSON, and say in one line where in them something is wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from judgescale.harness.types import JudgescaleError, Record
 
 @dataclass(frozen=True)
 class Source:
-    """One opened file: `rows` are its records with their numbers (a line of JSONL, an element of an array)."""
+    """Hold one opened file: its records, each with its number (a line of JSONL, an element of an array; from 1)."""
 
     path: Path
     rows: tuple[tuple[int, Any], ...]
@@ -25,111 +25,136 @@ class Source:
     title: str = ""  # what errors call it, where it is no file
 
     def __str__(self) -> str:
+        """Return what error lines call it."""
         return self.title or str(self.path)
 
     @property
     def stem(self) -> str:
-        """The file's name without .gz and its extension."""
+        """Return the file's name without .gz and its extension."""
         name = self.path.name.removesuffix(".gz")
         return name.removesuffix(".jsonl").removesuffix(".json")
 
     @property
-    def document(self) -> bool:
-        """Whether it is a single record."""
+    def is_single_record(self) -> bool:
+        """Tell whether the file holds one record only."""
         return len(self.rows) == 1
 
-    def objects(self, rows: Iterable[tuple[int, Any]] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The rows, or those given, of which each must be an object."""
+    def read_objects(self, rows: Iterable[tuple[int, Any]] | None = None) -> Iterator[SourceRow]:
+        """Yield the file's rows, or those given. Raises JudgescaleError at the first that is no JSON object."""
         for number, row in self.rows if rows is None else rows:
             if not isinstance(row, dict):
-                wrong(self, number, None, f"is {_spoken(row)}, not a JSON object")
-            yield number, row
+                reject(self, number, None, f"is {_name_type(row)}, not a JSON object")
+            yield SourceRow(self, number, row)
 
-    def first(self) -> Mapping[str, Any]:
-        """The first record, for telling formats apart; empty when it is no object."""
+    def peek(self) -> Mapping[str, Any]:
+        """Return the first record, for telling formats apart; an empty one where it is no object."""
         row = self.rows[0][1]
         return row if isinstance(row, dict) else {}
 
 
-class Row(NamedTuple):
-    """A record and where it was read."""
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """Hold one JSON object of a file, and where in the file it stands."""
 
-    record: Record
     source: Source
     number: int
+    fields: Mapping[str, Any]
+
+    def need(self, field: str, *kinds: type) -> Any:
+        """Return a field. Raises JudgescaleError where it is missing or of none of these types."""
+        return need(self.source, self.number, self.fields, field, *kinds)
+
+    def get(self, field: str, default: Any = None) -> Any:
+        """Return a field, or the default where the row has none of this name."""
+        return self.fields.get(field, default)
+
+    def reject(self, field: str | None, message: str) -> NoReturn:
+        """Raise JudgescaleError with the file, the row, the field and the message."""
+        reject(self.source, self.number, field, message)
+
+
+class ImportedRecord(NamedTuple):
+    """A record and the row that it was read from."""
+
+    record: Record
+    row: SourceRow
     said: Any = None  # the verdict as it stands in the file, to be named where it cannot be read
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an importer hands back; `meta` holds what it knows about the set beyond what can be counted."""
+    """Hold what an importer made of the files it was given."""
 
-    rows: Iterator[Row]
-    tasks: tuple[str, ...]
-    pool: bool = False
-    notes: tuple[str, ...] = ()
+    records: Iterator[ImportedRecord]
+    pool: bool = False  # whether the judges vote together by default
+    notes: tuple[str, ...] = ()  # what a user of the set must know, a line each
     unused: tuple[Source, ...] = ()  # files given from which nothing was taken
 
 
-def wrong(source: Source | Path, row: int | None, field: str | None, message: str) -> NoReturn:
+def reject(source: Source | Path, row: int | None, field: str | None, message: str) -> NoReturn:
+    """Raise JudgescaleError with the file, the row, the field (as far as they are known) and the message."""
     place = f", row {row}" if row is not None else ""
     raise JudgescaleError(f"{source}{place}{f', field {field}' if field else ''}: {message}")
 
 
 def open_source(path: Path) -> Source:
     """Read a plain or gzipped file of JSON: an array, an object, one object a line, or objects one after another."""
-    source, rows = opened(path)
+    source, rows = open_rows(path)
     return replace(source, rows=tuple(rows))
 
 
-def opened(path: Path) -> tuple[Source, Iterator[tuple[int, Any]]]:
-    """The same without its rows, and its rows as they are read: where each is a line, one is in memory at a time."""
+def open_rows(path: Path) -> tuple[Source, Iterator[tuple[int, Any]]]:
+    """Open a file as `open_source` does, but return its rows apart, to be read one after another.
+
+    Where each row is a line, only one of them is in memory at a time.
+    """
     if not path.exists():
-        wrong(path, None, None, "does not exist")
-    source = Source(path, (), sha256(path))
-    first = next((line for _, line in _lines(path)), None)
+        reject(path, None, None, "does not exist")
+    source = Source(path, (), hash_content(path))
+    first = next((line for _, line in _read_lines(path)), None)
     if first is None:
-        wrong(path, None, None, "is empty")
-    return source, _by_line(path) if _is_record(first) else _values(path)
+        reject(path, None, None, "is empty")
+    return source, _parse_lines(path) if _is_record(first) else _parse_values(path)
 
 
-def sha256(path: Path) -> str:
-    """Of the uncompressed content."""
+def hash_content(path: Path) -> str:
+    """Return the SHA-256 of a file's uncompressed content. Raises JudgescaleError where the gzip data is damaged."""
     try:
-        with _content(path) as file:
+        with _open_content(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        wrong(path, None, None, f"the gzip data is damaged ({error}); fetch the file again")
+        reject(path, None, None, f"the gzip data is damaged ({error}); fetch the file again")
 
 
-def _content(path: Path) -> BinaryIO:
-    """The file's bytes, uncompressed."""
+def _open_content(path: Path) -> BinaryIO:
+    """Open a file for reading its bytes, uncompressed."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
     if path.suffix == ".gz" and not zipped:
-        wrong(path, None, None, "ends in .gz but is not gzip data; rename it or fetch it again")
+        reject(path, None, None, "ends in .gz but is not gzip data; rename it or fetch it again")
     return cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb")
 
 
-def _decoded(path: Path, data: bytes, at: int = 0) -> str:
+def _decode(path: Path, data: bytes, at: int = 0) -> str:
+    """Decode UTF-8 that starts at this byte of the file; a byte-order mark may stand at its beginning."""
     try:
         return data.decode("utf-8" if at else "utf-8-sig")
     except UnicodeDecodeError as error:
-        wrong(path, None, None, f"is not UTF-8 text (byte {at + error.start}); expected JSON or JSON Lines")
+        reject(path, None, None, f"is not UTF-8 text (byte {at + error.start}); expected JSON or JSON Lines")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers; U+2028, which may stand inside a JSON string, ends none."""
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank, with their numbers; U+2028, which may be in a JSON string, ends no line."""
     at = 0
-    with _content(path) as file:
+    with _open_content(path) as file:
         for number, line in enumerate(file, 1):
-            if (text := _decoded(path, line, at)).strip():
+            if (text := _decode(path, line, at)).strip():
                 yield number, text
             at += len(line)
 
 
 def _is_record(line: str) -> bool:
-    """Whether a file's first line is a record of its own, not the start of an array or of an object of many lines."""
+    """Tell whether a file's first line is a whole record, not the start of an array or of an object of many lines."""
     if line.lstrip().startswith("["):
         return False
     try:
@@ -141,46 +166,48 @@ def _is_record(line: str) -> bool:
     return True
 
 
-def _by_line(path: Path) -> Iterator[tuple[int, Any]]:
-    return ((number, _json(path, number, line)) for number, line in _lines(path))
+def _parse_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the value in each line, with the line's number."""
+    return ((number, _parse_json(path, number, line)) for number, line in _read_lines(path))
 
 
-def _values(path: Path) -> Iterator[tuple[int, Any]]:
-    """The elements of an array, or values one after another."""
-    with _content(path) as file:
-        text = _decoded(path, file.read())
-    at = _skipped(text, 0)
+def _parse_values(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the elements of an array, or values one after another, counted from 1."""
+    with _open_content(path) as file:
+        text = _decode(path, file.read())
+    at = _skip_space(text, 0)
     if text[at] == "[":
-        if not (rows := _json(path, None, text)):
-            wrong(path, None, None, "holds no records")
+        if not (rows := _parse_json(path, None, text)):
+            reject(path, None, None, "holds no records")
         yield from enumerate(rows, 1)
         return
     decoder, number = json.JSONDecoder(), 0
     while at < len(text):
         number += 1
-        value, at = _json(path, number, text, partial(decoder.raw_decode, idx=at))
+        value, at = _parse_json(path, number, text, partial(decoder.raw_decode, idx=at))
         yield number, value
-        at = _skipped(text, at)
+        at = _skip_space(text, at)
 
 
-def _skipped(text: str, at: int) -> int:
-    """The place of the next character that is no space."""
+def _skip_space(text: str, at: int) -> int:
+    """Return the place of the next character that is no space."""
     return next((i for i in range(at, len(text)) if not text[i].isspace()), len(text))
 
 
-def _json(path: Path, row: int | None, text: str, load: Callable[[str], Any] = json.loads) -> Any:
+def _parse_json(path: Path, row: int | None, text: str, load: Callable[[str], Any] = json.loads) -> Any:
     try:
         return load(text)
     except RecursionError:
-        wrong(path, row, None, "is nested too deeply to be result data")
+        reject(path, row, None, "is nested too deeply to be result data")
     except ValueError as error:
         reason = str(error)
         if isinstance(error, json.JSONDecodeError):
             reason = f"{error.msg} (line {error.lineno}, column {error.colno})"
-        wrong(path, row, None, f"is not valid JSON: {reason}")
+        reject(path, row, None, f"is not valid JSON: {reason}")
 
 
-def _spoken(value: Any) -> str:
+def _name_type(value: Any) -> str:
+    """Say what kind of JSON value this is."""
     if value is None:
         return "null"
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
@@ -188,19 +215,19 @@ def _spoken(value: Any) -> str:
 
 
 def need(source: Source, number: int, row: Mapping[str, Any], field: str, *kinds: type) -> Any:
-    """A field that must be there, of one of these types."""
+    """Return a field of a row. Raises JudgescaleError where it is missing or of none of these types."""
     if field not in row:
         have = ", ".join(map(str, list(row)[:8]))
-        wrong(source, number, field, f"is missing; the record has: {have or 'nothing'}")
+        reject(source, number, field, f"is missing; the record has: {have or 'nothing'}")
     value = row[field]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        expected = " or ".join(dict.fromkeys(_spoken(kind()) for kind in kinds))
-        wrong(source, number, field, f"is {_spoken(value)}, expected {expected}")
+        expected = " or ".join(dict.fromkeys(_name_type(kind()) for kind in kinds))
+        reject(source, number, field, f"is {_name_type(value)}, expected {expected}")
     return value
 
 
-def as_number(value: Any) -> float | None:
-    """A JSON number as a float (an integer too large for one is infinite), None for anything else."""
+def to_number(value: Any) -> float | None:
+    """Return a JSON number as a float (an integer too large for one as infinity), None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -209,13 +236,13 @@ def as_number(value: Any) -> float | None:
         return float("inf")
 
 
-def text_key(*texts: str) -> str:
-    """A short key that is equal for equal texts and gives none of them away."""
+def hash_texts(*texts: str) -> str:
+    """Return a short key that is equal for equal texts and gives none of them away."""
     return "q-" + hashlib.sha256("\x1f".join(texts).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def common_names(sources: Sequence[Source]) -> list[str]:
-    """The files' names as they go into a set: relative to the folder they share, never the path before it."""
+def shorten_names(sources: Sequence[Source]) -> list[str]:
+    """Return the files' names as they go into a set: relative to the folder they share, never the path before it."""
     folders = [source.path.resolve().parent.parts for source in sources]
     shared = 0
     for parts in zip(*folders, strict=False):

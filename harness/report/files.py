@@ -1,4 +1,4 @@
-"""The files a run leaves behind (the contract other programs read)."""
+"""The files a run leaves behind, which other programs read: their columns and keys are a contract."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from judgescale.harness.options import ROOT
+import numpy as np
+
+from judgescale.harness import ROOT
 from judgescale.harness.report import tables
-from judgescale.harness.types import Estimate, Result
+from judgescale.harness.types import Estimate, Published, Result
 
 CURVE_HEADER = (
     "judge", "strategy", "task", "section", "k", "accuracy", "ci_low", "ci_high", "judgments_per_item",
@@ -40,8 +42,8 @@ ASSIGNED = re.compile(r"([\w.\-]+)=(?!\$\{)(\S+)")  # a command-line override qu
 IN_URL = re.compile(r"(\w+://)[^/@\s]+@")
 
 
-def write(results: Sequence[Result], folder: Path, config_yaml: str) -> None:
-    """Everything but report.html. Files appear whole or not at all; summary.json comes last."""
+def write_files(results: Sequence[Result], folder: Path, config_yaml: str) -> None:
+    """Write every file of a run into a folder. Files appear whole or not at all; summary.json comes last."""
     from judgescale.harness.report import figure
 
     folder = Path(folder)
@@ -50,32 +52,36 @@ def write(results: Sequence[Result], folder: Path, config_yaml: str) -> None:
         draft = Path(scratch)
         _write_curve(results, draft / "curve.csv")
         write_judgments(results, draft / "judgments.parquet")
-        (draft / "table.md").write_text(tables.markdown(results), encoding="utf-8")
-        (draft / "table.tex").write_text(tables.latex(results), encoding="utf-8")
-        (draft / "table.csv").write_text(tables.long_csv(results), encoding="utf-8", newline="")
-        figure.draw(results, draft)
-        (draft / "config.yaml").write_text(redacted(config_yaml), encoding="utf-8")
-        text = json.dumps(summary(results), indent=2, allow_nan=False, ensure_ascii=False)
+        (draft / "table.md").write_text(tables.render_markdown(results), encoding="utf-8")
+        (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
+        (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
+        figure.draw_figure(results, draft)
+        (draft / "config.yaml").write_text(redact_secrets(config_yaml), encoding="utf-8")
+        text = json.dumps(make_summary(results), indent=2, allow_nan=False, ensure_ascii=False)
         (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
         for path in sorted(draft.iterdir(), key=lambda p: p.name == "summary.json"):
             path.replace(folder / path.name)
 
 
-def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """The first arm at the top level, every arm under "arms"."""
-    found = versions()
-    arms = [_arm(result, found) for result in results]
+def make_summary(results: Sequence[Result]) -> dict[str, Any]:
+    """Make the contents of summary.json: the first arm at the top level, every arm under "arms"."""
+    versions = list_versions()
+    arms = [_summarise_arm(result, versions) for result in results]
     return {**arms[0], "arms": arms}
 
 
-def versions() -> dict[str, str | None]:
-    """What computed the numbers."""
-    found = {"judgescale": _version("judgescale") or _checkout_version(), "python": platform.python_version()}
-    return found | {name: _version(name) for name in PACKAGES}
+def list_versions() -> dict[str, str | None]:
+    """List the versions of what computed the numbers, by package; None where one is not installed."""
+    own = _find_package_version("judgescale") or _read_checkout_version()
+    found = {"judgescale": own, "python": platform.python_version()}
+    return found | {name: _find_package_version(name) for name in PACKAGES}
 
 
-def judgment_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Every judgment once: arms that drew from one pool share its rows. `text` is still to be read from `store`."""
+def merge_judgments(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Merge the arms' judgments so that each is there once: arms that drew from one pool share its rows.
+
+    `text` is empty, still to be read from `store`.
+    """
     merged: dict[tuple[Any, ...], dict[str, Any]] = {}
     for result in results:
         for row in result.judgments:
@@ -92,8 +98,8 @@ def judgment_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     return list(merged.values())
 
 
-def redacted(config_yaml: str) -> str:
-    """The config without secrets; as it was given where it holds none."""
+def redact_secrets(config_yaml: str) -> str:
+    """Return the config without its secrets; where it holds none, just as it was given."""
     import yaml  # type: ignore[import-untyped]
 
     try:
@@ -107,6 +113,7 @@ def redacted(config_yaml: str) -> str:
 
 
 def _redact(value: Any, secret: bool = False) -> Any:
+    """Replace the secrets inside a value of a config; `secret` says that its key makes all of it one."""
     if isinstance(value, dict):
         return {k: _redact(v, secret or _is_secret(str(k))) for k, v in value.items()}
     if isinstance(value, list):
@@ -121,14 +128,14 @@ def _redact(value: Any, secret: bool = False) -> Any:
 
 
 def _is_secret(key: str) -> bool:
+    """Tell whether a key names a secret."""
     # the last word decides: api_key and HF_TOKEN are secrets, max_tokens and thinking_token_budget are settings
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", key)
     return bool(words) and words[-1].lower() in SECRETS
 
 
-def _arm(r: Result, found: Mapping[str, str | None]) -> dict[str, Any]:
-    fields = ("name", "section", "value", "source", "delta", "status")
-    published = [{name: getattr(p, name) for name in fields} for p in r.published]
+def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, Any]:
+    """Make an arm's entry of summary.json."""
     arm = {
         "judge": r.judge,
         "engine": r.engine,
@@ -137,28 +144,39 @@ def _arm(r: Result, found: Mapping[str, str | None]) -> dict[str, Any]:
         "seed": r.seed,
         "items": r.items,
         "headline": {"metric": r.headline.metric, "value": r.headline.value, "ci": r.headline.ci},
-        "sections": _estimates(r.sections),
-        "subsets": _estimates(r.subsets),
+        "sections": _summarise_estimates(r.sections),
+        "subsets": _summarise_estimates(r.subsets),
         "compute": dict.fromkeys(COMPUTE) | dict(r.compute),
         "health": dict.fromkeys(HEALTH) | dict(r.health),
-        "published": published,
-        "versions": dict(found),
+        "published": [_summarise_published(p) for p in r.published],
+        "versions": dict(versions),
         "k": r.k,
         "signature": r.signature,
         "notes": list(r.notes),
         "details": dict(r.details),
         "data": dict(r.data),
     }
-    plain: dict[str, Any] = _plain(arm)
-    return plain
+    entry: dict[str, Any] = _to_json(arm)
+    return entry
 
 
-def _estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+def _summarise_published(p: Published) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        "section": p.section,
+        "value": p.value,
+        "source": p.source,
+        "delta": p.delta,
+        "status": p.status,
+    }
+
+
+def _summarise_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
     return {n: {"metric": e.metric, "value": e.value, "ci": e.ci, "items": e.items} for n, e in estimates.items()}
 
 
-def _plain(value: Any) -> Any:
-    """JSON's own types; null for what is not a number."""
+def _to_json(value: Any) -> Any:
+    """Turn a value into JSON's own types; None for NaN and infinities."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, Integral):
@@ -166,11 +184,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Real):
         return float(value) if isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if hasattr(value, "tolist"):  # NumPy's arrays and booleans
-        return _plain(value.tolist())
+        return {str(k): _to_json(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _to_json(value.tolist())
     if isinstance(value, Iterable):
-        return [_plain(v) for v in value]
+        return [_to_json(v) for v in value]
     return str(value)
 
 
@@ -182,12 +200,12 @@ def _write_curve(results: Sequence[Result], path: Path) -> None:
             for p in r.curve:
                 low, high = p.estimate.ci or (None, None)
                 numbers = (p.estimate.value, low, high, p.judgments_per_item, p.tokens_per_item, p.flops_per_item)
-                cells = ("" if (n := _plain(number)) is None else n for number in numbers)
+                cells = ("" if (n := _to_json(number)) is None else n for number in numbers)
                 rows.writerow([r.judge, r.strategy, r.task, p.section, p.k, *cells])
 
 
 def write_judgments(results: Sequence[Result], path: Path) -> None:
-    """judgments.parquet; texts, which may be far larger than memory, pass through a batch at a time."""
+    """Write judgments.parquet. Texts, which may be far larger than memory, pass through a batch at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -198,27 +216,27 @@ def write_judgments(results: Sequence[Result], path: Path) -> None:
     schema = pa.schema([(name, lists.get(name) or kinds[kind]) for name, kind in JUDGMENT.items()])
     with ExitStack() as open_, pq.ParquetWriter(path, schema, compression="zstd") as file:
         stores = {p: open_.enter_context(Store(p, readonly=True)) for p in {r.store for r in results} if p}
-        rows = judgment_rows(results)
+        rows = merge_judgments(results)
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
             for row in batch:
                 if row["store"] and row["calls"]:
-                    texts = [stores[row["store"]].text(key, rank) for key, rank in row["calls"]]
+                    texts = [stores[row["store"]].read_text(key, rank) for key, rank in row["calls"]]
                     row["text"] = "\n\n".join(t for t in texts if t) or None
             file.write_table(pa.Table.from_pylist(batch, schema=schema))
             for row in batch:
                 row["text"] = None
 
 
-def _version(package: str) -> str | None:
+def _find_package_version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _checkout_version() -> str | None:
-    """Run from a checkout that nobody installed."""
+def _read_checkout_version() -> str | None:
+    """Read our version from pyproject.toml, for a checkout that nobody installed."""
     import tomllib
 
     path = ROOT / "pyproject.toml"

@@ -1,4 +1,4 @@
-"""The result beside the published numbers: Markdown, LaTeX (booktabs) and CSV. Percent, one decimal.
+"""Tables of the results beside published numbers, as Markdown, LaTeX (booktabs) and CSV: percent, one decimal.
 
 One table a task, one row an arm, then other judges' published numbers as context. Numbers somebody only remembers are
 left out unless asked for.
@@ -12,20 +12,22 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from judgescale.harness.report import (
+from judgescale.harness.report.readings import (
     OVERALL,
+    count_judgments_per_item,
+    find_own_published,
+    find_value_at_one,
+    group_by_task,
+    list_context,
+    tell_apart,
+)
+from judgescale.harness.report.text import (
     UNKNOWN,
-    apart,
-    by_task,
-    clean,
-    context,
-    first_point,
-    interval,
-    judgments_per_item,
-    own,
-    percent,
-    plain,
-    points,
+    flatten_text,
+    format_count,
+    format_interval,
+    format_percent,
+    format_points,
 )
 from judgescale.harness.types import Published, Result
 
@@ -41,7 +43,7 @@ LATEX = {
 
 
 class Table(NamedTuple):
-    """One task's table as text, not yet escaped."""
+    """Hold one task's table as text that is not yet escaped."""
 
     task: str
     header: list[str]
@@ -52,108 +54,145 @@ class Table(NamedTuple):
     brackets: bool  # whether section cells carry a difference in brackets
 
 
-def markdown(results: Sequence[Result], recalled: bool = False) -> str:
-    """Tables for a README or an issue."""
+def render_markdown(results: Sequence[Result], recalled: bool = False) -> str:
+    """Render a table a task for a README or an issue."""
     blocks = []
-    for table in _tables(results, recalled):
-        e = _markdown_escape
-        lines = [f"### {e(table.task)}", "", _pipe(table.header, e), _pipe(["---"] * len(table.header), str)]
-        lines += [_pipe(row, e) for row in table.rows + table.context]
-        lines += [""] + [e(line) + "  " for line in _legend(table)]
+    for table in _make_tables(results, recalled):
+        e = _escape_markdown
+        lines = [
+            f"### {e(table.task)}",
+            "",
+            _join_with_pipes(table.header, e),
+            _join_with_pipes(["---"] * len(table.header), str),
+        ]
+        lines += [_join_with_pipes(row, e) for row in table.rows + table.context]
+        lines += [""] + [e(line) + "  " for line in _write_legend(table)]
         lines += [""] + [f"{i}. `{sig.replace('`', '')}`" for i, sig in enumerate(table.signatures, 1)]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
 
-def latex(results: Sequence[Result], recalled: bool = False) -> str:
-    """A `table` environment a task; needs `\\usepackage{booktabs}` and `\\usepackage[T1]{fontenc}`."""
+def render_latex(results: Sequence[Result], recalled: bool = False) -> str:
+    """Render a `table` environment a task; needs `\\usepackage{booktabs}` and `\\usepackage[T1]{fontenc}`."""
     blocks = []
-    for table in _tables(results, recalled):
-        e = latex_escape
+    for table in _make_tables(results, recalled):
+        e = escape_latex
         body = [f"% signature {i}: {sig}" for i, sig in enumerate(table.signatures, 1)]
         body += [r"\begin{table}[t]", r"\centering\small\setlength{\tabcolsep}{4pt}"]
-        body += [rf"\caption{{{e(table.task)}. {' '.join(e(line) for line in _legend(table))}}}"]
-        body += [rf"\begin{{tabular}}{{rll{'r' * (len(table.header) - 3)}}}", r"\toprule", _ampersand(table.header, e)]
-        body += [r"\midrule"] + [_ampersand(row, e) for row in table.rows]
-        body += ([r"\midrule"] + [_ampersand(row, e) for row in table.context]) if table.context else []
+        body += [rf"\caption{{{e(table.task)}. {' '.join(e(line) for line in _write_legend(table))}}}"]
+        body += [
+            rf"\begin{{tabular}}{{rll{'r' * (len(table.header) - 3)}}}",
+            r"\toprule",
+            _join_with_ampersands(table.header, e),
+        ]
+        body += [r"\midrule"] + [_join_with_ampersands(row, e) for row in table.rows]
+        body += ([r"\midrule"] + [_join_with_ampersands(row, e) for row in table.context]) if table.context else []
         body += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
         blocks.append("\n".join(body))
     return "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n" + "\n\n".join(blocks) + "\n"
 
 
-def long_csv(results: Sequence[Result], recalled: bool = False) -> str:
-    """One row an arm and section; context rows have no k and no signature."""
+def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
+    """Render one CSV row an arm and section, then the context, whose rows have no k and no signature."""
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     write(CSV_HEADER)
-    for task, arms in by_task(results).items():
+    for task, arms in group_by_task(results).items():
         for r in arms:
-            printed = own(r, recalled)
+            printed = find_own_published(r, recalled)
             for section, estimate in {OVERALL: r.headline, **r.sections}.items():
                 p = printed.get(section)
-                ci = [_cell(percent(x)) for x in estimate.ci] if estimate.ci else ["", ""]
-                cells = [task, r.judge, r.strategy, r.k, section, estimate.metric, _cell(percent(estimate.value)), *ci]
-                cells += [estimate.items, _cell(plain(judgments_per_item(r)))]
-                cells += [percent(p.value), points(p.delta), p.source, status(p)] if p else [""] * 4
-                write([*map(_safe, cells), clean(r.signature)])
-        for p in context(arms, recalled):
+                ci = [_empty_if_unknown(format_percent(x)) for x in estimate.ci] if estimate.ci else ["", ""]
+                cells = [
+                    task,
+                    r.judge,
+                    r.strategy,
+                    r.k,
+                    section,
+                    estimate.metric,
+                    _empty_if_unknown(format_percent(estimate.value)),
+                    *ci,
+                ]
+                cells += [estimate.items, _empty_if_unknown(format_count(count_judgments_per_item(r)))]
+                cells += (
+                    [format_percent(p.value), format_points(p.delta), p.source, describe_status(p)] if p else [""] * 4
+                )
+                write([*map(_defuse_formula, cells), flatten_text(r.signature)])
+        for p in list_context(arms, recalled):
             cells = [task, p.name, "published", "", p.section, arms[0].headline.metric, "", "", "", "", ""]
-            write([*map(_safe, cells), percent(p.value), "", _safe(p.source), status(p), ""])
+            write(
+                [
+                    *map(_defuse_formula, cells),
+                    format_percent(p.value),
+                    "",
+                    _defuse_formula(p.source),
+                    describe_status(p),
+                    "",
+                ]
+            )
     return out.getvalue()
 
 
-def status(row: Published) -> str:
-    """The status as a reader should see it."""
+def describe_status(row: Published) -> str:
+    """Describe how far a published number is to be trusted: its status, and that a recalled one is unverified."""
     return row.status.replace("recalled", "recalled, unverified", 1)
 
 
-def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(LATEX.get(c, c) for c in clean(text))
+def escape_latex(text: str) -> str:
+    """Escape a text so that LaTeX prints it as it is."""
+    return "".join(LATEX.get(c, c) for c in flatten_text(text))
 
 
-def _tables(results: Sequence[Result], recalled: bool) -> list[Table]:
-    return [_table(task, arms, recalled) for task, arms in by_task(results).items()]
+def _make_tables(results: Sequence[Result], recalled: bool) -> list[Table]:
+    return [_make_table(task, arms, recalled) for task, arms in group_by_task(results).items()]
 
 
-def _table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
+def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
     sections = list(dict.fromkeys(name for r in arms for name in r.sections))
-    printed = [own(r, recalled) for r in arms]
-    others = context(arms, recalled)
+    printed = [find_own_published(r, recalled) for r in arms]
+    others = list_context(arms, recalled)
     shown = [p for rows in printed for p in rows.values()] + others
-    letters = {source: _letter(i) for i, source in enumerate(dict.fromkeys(map(_source, shown)))}
+    letters = {source: _make_letter(i) for i, source in enumerate(dict.fromkeys(map(_describe_source, shown)))}
 
-    def value(p: Published) -> str:
-        return f"{percent(p.value)} {letters[_source(p)]}"
+    def format_value(p: Published) -> str:
+        return f"{format_percent(p.value)} {letters[_describe_source(p)]}"
 
     metric = " / ".join(dict.fromkeys(r.headline.metric for r in arms))
-    firsts = [first_point(r) for r in arms]
+    firsts = [find_value_at_one(r) for r in arms]
     one = ["at k=1"] if any(f is not None for f in firsts) else []
     header = ["#", "judge", "strategy", "k", f"{metric} [95 % interval]", *one, *sections]
     header += ["judgments/item", "published", "Δ"]
     rows = []
-    for i, (r, theirs, more) in enumerate(zip(arms, printed, apart(arms), strict=True), 1):
+    for i, (r, theirs, more) in enumerate(zip(arms, printed, tell_apart(arms), strict=True), 1):
         strategy = f"{r.strategy}, {more}" if more else r.strategy
-        row = [str(i), r.judge, strategy, str(r.k), f"{percent(r.headline.value)} {interval(r.headline.ci)}".strip()]
-        row += [percent(firsts[i - 1])] * len(one)
+        row = [
+            str(i),
+            r.judge,
+            strategy,
+            str(r.k),
+            f"{format_percent(r.headline.value)} {format_interval(r.headline.ci)}".strip(),
+        ]
+        row += [format_percent(firsts[i - 1])] * len(one)
         for name in sections:
-            cell = percent(r.sections[name].value) if name in r.sections else UNKNOWN
-            row.append(f"{cell} ({points(theirs[name].delta)})" if name in theirs else cell)
+            cell = format_percent(r.sections[name].value) if name in r.sections else UNKNOWN
+            row.append(f"{cell} ({format_points(theirs[name].delta)})" if name in theirs else cell)
         p = theirs.get(OVERALL)
-        row += [plain(judgments_per_item(r))] + ([value(p), points(p.delta)] if p else [UNKNOWN, UNKNOWN])
+        row += [format_count(count_judgments_per_item(r))] + (
+            [format_value(p), format_points(p.delta)] if p else [UNKNOWN, UNKNOWN]
+        )
         rows.append(row)
     blank = [""] * (len(one) + len(sections))
-    rest = [["", p.name, "published", "", "", *blank, "", value(p), ""] for p in others if p.section == OVERALL]
+    rest = [["", p.name, "published", "", "", *blank, "", format_value(p), ""] for p in others if p.section == OVERALL]
     brackets = any(name in theirs for theirs in printed for name in sections)
     notes = [f"{letter}: {source}" for source, letter in letters.items()]
-    return Table(task, header, rows, rest, [clean(r.signature) for r in arms], notes, brackets)
+    return Table(task, header, rows, rest, [flatten_text(r.signature) for r in arms], notes, brackets)
 
 
-def _source(p: Published) -> str:
-    return f"{p.source} ({status(p)})"
+def _describe_source(p: Published) -> str:
+    return f"{p.source} ({describe_status(p)})"
 
 
-def _legend(table: Table) -> list[str]:
+def _write_legend(table: Table) -> list[str]:
     lines = ["Values in percent."]
     if table.brackets:
         lines.append("In brackets: ours minus the published section, in points.")
@@ -162,29 +201,30 @@ def _legend(table: Table) -> list[str]:
     return lines
 
 
-def _letter(i: int) -> str:
+def _make_letter(i: int) -> str:
+    """Make the mark of the i-th source: a, b, …, z, z1, z2, …"""
     return chr(ord("a") + i) if i < 26 else f"z{i - 25}"
 
 
-def _pipe(cells: Sequence[str], escape: Callable[[str], str]) -> str:
+def _join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
-def _ampersand(cells: Sequence[str], escape: Callable[[str], str]) -> str:
+def _join_with_ampersands(cells: Sequence[str], escape: Callable[[str], str]) -> str:
     # {} first: a row must not begin with a bracket, which \\ would read as its argument
     return "{}" + " & ".join(map(escape, cells)) + r" \\"
 
 
-def _markdown_escape(text: str) -> str:
-    text = re.sub(r"([\\`*\[\]<>|])", r"\\\1", clean(text))
+def _escape_markdown(text: str) -> str:
+    text = re.sub(r"([\\`*\[\]<>|])", r"\\\1", flatten_text(text))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # an underscore inside a word is only a letter
 
 
-def _cell(text: str) -> str:
+def _empty_if_unknown(text: str) -> str:
     return "" if text == UNKNOWN else text
 
 
-def _safe(cell: object) -> str:
-    """A cell no spreadsheet takes for a formula."""
-    text = clean(str(cell))
+def _defuse_formula(cell: object) -> str:
+    """Write a cell that no spreadsheet takes for a formula."""
+    text = flatten_text(str(cell))
     return f"'{text}" if text[:1] in ("=", "@") else text

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on, and when it is done."""
+"""What a person sees on the terminal while a run goes on, and when it is done."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judgescale.harness.report import (
+from judgescale.harness.report.readings import (
     OVERALL,
+    count_judgments_per_item,
+    find_own_published,
+    find_value_at_one,
+    group_by_task,
+    name_arms,
+    tell_apart,
+)
+from judgescale.harness.report.text import (
     UNKNOWN,
-    apart,
-    by_task,
-    clean,
-    first_point,
-    interval,
-    judgments_per_item,
-    labels,
-    own,
-    percent,
-    plain,
-    points,
+    flatten_text,
+    format_count,
+    format_interval,
+    format_percent,
+    format_points,
 )
 from judgescale.harness.types import Result
 
@@ -38,19 +40,20 @@ BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
 
 
-def progress(description: str, total: float | None = None, console: Console | None = None) -> Progress:
-    """A bar with one task, `progress.task_ids[0]`; it leaves nothing behind, and shows nothing in a pipe.
+def show_progress(description: str, total: float | None = None, console: Console | None = None) -> Progress:
+    """Return a progress bar with one task; it leaves nothing behind, and shows nothing in a pipe.
 
-    with progress("judging", total=80) as bar: bar.advance(bar.task_ids[0])
+    with show_progress("judging", total=80) as bar: bar.advance(bar.task_ids[0])
     """
     from rich import progress as rp
     from rich.console import Console
     from rich.text import Text
 
     class Rate(rp.ProgressColumn):
-        """Items a second, or seconds an item when slow."""
+        """Show items a second, or seconds an item when slow."""
 
         def render(self, task: rp.Task) -> Text:
+            """Render the cell of one task."""
             speed = task.speed
             return Text("" if not speed else f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")
 
@@ -58,13 +61,13 @@ def progress(description: str, total: float | None = None, console: Console | No
     about = rp.TextColumn("{task.description}", markup=False)
     columns = (about, rp.BarColumn(), rp.MofNCompleteColumn(), Rate(), rp.TimeRemainingColumn())
     bar = rp.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    bar.add_task(clean(description), total=total)
+    bar.add_task(flatten_text(description), total=total)
     return bar
 
 
 @contextmanager
-def buying(items: int, console: Console | None = None) -> Iterator[Callable[[Meter], None]]:
-    """A bar for a live run; gives the function that shows what was done so far. In a pipe, nothing is shown."""
+def show_buying(items: int, console: Console | None = None) -> Iterator[Callable[[Meter], None]]:
+    """Show the progress bar of a live run, and yield the function that brings it up to date. Silent in a pipe."""
     from rich import progress as rp
     from rich.console import Console
 
@@ -95,10 +98,10 @@ def buying(items: int, console: Console | None = None) -> Iterator[Callable[[Met
         yield watch
 
 
-def show_dry(
+def show_cost_estimates(
     estimates: Sequence[tuple[str, str, str, CostEstimate]], notes: Sequence[str] = (), console: Console | None = None
 ) -> None:
-    """What a live run would buy: one line an arm, and the sum."""
+    """Print what a live run would buy, one line an arm: (judge, strategy, task, estimate) each."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -114,13 +117,13 @@ def show_dry(
     for name in ("judg-\nments", "answers\nto buy", "prompt\ntokens", "compl.\ntokens", "\ndollars"):
         table.add_column(name, justify="right", no_wrap=True)
 
-    def numbers(judgments: int, lacking: int, tokens: Tokens, dollars: float | None) -> list[str]:
+    def format_numbers(judgments: int, lacking: int, tokens: Tokens, dollars: float | None) -> list[str]:
         price = UNKNOWN if dollars is None else f"{dollars:,.2f}"
         return [f"{judgments:,}", f"{lacking:,}", f"{tokens.prompt:,.0f}", f"{tokens.completion:,.0f}", price]
 
     for judge, strategy, task, e in estimates:
-        names = map(Text, map(clean, (judge, strategy, task)))
-        table.add_row(*names, *numbers(e.judgments, e.lacking, e.tokens, e.dollars))
+        names = map(Text, map(flatten_text, (judge, strategy, task)))
+        table.add_row(*names, *format_numbers(e.judgments, e.lacking, e.tokens, e.dollars))
     screen.print(table)
     if all(e.measured for *_, e in estimates):
         basis = "tokens as in the judge's answers so far"
@@ -130,8 +133,10 @@ def show_dry(
         screen.print(Text(note, style="dim"), soft_wrap=True)
 
 
-def show(results: Sequence[Result], folder: Path, next_commands: Sequence[str], console: Console | None = None) -> None:
-    """The results, what to know about them, where they are and what to try next."""
+def show_results(
+    results: Sequence[Result], folder: Path, next_commands: Sequence[str], console: Console | None = None
+) -> None:
+    """Print the results, what to know about them, where they are and what to try next."""
     from rich.console import Console
     from rich.text import Text
 
@@ -141,58 +146,58 @@ def show(results: Sequence[Result], folder: Path, next_commands: Sequence[str], 
             console = Console(width=200)
     screen = console
 
-    def line(text: str, style: str = "", whole: bool = True) -> None:
-        """One line; kept whole so that it can be copied, or folded to the screen's width."""
+    def print_line(text: str, style: str = "", whole: bool = True) -> None:
+        """Print one line, kept whole so that it can be copied, or folded to the screen's width."""
         screen.print(Text(text, style=style), soft_wrap=whole or not screen.is_terminal)
 
-    grouped = by_task(results)
-    shared = _shared(results) if len(grouped) > 1 else []
+    grouped = group_by_task(results)
+    shared = _find_shared_notes(results) if len(grouped) > 1 else []
     for task, arms in grouped.items():
-        line("")
-        line(_title(task, arms), "bold")
-        screen.print(_table(arms))
-        names = labels(arms)
+        print_line("")
+        print_line(_write_heading(task, arms), "bold")
+        screen.print(_make_screen_table(arms))
+        names = name_arms(arms)
         for name, r in zip(names, arms, strict=True):
-            if len(arms) <= 12 and len(r.sections) <= 8 and (told := _sections(r)):
-                line((f"{name}: " if len(arms) > 1 else "") + told, whole=False)
-        for note in _notes(arms, names):
+            if len(arms) <= 12 and len(r.sections) <= 8 and (told := _describe_sections(r)):
+                print_line((f"{name}: " if len(arms) > 1 else "") + told, whole=False)
+        for note in _list_notes(arms, names):
             if note not in shared:
-                line(note, "dim", whole=False)
+                print_line(note, "dim", whole=False)
         for name, r in zip(names, arms, strict=True):
             prefix = f"{name}, " if len(arms) > 1 and r.details else ""
             for label, value in r.details.items():
-                line(f"{prefix}{clean(label)}: {_value(label, value)}")
-        for signature in _signatures(arms):
-            line(signature, "dim")
-    line("")
+                print_line(f"{prefix}{flatten_text(label)}: {_format_detail(label, value)}")
+        for signature in _list_signatures(arms):
+            print_line(signature, "dim")
+    print_line("")
     for note in shared:
-        line(f"All: {note}", "dim", whole=False)
-    line(f"{clean(str(folder))}/")
-    line("  " + ", ".join([FILES, *sorted(path.name for path in folder.glob("recorded*.parquet"))]), "dim")
+        print_line(f"All: {note}", "dim", whole=False)
+    print_line(f"{flatten_text(str(folder))}/")
+    print_line("  " + ", ".join([FILES, *sorted(path.name for path in folder.glob("recorded*.parquet"))]), "dim")
     for i, command in enumerate(next_commands):
-        line(("next  " if i == 0 else "      ") + clean(command))
+        print_line(("next  " if i == 0 else "      ") + flatten_text(command))
 
 
-def _table(arms: Sequence[Result]) -> Table:
-    """A column only where it tells something."""
+def _make_screen_table(arms: Sequence[Result]) -> Table:
+    """Make the table of one task's arms, with only those columns that tell something."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    def text_(text: str) -> Text:  # never markup
-        return Text(clean(text))
+    def make_text(text: str) -> Text:  # never markup
+        return Text(flatten_text(text))
 
-    printed = [own(r).get(OVERALL) for r in arms]
+    printed = [find_own_published(r).get(OVERALL) for r in arms]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    differ = apart(arms)
+    differ = tell_apart(arms)
     judges, strategies = len({r.judge for r in arms}) > 1, len({r.strategy for r in arms}) > 1 or any(differ)
     if judges:
         table.add_column("judge", overflow="fold", min_width=16)
     if strategies or not judges:
         table.add_column("strategy", overflow="fold", min_width=8)
     table.add_column("k", justify="right", no_wrap=True)
-    table.add_column(Text(f"{clean(arms[0].headline.metric)}\n[95 % interval]"), no_wrap=True)
-    firsts = [first_point(r) for r in arms]
+    table.add_column(Text(f"{flatten_text(arms[0].headline.metric)}\n[95 % interval]"), no_wrap=True)
+    firsts = [find_value_at_one(r) for r in arms]
     if any(firsts):
         table.add_column("at\nk=1", justify="right", no_wrap=True)
     table.add_column("judgm.\n/item", justify="right", no_wrap=True)
@@ -201,42 +206,43 @@ def _table(arms: Sequence[Result]) -> Table:
         table.add_column("delta", justify="right", no_wrap=True)
     for r, p, first, more in zip(arms, printed, firsts, differ, strict=True):
         names = [r.judge] * judges + [", ".join(filter(None, (r.strategy, more)))] * (strategies or not judges)
-        value = Text.assemble((f"{percent(r.headline.value):>5}", "bold"), " ", interval(r.headline.ci))
-        cells = [*map(text_, names), Text(str(r.k)), value]
+        value = Text.assemble((f"{format_percent(r.headline.value):>5}", "bold"), " ", format_interval(r.headline.ci))
+        cells = [*map(make_text, names), Text(str(r.k)), value]
         if any(firsts):
-            cells.append(Text(percent(first) if first is not None else ""))
-        cells.append(Text(plain(judgments_per_item(r))))
+            cells.append(Text(format_percent(first) if first is not None else ""))
+        cells.append(Text(format_count(count_judgments_per_item(r))))
         if any(printed):
-            both = [percent(p.value) + "*" * (p.status != "confirmed"), points(p.delta)] if p else ["", ""]
-            cells += map(text_, both)
+            doubt = "*" if p and p.status != "confirmed" else ""
+            cells += [Text(format_percent(p.value) + doubt), Text(format_points(p.delta))] if p else [Text(), Text()]
         table.add_row(*cells)
     return table
 
 
-def _title(task: str, arms: Sequence[Result]) -> str:
+def _write_heading(task: str, arms: Sequence[Result]) -> str:
     judges, strategies = {r.judge for r in arms}, {r.strategy for r in arms}
     who = arms[0].judge if len(judges) == 1 else arms[0].strategy if len(strategies) == 1 else ""
     about = f"{arms[0].items:,} items" if len({r.items for r in arms}) == 1 else ""
-    return clean(", ".join(filter(None, [task, who, about])))
+    return flatten_text(", ".join(filter(None, [task, who, about])))
 
 
-def _sections(r: Result) -> str:
-    theirs = own(r)
+def _describe_sections(r: Result) -> str:
+    """Write the sections in one line, with differences in brackets, then the break-downs of all items."""
+    theirs = find_own_published(r)
     parts = []
     for name, estimate in r.sections.items():
-        delta = f" ({points(theirs[name].delta)})" if name in theirs else ""
-        parts.append(f"{clean(name)} {percent(estimate.value)}{delta}")
+        delta = f" ({format_points(theirs[name].delta)})" if name in theirs else ""
+        parts.append(f"{flatten_text(name)} {format_percent(estimate.value)}{delta}")
     beside: dict[str, list[str]] = {}  # a break-down's name once, then its values
     for name, e in r.subsets.items():
-        if _of_all(r, name):
-            group, colon, value = clean(name).partition(": ")
-            beside.setdefault(group if colon else "", []).append(f"{value or group} {percent(e.value)}")
+        if _is_of_all_sections(r, name):
+            group, colon, value = flatten_text(name).partition(": ")
+            beside.setdefault(group if colon else "", []).append(f"{value or group} {format_percent(e.value)}")
     told = [f"{group}: {', '.join(of)}" if group else ", ".join(of) for group, of in beside.items()]
     return "; ".join([", ".join(parts)] * bool(parts) + told)
 
 
-def _of_all(r: Result, name: str) -> bool:
-    """Whether an entry of `subsets` is about items of all sections: a figure of its own, or a short break-down."""
+def _is_of_all_sections(r: Result, name: str) -> bool:
+    """Tell whether an entry of `subsets` is about items of all sections: a figure of its own, or a short break-down."""
     group, _, value = name.partition(": ")
     if not value:
         return r.subsets[name].metric == name
@@ -244,39 +250,41 @@ def _of_all(r: Result, name: str) -> bool:
     return group not in r.sections and 1 < values <= BREAK_DOWN
 
 
-def _shared(results: Sequence[Result]) -> list[str]:
-    """The notes that every arm of every task has."""
-    return [note for note in map(clean, results[0].notes) if all(note in map(clean, r.notes) for r in results)]
+def _find_shared_notes(results: Sequence[Result]) -> list[str]:
+    """Find the notes that every arm of every task has."""
+    return [
+        note for note in map(flatten_text, results[0].notes) if all(note in map(flatten_text, r.notes) for r in results)
+    ]
 
 
-def _notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
-    """Each note once; with the arm's name where it is not about all of them."""
+def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
+    """List each note once, after the names of its arms where it is not about all of them."""
     holders: dict[str, list[str]] = {}
     for r, name in zip(arms, names, strict=True):
-        for note in dict.fromkeys(map(clean, filter(None, [_health(r), *r.notes]))):
+        for note in dict.fromkeys(map(flatten_text, filter(None, [_describe_lost_judgments(r), *r.notes]))):
             holders.setdefault(note, []).append(name)
     lines = [
         note if len(who) == len(arms) or note.startswith(who[0]) else f"{', '.join(who)}: {note}"
         for note, who in holders.items()
     ]
-    printed = [p for r in arms if (p := own(r).get(OVERALL))]
+    printed = [p for r in arms if (p := find_own_published(r).get(OVERALL))]
     doubts = [f" (* {p.status})" if p.status != "confirmed" else "" for p in printed]
-    sources = [clean(f"published: {p.source}{doubt}") for p, doubt in zip(printed, doubts, strict=True)]
+    sources = [flatten_text(f"published: {p.source}{doubt}") for p, doubt in zip(printed, doubts, strict=True)]
     if sources:
         sources.append("delta, and brackets: ours minus published, in points")
     return lines + list(dict.fromkeys(sources))
 
 
-def _value(label: str, value: object) -> str:
-    """An accuracy as the table prints it, an area under the curve as it is."""
+def _format_detail(label: str, value: object) -> str:
+    """Format an accuracy as the table prints it, and an area under the curve as it is."""
     if not isinstance(value, float):
-        return UNKNOWN if value is None else clean(str(value))
-    return f"{value:.3f}" if "AUC" in label else percent(value)
+        return UNKNOWN if value is None else flatten_text(str(value))
+    return f"{value:.3f}" if "AUC" in label else format_percent(value)
 
 
-def _signatures(arms: Sequence[Result]) -> list[str]:
-    """One line an arm; of several, what they share comes first, once."""
-    parts = [clean(r.signature).split("|") for r in arms]
+def _list_signatures(arms: Sequence[Result]) -> list[str]:
+    """List the signatures, one line an arm; of several, what they share comes first, once."""
+    parts = [flatten_text(r.signature).split("|") for r in arms]
     shared = [part for part in parts[0] if all(part in other for other in parts)]
     if len(arms) == 1 or not shared:
         return ["|".join(part) for part in parts]
@@ -290,8 +298,8 @@ REMEDIES = {
 }
 
 
-def _health(r: Result) -> str:
-    """What could not be used, where there is any; and of texts that are kept, what to do about it."""
+def _describe_lost_judgments(r: Result) -> str:
+    """Say how many judgments could not be used, and, where their texts are kept, what to do about it."""
     statuses = r.health.get("statuses") or {}
     lost = {status: count for status, count in statuses.items() if status != "ok" and count}
     if not lost:

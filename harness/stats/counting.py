@@ -1,4 +1,4 @@
-"""Accuracy at every k from one pool of judgments (two responses), by counting subsets instead of drawing them.
+"""How votes over k judgments of two responses end, by counting the subsets of a pool instead of drawing them.
 
 A pool holds n judgments of one item; `margin` = score(first response) - score(second), NaN where the judgment is
 unusable. A vote over k judgments is the sign of a sum of margins, so the expected outcome at k is a count over the
@@ -41,7 +41,7 @@ BLOCK = 2**18  # table cells in flight at once: small enough to stay in cache
 
 
 class Outcome(IntEnum):
-    """How a vote over two responses ends. NONE: no judgment in the subset was usable."""
+    """Name how a vote over two responses ends. NONE: no judgment in the subset was usable."""
 
     FIRST = 0
     TIE = 1
@@ -50,8 +50,10 @@ class Outcome(IntEnum):
 
 
 class Curve(NamedTuple):
-    """outcomes: (items, K, 4), the probability of each Outcome at each k. exact: (items,), False where it was sampled
-    at any k (a k with few subsets is still whole).
+    """Hold how votes end at every k.
+
+    outcomes: (items, K, 4), the probability of each Outcome at each k. exact: (items,), False where it was sampled at
+    any k (at a k with few subsets, all of them were still taken).
 
     With v[o] the credit of outcome o, the credit is `outcomes @ v`; a sampled entry has the Monte Carlo variance
     (outcomes @ v**2 - (outcomes @ v)**2) / draws, independent between items.
@@ -62,12 +64,14 @@ class Curve(NamedTuple):
 
 
 def vote_curve(margins: Sequence[np.ndarray], ks: Sequence[int], draws: int = SUBSETS, seed: int = 0) -> Curve:
-    """How a vote over k of an item's judgments ends, over all C(n, k) subsets, for every k in `ks`.
+    """Count how a vote over k of an item's judgments ends, over all C(n, k) subsets, for every k in `ks`.
 
     margins[i]: (n_i,) score(first) - score(second) of each judgment of item i, NaN = unusable: it counts as drawn and
     adds nothing. `draws` and `seed` matter only to items that cannot be counted (see the module's first lines).
+
+    Raises JudgescaleError where a pool holds fewer than k judgments or an infinite margin.
     """
-    return _curve(margins, None, ks, ks, draws, seed)
+    return _make_curve(margins, None, ks, ks, draws, seed)
 
 
 def meta_curve(
@@ -78,16 +82,18 @@ def meta_curve(
     draws: int = SUBSETS,
     seed: int = 0,
 ) -> Curve:
-    """Like `vote_curve`, but only the k_meta(k) best of the k drawn judgments vote, ranked by the meta RM's score.
+    """Count as `vote_curve` does, but only the k_meta(k) best of the k drawn judgments vote, by the meta RM's score.
 
     meta[i]: (n_i,). Unusable judgments and those without a meta score (NaN) share the last rank; equal ranks go by
     position in the pool.
+
+    Raises JudgescaleError as `vote_curve` does, and where k_meta(k) is not between 1 and k or meta scores are missing.
     """
-    return _curve(margins, meta, ks, [k_meta(k) for k in ks], draws, seed)
+    return _make_curve(margins, meta, ks, [k_meta(k) for k in ks], draws, seed)
 
 
 def plurality_curve(margins: Sequence[np.ndarray], ks: Sequence[int]) -> Curve | None:
-    """Like `vote_curve` where unusable judgments are a verdict of their own, which wins if it outnumbers both others.
+    """Count as `vote_curve` does, but unusable judgments are a verdict too, which wins if it outnumbers both others.
 
     Only for verdicts (nonzero margins of one size an item); None otherwise.
     """
@@ -118,13 +124,16 @@ def plurality_curve(margins: Sequence[np.ndarray], ks: Sequence[int]) -> Curve |
 
 
 def subset_indices(n: int, k: int, draws: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
-    """Subsets of k out of n, (D, k) indices: all of them (and True) where that is at most `draws`, else random ones."""
+    """Return subsets of k out of n as (D, k) indices, and whether these are all of them.
+
+    All where there are at most `draws`, else `draws` random ones.
+    """
     if comb(n, k) <= draws:
         return np.array(list(combinations(range(n), k)), dtype=np.int64).reshape(comb(n, k), k), True
     return np.ascontiguousarray(rng.random((draws, n)).argsort(axis=1)[:, :k]), False
 
 
-def _curve(
+def _make_curve(
     margins: Sequence[np.ndarray],
     meta: Sequence[np.ndarray] | None,
     ks: Sequence[int],
@@ -132,43 +141,44 @@ def _curve(
     draws: int,
     seed: int,
 ) -> Curve:
-    """Both curves: check, put pools of one size into one array (in meta order), count what is countable."""
+    """Make either curve: check, put pools of one size into one array (in meta order), count what can be counted."""
     sizes = np.array([len(pool) for pool in margins], dtype=np.int64)
-    _check(margins, meta, sizes, ks, kept)
+    _check_pools(margins, meta, sizes, ks, kept)
     curve = Curve(np.zeros((len(sizes), len(ks), len(Outcome))), np.ones(len(sizes), dtype=bool))
-    for items in _batches(sizes) if len(ks) else ():
+    for items in _batch_by_size(sizes) if len(ks) else ():
         pools = np.array([margins[i] for i in items.tolist()], dtype=np.float64)
         if meta is not None:
             rank = np.array([meta[i] for i in items.tolist()], dtype=np.float64)
             rank[np.isnan(pools)] = np.nan
             pools = np.take_along_axis(pools, np.argsort(-rank, axis=1, kind="stable"), axis=1)  # NaN sorts last
-        steps, counted = _on_lattice(pools)
-        counted &= _work(steps, kept, meta is not None) <= WORK
+        steps, counted = _find_lattice(pools)
+        counted &= _count_cells(steps, kept, meta is not None) <= WORK
         if counted.any():
             whole, unusable = steps[counted], np.isnan(pools[counted])
             curve.outcomes[items[counted]] = (
-                _count_votes(whole, unusable, ks) if meta is None else _count_kept(whole, unusable, ks, kept)
+                _count_votes(whole, unusable, ks) if meta is None else _count_kept_votes(whole, unusable, ks, kept)
             )
         if not counted.all():
             rest = items[~counted]
-            curve.outcomes[rest], curve.exact[rest] = _draw(pools[~counted], ks, kept, draws, seed)
+            curve.outcomes[rest], curve.exact[rest] = _sample_votes(pools[~counted], ks, kept, draws, seed)
     return curve
 
 
-def _batches(sizes: np.ndarray) -> Iterator[np.ndarray]:
-    """Items whose pools are of one size, at most POOLS at a time: larger arrays only fault in more memory."""
+def _batch_by_size(sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield items whose pools are of one size, at most POOLS at a time: larger arrays only fault in more memory."""
     for n in np.unique(sizes):
         items = np.flatnonzero(sizes == n)
         yield from np.split(items, range(POOLS, len(items), POOLS))
 
 
-def _check(
+def _check_pools(
     margins: Sequence[np.ndarray],
     meta: Sequence[np.ndarray] | None,
     sizes: np.ndarray,
     ks: Sequence[int],
     kept: Sequence[int],
 ) -> None:
+    """Raise JudgescaleError where these pools have no such curve, naming the k or the item."""
     for k, keep in zip(ks, kept, strict=True):
         if not 1 <= keep <= k:
             raise JudgescaleError(f"cannot keep {keep} of k={k} judgments: 1 <= k_meta <= k is needed")
@@ -189,8 +199,8 @@ def _check(
 # ---------------------------------------------------------------------------------------------- counting
 
 
-def _on_lattice(pools: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Margins as whole numbers of each pool's quantum, and for which pools that works: (N, n) int64, (N,) bool.
+def _find_lattice(pools: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return margins as whole numbers of each pool's quantum, and where that works: (N, n) int64, (N,) bool.
 
     Tried: the smallest nonzero margin, its half, then FRACTIONS. NaN becomes 0, which adds nothing to a sum.
     """
@@ -212,18 +222,18 @@ def _on_lattice(pools: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_verdict(steps: np.ndarray) -> np.ndarray:
-    """Pools whose nonzero margins are all one quantum, (N,)."""
+    """Tell which pools' nonzero margins are all one quantum: (N,)."""
     verdict: np.ndarray = np.abs(steps).max(axis=1) <= 1
     return verdict
 
 
-def _work(steps: np.ndarray, kept: Sequence[int], ranked: bool) -> np.ndarray:
-    """Table cells that counting each pool's subsets updates, (N,)."""
+def _count_cells(steps: np.ndarray, kept: Sequence[int], ranked: bool) -> np.ndarray:
+    """Count the table cells that counting each pool's subsets would update: (N,)."""
     n = steps.shape[1]
     if n > LARGEST:
         return np.full(len(steps), np.inf)
     if ranked:
-        prefixes: np.ndarray = n * (max(kept) + 1) * (2.0 * _reach(steps, max(kept) + 1) + 1)
+        prefixes: np.ndarray = n * (max(kept) + 1) * (2.0 * _sum_largest(steps, max(kept) + 1) + 1)
         return prefixes
     half = (n + 1) // 2
     # halves dealt by size differ in reach by at most one margin
@@ -231,14 +241,14 @@ def _work(steps: np.ndarray, kept: Sequence[int], ranked: bool) -> np.ndarray:
     return np.where(_is_verdict(steps), 0.0, cells)
 
 
-def _reach(steps: np.ndarray, size: int) -> np.ndarray:
-    """No `size` of a pool's margins have a larger |sum|: (N,)."""
+def _sum_largest(steps: np.ndarray, size: int) -> np.ndarray:
+    """Sum each pool's `size` largest |margins|, its reach: no `size` of them have a larger |sum|. (N,)"""
     largest: np.ndarray = np.sort(np.abs(steps), axis=1)[:, ::-1][:, :size].sum(axis=1)
     return largest
 
 
-def _blocks(reach: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Items of like reach, and the reach that holds them all, as many at a time as BLOCK cells allow."""
+def _block_by_reach(reach: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield items of like reach, and the largest reach among them, as many at a time as BLOCK cells allow."""
     order = np.argsort(reach, kind="stable")
     while len(order):
         widest = int(reach[order[-1]])
@@ -249,7 +259,7 @@ def _blocks(reach: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, int]]:
 
 @lru_cache(maxsize=8)
 def _binomials(n: int) -> np.ndarray:
-    """C(i, j) for i, j <= n, by Pascal's rule: exact below 2^53."""
+    """Return C(i, j) for i, j <= n, by Pascal's rule: exact below 2^53."""
     table = np.zeros((n + 1, n + 1))
     table[:, 0] = 1
     for i in range(1, n + 1):
@@ -259,22 +269,24 @@ def _binomials(n: int) -> np.ndarray:
 
 
 def _count_votes(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int]) -> np.ndarray:
-    """Outcomes (N, K, 4) of a plain vote over k of n margins, which are whole numbers: (N, n)."""
+    """Count how plain votes over k of n whole margins (N, n) end: shares (N, K, 4)."""
     n = steps.shape[1]
     counts = np.empty((len(steps), 2, n + 1))
     verdicts = _is_verdict(steps)
     if verdicts.any():
         wins, losses = (steps[verdicts] > 0).sum(axis=1), (steps[verdicts] < 0).sum(axis=1)
         distinct, which = np.unique(wins * (n + 1) + losses, return_inverse=True)
-        counts[verdicts] = _verdict_counts(*np.divmod(distinct, n + 1), n)[which]
+        counts[verdicts] = _count_verdict_subsets(*np.divmod(distinct, n + 1), n)[which]
     if not verdicts.all():
-        counts[~verdicts] = _score_counts(steps[~verdicts])
+        counts[~verdicts] = _count_score_subsets(steps[~verdicts])
     first, tie = counts[:, :, list(ks)].transpose(1, 0, 2)
-    return _shares(first, tie, _binomials(n)[unusable.sum(axis=1)][:, list(ks)], n, ks)
+    return _share_out(first, tie, _binomials(n)[unusable.sum(axis=1)][:, list(ks)], n, ks)
 
 
-def _verdict_counts(wins: np.ndarray, losses: np.ndarray, n: int) -> np.ndarray:
-    """Subsets by size that the wins outvote and that tie, (D, 2, n + 1), where n - wins - losses verdicts are neutral.
+def _count_verdict_subsets(wins: np.ndarray, losses: np.ndarray, n: int) -> np.ndarray:
+    """Count the subsets of n verdicts by size that the wins outvote, and that tie: (D, 2, n + 1).
+
+    wins, losses: (D,); the other n - wins - losses verdicts are neutral.
 
     i wins, j losses and k - i - j neutral verdicts can be had in C(wins, i) C(losses, j) C(rest, k - i - j) ways.
     """
@@ -290,8 +302,8 @@ def _verdict_counts(wins: np.ndarray, losses: np.ndarray, n: int) -> np.ndarray:
     return counts
 
 
-def _score_counts(steps: np.ndarray) -> np.ndarray:
-    """Subsets by size whose sum is above zero and zero, (N, 2, n + 1).
+def _count_score_subsets(steps: np.ndarray) -> np.ndarray:
+    """Count the subsets by size whose sum is above zero, and zero: (N, 2, n + 1).
 
     Split every pool in halves A and B and count their subsets by (size, sum); a pair of subsets wins where B's sum
     exceeds minus A's, so the pairs are a matrix product with B's counts accumulated from the top.
@@ -301,8 +313,8 @@ def _score_counts(steps: np.ndarray) -> np.ndarray:
     halves = by_size[:, ::2], by_size[:, 1::2]  # dealt out by size, so that both sums have a short range
     reach = np.maximum(*(np.abs(half).sum(axis=1) for half in halves))
     counts = np.zeros((len(steps), 2, n + 1))
-    for block, top in _blocks(reach, (n + 1) // 2 + 1):
-        a, b = (_subset_table(half[block], top) for half in halves)
+    for block, top in _block_by_reach(reach, (n + 1) // 2 + 1):
+        a, b = (_count_by_size_and_sum(half[block], top) for half in halves)
         against = np.zeros((len(block), 2, *b.shape[1:]))
         against[:, 1] = b[:, :, ::-1]  # at s: B's sum is -s
         np.cumsum(against[:, 1, :, :-1], axis=2, out=against[:, 0, :, 1:])  # at s: B's sum is above -s
@@ -315,23 +327,27 @@ def _score_counts(steps: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _subset_table(steps: np.ndarray, reach: int) -> np.ndarray:
-    """Subsets of each row of whole numbers by (size, sum): (N, m) -> (N, m + 1, 2 * reach + 1), sum 0 in the middle.
+def _count_by_size_and_sum(steps: np.ndarray, reach: int) -> np.ndarray:
+    """Count each row's subsets by (size, sum): (N, m) whole numbers to (N, m + 1, 2 * reach + 1), sum 0 in the middle.
 
     No |sum| may exceed `reach`. Sizes and sums share one axis of cells, so that taking in a margin is a single shift,
     by one size plus the margin.
     """
-    table, windows = _empty_table(steps.shape[0], steps.shape[1], reach, comb(steps.shape[1], steps.shape[1] // 2))
+    table, shift = _make_empty_table(steps.shape[0], steps.shape[1], reach, comb(steps.shape[1], steps.shape[1] // 2))
     for j in range(steps.shape[1]):
         used = (j + 2) * (2 * reach + 1)  # larger subsets do not exist yet
-        table[:, :used] += windows(steps[:, j], used)
+        table[:, :used] += shift(steps[:, j], used)
     return table.reshape(len(steps), -1, 2 * reach + 1)
 
 
-def _empty_table(
+def _make_empty_table(
     items: int, size: int, reach: int, largest: int
 ) -> tuple[np.ndarray, Callable[[np.ndarray, int], np.ndarray]]:
-    """A table that knows the empty subset, (items, (size + 1) * width), and its copy shifted by (one size + margin)."""
+    """Make a table that knows the empty subset only, (items, (size + 1) * width), and the function that shifts it.
+
+    The function returns the table's first cells moved on by one size and one margin an item: every subset with that
+    margin added.
+    """
     width = 2 * reach + 1
     pad = width + reach  # zeros for the shift to bring in
     dtype = np.uint16 if largest < 2**16 else np.uint32 if largest < 2**32 else np.float64
@@ -339,15 +355,17 @@ def _empty_table(
     padded[:, pad + reach] = 1
     starts = np.arange(items) * padded.shape[1] + pad - width
 
-    def shifted(margin: np.ndarray, used: int) -> np.ndarray:
+    def shift(margin: np.ndarray, used: int) -> np.ndarray:
         rows: np.ndarray = sliding_window_view(padded.reshape(-1), used)[starts - margin]
         return rows
 
-    return padded[:, pad:], shifted
+    return padded[:, pad:], shift
 
 
-def _count_kept(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int], kept: Sequence[int]) -> np.ndarray:
-    """Outcomes (N, K, 4) where the first kept[j] of the ks[j] drawn margins vote; `steps` (N, n) is in meta order.
+def _count_kept_votes(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int], kept: Sequence[int]) -> np.ndarray:
+    """Count how votes end where only the first kept[j] of the ks[j] drawn margins vote: shares (N, K, 4).
+
+    steps: (N, n) whole margins in meta order.
 
     If the last kept one is at position p, the others are any of the p - 1 before it, and what is drawn but not kept
     is any k - kept of the n - p after it.
@@ -359,13 +377,13 @@ def _count_kept(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int], kept
     behind = np.array([choose[n - 1 - np.arange(n), k - keep] for k, keep in zip(ks, kept, strict=True)])
     counts = np.zeros((2, len(steps), len(ks)))
     # one more than can vote: the sets that just grew too large must not spill back into the table
-    for block, reach in _blocks(_reach(steps, most + 1), most + 1):
-        table, shifted = _empty_table(len(block), most, reach, largest)
+    for block, reach in _block_by_reach(_sum_largest(steps, most + 1), most + 1):
+        table, shift = _make_empty_table(len(block), most, reach, largest)
         ends = np.zeros((2, len(block), most + 1, n))  # first, tie: by subset size and position of the last kept
         for p in range(n):
             sizes = min(p + 1, most) + 1
             used = sizes * (2 * reach + 1)
-            with_p = shifted(steps[block, p], used)
+            with_p = shift(steps[block, p], used)
             by_sum = with_p.reshape(len(block), sizes, 2 * reach + 1)
             ends[0, :, :sizes, p] = by_sum[:, :, reach + 1 :].sum(axis=2)
             ends[1, :, :sizes, p] = by_sum[:, :, reach]
@@ -376,11 +394,14 @@ def _count_kept(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int], kept
     before = np.cumsum(unusable[some], axis=1) - unusable[some]
     for j, keep in enumerate(kept):
         none[some, j] = (unusable[some] * choose[before, keep - 1]) @ behind[j]
-    return _shares(counts[0], counts[1], none, n, ks)
+    return _share_out(counts[0], counts[1], none, n, ks)
 
 
-def _shares(first: np.ndarray, tie: np.ndarray, none: np.ndarray, n: int, ks: Sequence[int]) -> np.ndarray:
-    """Counts of subsets, each (N, K), as shares of C(n, k): (N, K, 4). A subset with nothing usable summed to 0."""
+def _share_out(first: np.ndarray, tie: np.ndarray, none: np.ndarray, n: int, ks: Sequence[int]) -> np.ndarray:
+    """Turn counts of subsets, (N, K) each, into shares of C(n, k): (N, K, 4).
+
+    A subset with nothing usable summed to 0, so `tie` still holds those of `none`.
+    """
     total = _binomials(n)[n, list(ks)]
     # beyond 2^53 a difference can come out as minus a rounding error
     tie, second = np.maximum(tie - none, 0), np.maximum(total - first - tie, 0)
@@ -391,10 +412,10 @@ def _shares(first: np.ndarray, tie: np.ndarray, none: np.ndarray, n: int, ks: Se
 # ---------------------------------------------------------------------------------------------- drawing
 
 
-def _draw(
+def _sample_votes(
     pools: np.ndarray, ks: Sequence[int], kept: Sequence[int], draws: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outcomes (N, K, 4) from explicit subsets, and for which pools these were all subsets: (N,) bool.
+    """Take the votes of explicit subsets: shares (N, K, 4), and for which pools these were all subsets, (N,) bool.
 
     One set of random subsets serves all items, but each pool is dealt its own places, so items err independently.
     """
@@ -406,24 +427,24 @@ def _draw(
         chosen = np.zeros((len(subsets), n), dtype=bool)
         np.put_along_axis(chosen, subsets, True, axis=1)
         if whole:
-            outcomes[:, j] = _tally(pools, _best(chosen, keep))
+            outcomes[:, j] = _tally(pools, _keep_first(chosen, keep))
         elif keep == k:
             outcomes[:, j] = _tally(np.take_along_axis(pools, deal, axis=1), chosen)
         else:
             for i, places in enumerate(deal):
-                outcomes[i, j] = _tally(pools[i : i + 1], _best(chosen[:, places], keep))[0]
+                outcomes[i, j] = _tally(pools[i : i + 1], _keep_first(chosen[:, places], keep))[0]
         exact = exact and whole
     return outcomes, np.full(len(pools), exact)
 
 
-def _best(chosen: np.ndarray, keep: int) -> np.ndarray:
-    """The first `keep` of each row's chosen places."""
-    best: np.ndarray = chosen & (np.cumsum(chosen, axis=1) <= keep)
-    return best
+def _keep_first(chosen: np.ndarray, keep: int) -> np.ndarray:
+    """Keep the first `keep` of each row's chosen places: (D, n) booleans."""
+    first: np.ndarray = chosen & (np.cumsum(chosen, axis=1) <= keep)
+    return first
 
 
 def _tally(pools: np.ndarray, voting: np.ndarray) -> np.ndarray:
-    """Shares of the outcomes, (N, 4), when each row of `voting` (D, n) votes on each pool (N, n)."""
+    """Return the shares of the outcomes, (N, 4), when each row of `voting` (D, n) votes on each pool (N, n)."""
     shares = np.empty((len(pools), len(Outcome)))
     ballots = voting.T.astype(np.float64)
     for start in range(0, len(pools), 256):

@@ -6,40 +6,45 @@ import numpy as np
 
 
 def vote(scores: np.ndarray, unusable: str = "abstain") -> np.ndarray:
-    """Sum (D, k, m) scores over the k judgments: (D, m); NaN where none was usable. A lone response is averaged."""
+    """Sum (D, k, m) scores over the k judgments: (D, m); NaN where none was usable. A lone response is averaged.
+
+    unusable: "abstain" ignores judgments that are NaN; "plurality" lets them win, as NaN, where they outnumber the
+    judgments for every response.
+    """
     usable = ~np.isnan(scores).any(axis=2)
     known = np.where(usable[..., None], scores, 0.0)
     total = known.sum(axis=1)
     top = total.argmax(axis=1)[:, None, None]
-    total = without_noise(total, np.abs(np.take_along_axis(known, top, axis=2)).max(axis=1))
+    total = round_off_noise(total, np.abs(np.take_along_axis(known, top, axis=2)).max(axis=1))
     count = usable.sum(axis=1)[:, None]
     if scores.shape[2] == 1:
         total = total / np.maximum(count, 1)
     none = count == 0
     if unusable == "plurality":
-        most = np.maximum(*verdict_counts(scores))[:, None] if scores.shape[2] <= 2 else _top_votes(scores)
+        most = np.maximum(*count_verdicts(scores))[:, None] if scores.shape[2] <= 2 else _count_top_votes(scores)
         none = none | (scores.shape[1] - count > most)
     return np.where(none, np.nan, total)
 
 
-def without_noise(total: np.ndarray, largest: np.ndarray) -> np.ndarray:
-    """Sums of numbers up to `largest`, those that differ by rounding errors alone made equal: .1 + .2 is .3."""
+def round_off_noise(total: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Round sums of numbers up to `largest` so that those which differ by rounding errors alone tie: .1 + .2 is .3."""
     step = np.exp2(np.floor(np.log2(largest, out=np.zeros_like(largest), where=largest > 0)) - 40)
     rounded: np.ndarray = np.rint(total / step) * step
     return rounded
 
 
-def verdict_counts(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many of the k judgments favour the first option, and how many the second: (D,) each."""
+def count_verdicts(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count how many of the k judgments favour the first option, and how many the second: (D,) each."""
     margins = margin(scores)
     return (margins > 0).sum(axis=1), (margins < 0).sum(axis=1)
 
 
 def margin(scores: np.ndarray) -> np.ndarray:
-    """By how much the first of two options is favoured; a lone response's two are yes and no: (…, m <= 2) to (…)."""
+    """Return by how much the first of two options is favoured: (…, m <= 2) to (…). A lone response's are yes and no."""
     return 2 * scores[..., 0] - 1 if scores.shape[-1] == 1 else scores[..., 0] - scores[..., 1]
 
 
-def _top_votes(scores: np.ndarray) -> np.ndarray:
+def _count_top_votes(scores: np.ndarray) -> np.ndarray:
+    """Count the judgments that have the most popular response on top, shared tops included: (D, 1)."""
     best = scores == np.nanmax(scores, axis=2, keepdims=True, initial=-np.inf)
     return best.sum(axis=1).max(axis=1)[:, None]

@@ -1,5 +1,5 @@
-"""Every answer ever bought: the store, its file to carry elsewhere, and its commands."""
+"""The store of every answer ever bought from a model, its export to one Parquet file, and its commands."""
 
-from judgescale.harness.store.store import Question, Store, canonical
+from judgescale.harness.store.store import Question, Store, encode_canonical
 
-__all__ = ["Question", "Store", "canonical"]
+__all__ = ["Question", "Store", "encode_canonical"]

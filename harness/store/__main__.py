@@ -1,4 +1,11 @@
-"""python -m harness.store show STORE, export STORE FILE.parquet, import FILE.parquet STORE"""
+"""The commands of the store.
+
+    judgescale store show   STORE
+    judgescale store export STORE FILE.parquet
+    judgescale store import FILE.parquet STORE
+
+In a checkout, `python -m harness.store` is the same.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from judgescale.harness.store import Store
-from judgescale.harness.store.exchange import bring_in, export
+from judgescale.harness.store.exchange import export_answers, import_answers
 from judgescale.harness.types import JudgescaleError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m harness.store", description="Every answer ever bought.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    shown = commands.add_parser("show", help="which models were asked how much")
-    shown.add_argument("store", type=Path)
-    out = commands.add_parser("export", help="all answers, with texts, to one Parquet file")
-    out.add_argument("store", type=Path)
-    out.add_argument("file", type=Path)
-    into = commands.add_parser("import", help="add the answers of an exported file to a store")
-    into.add_argument("file", type=Path)
-    into.add_argument("store", type=Path)
-    given = parser.parse_args(arguments)
+    """Run one command; exit with one line where the caller can mend what went wrong."""
+    given = build_parser().parse_args(arguments)
     try:
         if given.command == "export":
-            print(f"{export(given.store, given.file):,} answers to {given.file}")
+            print(f"{export_answers(given.store, given.file):,} answers to {given.file}")
         elif given.command == "import":
-            new, every = bring_in(given.file, given.store)
+            new, every = import_answers(given.file, given.store)
             print(f"{new:,} new of {every:,} answers to {given.store}")
         else:
             show_models(given.store)
@@ -37,7 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Declare the commands and their arguments."""
+    parser = argparse.ArgumentParser(prog="judgescale store", description="Every answer ever bought.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    show = commands.add_parser("show", help="which models were asked how much")
+    show.add_argument("store", type=Path)
+    out = commands.add_parser("export", help="all answers, with texts, to one Parquet file")
+    out.add_argument("store", type=Path)
+    out.add_argument("file", type=Path)
+    into = commands.add_parser("import", help="add the answers of an exported file to a store")
+    into.add_argument("file", type=Path)
+    into.add_argument("store", type=Path)
+    return parser
+
+
 def show_models(path: Path) -> None:
+    """Print a table of every model and its settings with how much it was asked.
+
+    Raises JudgescaleError where there is no such file.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -51,7 +68,7 @@ def show_models(path: Path) -> None:
     for name in ("questions", "answers", "prompt\ntokens", "compl.\ntokens"):
         table.add_column(name, justify="right")
     with Store(path, readonly=True) as store:
-        for settings, *counts in store.summary():
+        for settings, *counts in store.summarise_models():
             known = json.loads(settings)
             rest = "\n".join(f"{k}={v}" for k, v in sorted((known.get("sampling") or {}).items()) if v is not None)
             engine = known.get("engine") or {}

@@ -1,4 +1,4 @@
-"""A store as one Parquet file, to be carried elsewhere and taken in there."""
+"""Export a store to one Parquet file, to be carried elsewhere and imported into a store there."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from judgescale.harness.store.store import FIELDS, Question, Store, row_digest
+from judgescale.harness.store.store import FIELDS, Question, Store, digest_row
 from judgescale.harness.types import JudgescaleError, Output
 
 BATCH = 2_000  # rows in memory at a time, and in one transaction
 
 
-def _columns() -> Any:
-    """The Parquet schema of an export."""
+def _define_schema() -> Any:
+    """Return the Parquet schema of an export."""
     import pyarrow as pa
 
     kinds = {
@@ -33,8 +33,11 @@ def _columns() -> Any:
     return pa.schema([(name, kinds.get(name, pa.int64())) for name in names], metadata={b"judgescale": b"store 1"})
 
 
-def export(path: Path, out: Path) -> int:
-    """Write every answer to a Parquet file; how many there are."""
+def export_answers(path: Path, out: Path) -> int:
+    """Write every answer of a store to a Parquet file, all of it or nothing, and return how many there are.
+
+    Raises JudgescaleError where there is no such store, or where it is damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -42,9 +45,10 @@ def export(path: Path, out: Path) -> int:
         raise JudgescaleError(f"{path}: no such store")
     temporary, count = out.with_name(f".{out.name}.tmp"), 0
     try:
-        with Store(path, readonly=True) as store, pq.ParquetWriter(temporary, _columns(), compression="zstd") as file:
-            for rows in batched(store.rows()):
-                file.write_table(pa.Table.from_pylist(rows, schema=_columns()))
+        schema = _define_schema()
+        with Store(path, readonly=True) as store, pq.ParquetWriter(temporary, schema, compression="zstd") as file:
+            for rows in take_batches(store.read_rows()):
+                file.write_table(pa.Table.from_pylist(rows, schema=schema))
                 count += len(rows)
         os.replace(temporary, out)
     finally:
@@ -52,53 +56,56 @@ def export(path: Path, out: Path) -> int:
     return count
 
 
-def batched(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def take_batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows in lists of at most BATCH, so that a store may be larger than memory."""
     while batch := list(islice(rows, BATCH)):
         yield batch
 
 
-def bring_in(file: Path, path: Path) -> tuple[int, int]:
-    """Add the answers of an exported file to a store: (how many are new, how many the file has).
+def import_answers(file: Path, path: Path) -> tuple[int, int]:
+    """Add the answers of an exported file to a store; return how many are new, and how many the file has.
 
     Every row is checked before the first is written; an answer that the store has already stays as it is.
+
+    Raises JudgescaleError where the file is no export of a store, or where a row of it is not as it was exported.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file) as parquet:
-            if not parquet.schema_arrow.equals(_columns(), check_metadata=True):
+            if not parquet.schema_arrow.equals(_define_schema(), check_metadata=True):
                 raise JudgescaleError(
                     f"{file}: no export of a store; a recorded set is read with engine=recorded engine.path={file}"
                 )
-            rows = list(_answers(file, parquet, keep=None))
+            rows = list(_check_answers(file, parquet, into=None))
             with Store(path) as store:
-                before = store.size()
-                for _ in _answers(file, parquet, keep=store):
+                before = store.count_answers()
+                for _ in _check_answers(file, parquet, into=store):
                     store.flush()
-                return store.size() - before, sum(rows)
+                return store.count_answers() - before, sum(rows)
     except (pa.ArrowException, OSError) as error:
         raise JudgescaleError(f"{file}: not a Parquet file ({str(error).splitlines()[0]})") from None
 
 
-def _answers(file: Path, parquet: Any, keep: Store | None) -> Iterator[int]:
-    """Check every row, and keep it where a store is given; how many there were, batch by batch."""
+def _check_answers(file: Path, parquet: Any, into: Store | None) -> Iterator[int]:
+    """Check every row, and add it to the store where one is given; yield the number of rows, batch by batch."""
     number = 0
     for batch in parquet.iter_batches(BATCH):
         for row in batch.to_pylist():
             number += 1
             try:
-                answer = _imported(row)
+                answer = _read_answer(row)
             except ValueError as error:
                 raise JudgescaleError(f"{file}, row {number}, field {error}") from None
-            if keep:
-                keep.keep(*answer)
+            if into:
+                into.add_answer(*answer)
         yield len(batch)
 
 
-def _imported(row: Mapping[str, Any]) -> tuple[Question, int, Output]:
-    """What to keep of a row of an exported file; ValueError, naming the field, where no export has such a row."""
-    question = Question.read(row["settings"] or "", row["request"] or "")
+def _read_answer(row: Mapping[str, Any]) -> tuple[Question, int, Output]:
+    """Read one row of an exported file. Raises ValueError, naming the field, where no export has such a row."""
+    question = Question.from_json(row["settings"] or "", row["request"] or "")
     if question.key != row["key"]:
         raise ValueError("key: does not belong to its settings and request")
     if row["rank"] is None or row["rank"] < 0:
@@ -106,7 +113,7 @@ def _imported(row: Mapping[str, Any]) -> tuple[Question, int, Output]:
     if row["finish"] not in ("stop", "length", "refused"):
         raise ValueError(f"finish: {row['finish']} is none")
     given = {name: row[name] for name in FIELDS}
-    if row_digest([row["key"], row["rank"], *given.values()]) != row["digest"]:
+    if digest_row([row["key"], row["rank"], *given.values()]) != row["digest"]:
         raise ValueError("digest: the row is not as it was exported")
     if given["logprobs"] is not None:
         try:

@@ -5,9 +5,9 @@ seed); its answers are numbered by rank. Answers are raw: what a judge's parser 
 better parser costs nothing. WAL mode: a killed process loses what was in flight and nothing else, and several
 processes may write.
 
-    python -m harness.store show   STORE
-    python -m harness.store export STORE FILE.parquet
-    python -m harness.store import FILE.parquet STORE
+    judgescale store show   STORE
+    judgescale store export STORE FILE.parquet
+    judgescale store import FILE.parquet STORE
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ PRAGMA user_version = {VERSION};
 """
 
 ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-FIND = f"SELECT rank, digest, {', '.join(FIELDS)} FROM answer WHERE key = ?"
-KEEP = (
+FIND_ANSWERS = f"SELECT rank, digest, {', '.join(FIELDS)} FROM answer WHERE key = ?"
+ADD_ANSWER = (
     f"INSERT OR IGNORE INTO answer (key, rank, {', '.join(FIELDS)}, digest)"
     f" VALUES ({', '.join('?' * (len(FIELDS) + 3))})"
 )
@@ -61,23 +61,25 @@ class Question(NamedTuple):
     key: bytes  # 16 bytes of SHA-256 over both
 
     @classmethod
-    def of(cls, settings: str, request: Request) -> Question:
-        return cls.read(settings, _text(canonical({name: getattr(request, name) for name in ASKED})))
+    def from_request(cls, settings: str, request: Request) -> Question:
+        """Make the question of a request put to a model with these settings (canonical JSON)."""
+        asked = encode_canonical({name: getattr(request, name) for name in ASKED})
+        return cls.from_json(settings, _escape_surrogates(asked))
 
     @classmethod
-    def read(cls, settings: str, request: str) -> Question:
-        """The question with these texts."""
+    def from_json(cls, settings: str, request: str) -> Question:
+        """Make the question of two texts that are canonical JSON already."""
         digest = hashlib.sha256(request.encode()).digest()
         return cls(settings, request, digest, hashlib.sha256(settings.encode() + digest).digest()[:16])
 
 
-def canonical(settings: Mapping[str, Any]) -> str:
-    """JSON of which equal settings have one form only."""
+def encode_canonical(settings: Mapping[str, Any]) -> str:
+    """Encode as JSON such that equal settings give equal text: sorted keys, no spaces."""
     return ENCODER.encode(settings)
 
 
-def _text(value: str) -> str:
-    """Text as SQLite takes it: a lone surrogate (half a character) becomes its JSON escape."""
+def _escape_surrogates(value: str) -> str:
+    """Return text as SQLite takes it: a lone surrogate (half a character) becomes its JSON escape."""
     return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
@@ -85,18 +87,19 @@ def _text(value: str) -> str:
 class Store:
     """One store file; `with Store(path) as store:`.
 
-    `keep` writes at once; the writes of one moment are committed together by `flush`, which the caller owes soon.
+    `add_answer` writes at once; the writes of one moment are committed together by `flush`, which the caller must see
+    to soon. Every method raises JudgescaleError, in one line, where the file is damaged or cannot be read or written.
     """
 
     path: Path
     readonly: bool = False
-    owing: bool = False  # a flush is on its way
+    flush_pending: bool = False  # set by the caller when it has arranged for a flush, cleared by the flush
     _db: sqlite3.Connection = field(init=False, repr=False)
     _known: set[bytes] = field(default_factory=set, repr=False)  # questions that this process wrote
     _models: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __enter__(self) -> Store:
-        with self._damage():
+        with self._translate_errors():
             if self.readonly and not self.path.exists():
                 self._db = sqlite3.connect(":memory:", isolation_level=None)
                 self._db.executescript(SCHEMA)
@@ -106,17 +109,17 @@ class Store:
             mode = "ro" if self.readonly else "rwc"
             place = self.path.absolute().as_uri()
             self._db = sqlite3.connect(f"{place}?mode={mode}", uri=True, timeout=60, isolation_level=None)
-            self._open()
+            self._prepare_file()
         return self
 
     def __exit__(self, *exc: object) -> None:
         try:
-            with self._damage():
+            with self._translate_errors():
                 self.flush()
         finally:
             self._db.close()
 
-    def _open(self) -> None:
+    def _prepare_file(self) -> None:
         """Create the tables of a new file; refuse a file of another kind, of a newer version, or a damaged one."""
         db = self._db
         tables = "SELECT count(*) FROM sqlite_master"
@@ -135,15 +138,15 @@ class Store:
                 f"{self.path} was written by a newer judgescale (version {version}); install that one"
             )
         if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise self._damaged(found)
+            raise self._describe_damage(found)
         if not self.readonly:  # not before it is known to be ours: this writes to the file
-            self._log_ahead()
+            self._enable_wal()
             # safe against a killed process; a power cut may lose the last moment
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA wal_autocheckpoint = 10000")  # pages: a checkpoint waits for the disk
 
-    def _log_ahead(self) -> None:
-        """WAL mode; SQLite itself does not wait for others who are just opening a new file."""
+    def _enable_wal(self) -> None:
+        """Turn on write-ahead logging; SQLite itself does not wait for others who are just opening a new file."""
         for attempts_left in reversed(range(200)):
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -153,49 +156,54 @@ class Store:
                     raise
                 time.sleep(0.05)
 
-    def find(self, question: Question) -> dict[int, Output]:
-        """rank -> answer, of all that were bought."""
-        with self._damage():
-            rows = self._db.execute(FIND, (question.key,)).fetchall()
-        return {rank: self._checked(question.key, rank, digest, values) for rank, digest, *values in rows}
+    def find_answers(self, question: Question) -> dict[int, Output]:
+        """Return all answers to a question that were bought, by rank."""
+        with self._translate_errors():
+            rows = self._db.execute(FIND_ANSWERS, (question.key,)).fetchall()
+        return {rank: self._check_row(question.key, rank, digest, values) for rank, digest, *values in rows}
 
-    def keep(self, question: Question, rank: int, output: Output) -> Output:
-        """Write an answer; the one that holds from now on, which is another process's where that came first."""
+    def add_answer(self, question: Question, rank: int, output: Output) -> Output:
+        """Write an answer and return the one that counts from now on: another process's where that came first."""
         given = [getattr(output, name) for name in FIELDS]
-        values = [None if value is None else _plain(value) for value in given]
-        with self._damage():
+        values = [None if value is None else _to_column(value) for value in given]
+        with self._translate_errors():
             if not self._db.in_transaction:
                 self._db.execute("BEGIN IMMEDIATE")
             if question.key not in self._known:
                 self._write_question(question)
-            done = self._db.execute(KEEP, (question.key, rank, *values, row_digest([question.key, rank, *values])))
-        if not done.rowcount:
-            return self.find(question)[rank]
-        return output if all(a is b for a, b in zip(given, values)) else _output(values)
+            row = [question.key, rank, *values]
+            written = self._db.execute(ADD_ANSWER, (*row, digest_row(row)))
+        if not written.rowcount:
+            return self.find_answers(question)[rank]
+        return output if all(a is b for a, b in zip(given, values)) else _to_output(values)
 
     def flush(self) -> None:
-        """Commit what was kept. Raises JudgescaleError where that fails, and then none of it is in the store."""
-        self.owing = False
+        """Commit the answers added since the last flush.
+
+        Raises JudgescaleError where that fails, and then none of them is in the store.
+        """
+        self.flush_pending = False
         if self._db.in_transaction:
             try:
-                with self._damage():
+                with self._translate_errors():
                     self._db.execute("COMMIT")
             except JudgescaleError:
-                self.undo()
+                self.discard_unflushed()
                 raise
 
-    def wrote(self, question: Question) -> bool:
-        """Whether this process kept an answer to the question."""
+    def has_written(self, question: Question) -> bool:
+        """Tell whether this process added an answer to the question."""
         return question.key in self._known
 
-    def text(self, key: bytes, rank: int) -> str | None:
-        """What a model wrote, thoughts that came apart from it first; None where it wrote nothing."""
-        with self._damage():
+    def read_text(self, key: bytes, rank: int) -> str | None:
+        """Return what a model wrote, with thoughts delivered apart in front of it; None where it wrote nothing."""
+        with self._translate_errors():
             found = self._db.execute("SELECT text, reasoning FROM answer WHERE key = ? AND rank = ?", (key, rank))
             text, reasoning = found.fetchone() or (None, None)
         return f"<think>{reasoning}</think>{text or ''}" if reasoning else text
 
     def _write_question(self, question: Question) -> None:
+        """Write what was asked, and of which model, so that an answer can refer to it."""
         if question.settings not in self._models:
             self._db.execute("INSERT OR IGNORE INTO model (settings) VALUES (?)", (question.settings,))
             found = self._db.execute("SELECT id FROM model WHERE settings = ?", (question.settings,)).fetchone()
@@ -206,21 +214,24 @@ class Store:
         )
         self._known.add(question.key)
 
-    def undo(self) -> None:
-        """Take back what was kept since the last flush."""
+    def discard_unflushed(self) -> None:
+        """Take back the answers added since the last flush."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         self._known.clear()
         self._models.clear()
 
-    def size(self) -> int:
-        """How many answers it holds."""
-        with self._damage():
+    def count_answers(self) -> int:
+        """Return how many answers the store holds."""
+        with self._translate_errors():
             return int(self._db.execute("SELECT count(*) FROM answer").fetchone()[0])
 
-    def summary(self) -> list[tuple[Any, ...]]:
-        """(settings, questions, answers, prompt tokens paid, completion tokens) for every model and its settings."""
-        with self._damage():
+    def summarise_models(self) -> list[tuple[Any, ...]]:
+        """Return a row for every model and its settings, ordered by settings.
+
+        A row is (settings, questions, answers, prompt tokens paid for, completion tokens).
+        """
+        with self._translate_errors():
             return self._db.execute(
                 "SELECT settings, count(DISTINCT question.key), count(*), sum(iif(shared, 0, prompt_tokens)),"
                 " sum(completion_tokens)"
@@ -228,9 +239,12 @@ class Store:
                 " GROUP BY settings ORDER BY settings"
             ).fetchall()
 
-    def averages(self, settings: str) -> tuple[float, float] | None:
-        """Prompt tokens a character of the request and completion tokens an answer, over what was bought so far."""
-        with self._damage():
+    def average_tokens(self, settings: str) -> tuple[float, float] | None:
+        """Return prompt tokens a character of the request, and completion tokens an answer, over all answers so far.
+
+        None where no answer with known counts was bought with these settings.
+        """
+        with self._translate_errors():
             found = self._db.execute(
                 "SELECT sum(prompt_tokens) * 1.0 / sum(length(request)), avg(completion_tokens) FROM answer"
                 " JOIN question USING (key) JOIN model ON model.id = question.model"
@@ -239,33 +253,36 @@ class Store:
             ).fetchone()
         return None if found[0] is None else (float(found[0]), float(found[1]))
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every answer with what was asked, checked, in the order of key and rank: what `export` writes."""
-        with self._damage():
+    def read_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield every answer with what was asked, checked, in the order of key and rank: the rows of an export."""
+        with self._translate_errors():
             found = self._db.execute(
                 f"SELECT rank, digest, settings, request, key, created, {', '.join(FIELDS)} FROM answer"
                 " JOIN question USING (key) JOIN model ON model.id = question.model"
                 " ORDER BY key, rank"
             )
             for rank, digest, settings, request, key, created, *values in found:
-                self._checked(key, rank, digest, values)
+                self._check_row(key, rank, digest, values)
                 row = {"settings": settings, "request": request, "key": key, "rank": rank, "created": created}
                 fields = dict(zip(FIELDS, values, strict=True))
                 yield row | fields | {"digest": digest, "shared": bool(fields["shared"])}
 
-    def _checked(self, key: bytes, rank: int, digest: int, values: list[Any]) -> Output:
-        if row_digest([key, rank, *values]) != digest:
-            raise self._damaged(f"answer {rank} of question {key.hex()} is not what was written")
-        return _output(values)
+    def _check_row(self, key: bytes, rank: int, digest: int, values: list[Any]) -> Output:
+        """Return the answer in a row; raise where the row is not what was written."""
+        if digest_row([key, rank, *values]) != digest:
+            raise self._describe_damage(f"answer {rank} of question {key.hex()} is not what was written")
+        return _to_output(values)
 
-    def _damaged(self, reason: str) -> JudgescaleError:
+    def _describe_damage(self, reason: str) -> JudgescaleError:
+        """Return the error that says what is damaged and what to do."""
         return JudgescaleError(
             f"store {self.path} is damaged ({' '.join(reason.split())}); nothing was changed in it. Move it away, or"
             f" name another file with run.store=FILE; `sqlite3 {self.path.name} .recover` may save what is left"
         )
 
     @contextmanager
-    def _damage(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
+        """Turn SQLite's errors into a line that says what to do."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -273,30 +290,30 @@ class Store:
                 f"store {self.path}: {error}; check the folder and the disk, or name run.store=FILE"
             ) from None
         except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from None
+            raise self._describe_damage(str(error)) from None
 
 
-def _output(values: Sequence[Any]) -> Output:
-    """The answer in the fields of a row."""
+def _to_output(values: Sequence[Any]) -> Output:
+    """Make an answer of the fields of a row."""
     given = dict(zip(FIELDS, values, strict=True))
     given["shared"] = bool(given["shared"])
     given["logprobs"] = None if given["logprobs"] is None else json.loads(given["logprobs"])
     return Output(**given)
 
 
-def _plain(value: Any) -> Any:
-    """A field of an answer as SQLite keeps it."""
+def _to_column(value: Any) -> Any:
+    """Return a field of an answer as SQLite keeps it; what it cannot keep (NaN, a huge integer) as None."""
     if isinstance(value, str):
-        return _text(value)
+        return _escape_surrogates(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return canonical({str(k): float(v) for k, v in value.items()})
-    return int(value) if -(2**63) <= value < 2**63 else None  # as much as SQLite counts
+        return encode_canonical({str(k): float(v) for k, v in value.items()})
+    return int(value) if -(2**63) <= value < 2**63 else None  # SQLite's integers have 64 bits
 
 
-def row_digest(values: Sequence[Any]) -> int:
-    """Tells a row that something else than this module changed, which SQLite's own checks cannot."""
+def digest_row(values: Sequence[Any]) -> int:
+    """Compute a checksum by which a row changed by anything but this module is noticed; SQLite's own checks cannot."""
     return zlib.crc32(repr([int(v) if isinstance(v, bool) else v for v in values]).encode("utf-8", "surrogatepass"))

@@ -1,1 +1,1 @@
-"""One file a strategy. A strategy is a frozen dataclass of its knobs whose call decides one item (types.Strategy)."""
+"""One file a strategy: a frozen dataclass of its knobs whose call decides about one item (contracts.Strategy)."""

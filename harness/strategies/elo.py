@@ -1,4 +1,4 @@
-"""Round robin and rating: every pair k times, n(n-1)/2 questions, the best rated wins (arXiv 2505.14674, section 3.3).
+"""Round robin and rating: every pair meets k times, the best-rated response wins (arXiv 2505.14674, section 3.3).
 
 Three ratings: `elo` (Elo 1978; averaged over seeded passes, since the result depends on the order of the games),
 `bradley_terry` (maximum likelihood by Hunter's MM algorithm, Annals of Statistics 32, 2004) and `wins` (points).
@@ -19,7 +19,7 @@ from judgescale.harness.types import JudgescaleError, Rules
 
 @dataclass(frozen=True)
 class Elo(Strategy):
-    """Let every response meet every other one, rate them all, and take the best rated."""
+    """Let every response meet every other one k times, and rate them all."""
 
     name: ClassVar[str] = "elo"
     next_try: ClassVar[str] = "knockout"
@@ -29,26 +29,31 @@ class Elo(Strategy):
     step: float = 32.0  # Elo's K factor
 
     def __post_init__(self) -> None:
+        """Raise JudgescaleError for an unknown rating, or a step that is not above 0."""
         if self.rating not in ("elo", "bradley_terry", "wins"):
             raise JudgescaleError(f"strategy.rating={self.rating}: choose elo, bradley_terry or wins")
         if self.step <= 0:
             raise JudgescaleError(f"strategy.step={self.step}: Elo's K factor must be above 0")
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
+        """List every pair."""
         return list(combinations(range(n), 2))
 
     def judgments(self, n: int) -> int:
+        """Count k judgments for each of the n (n - 1) / 2 pairs."""
         return (self.k or 0) * n * (n - 1) // 2
 
     def caveats(self, rules: Rules) -> list[str]:
+        """Tell that the games' order matters to Elo's ratings."""
         if self.rating != "elo":
             return []
         return ["The seeded orders of ELO's games are part of the strategy: another seed is another result."]
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Ask k times about every pair, and return the ratings, (D, n)."""
         pairs = np.array(self.questions(n))
         scores = (await ask(pairs, self.k or 0)).scores
-        points = verdict(scores)  # (D, Q, k): 1 the first wins, 1/2 a tie, 0 the second wins, NaN unusable
+        points = award_points(scores)  # (D, Q, k): 1 the first wins, 1/2 a tie, 0 the second wins, NaN unusable
         if self.rating == "elo":
             ratings = elo_ratings(pairs, points, n, self.passes, self.step, rng)
         else:
@@ -57,13 +62,13 @@ class Elo(Strategy):
         return np.where(np.isnan(points).all(axis=(1, 2))[:, None], np.nan, ratings)
 
 
-def verdict(scores: np.ndarray) -> np.ndarray:
-    """Points of the first of two, per judgment: (…, 2) scores to (…)."""
+def award_points(scores: np.ndarray) -> np.ndarray:
+    """Award the first of two its points in each game, 1 for a win and 1/2 for a tie: (…, 2) scores to (…)."""
     return (np.sign(scores[..., 0] - scores[..., 1]) + 1) / 2
 
 
 def win_matrix(pairs: np.ndarray, points: np.ndarray, n: int) -> np.ndarray:
-    """Points that i took from j: (D, n, n)."""
+    """Return the points that i took from j in all of their games: (D, n, n)."""
     won = np.zeros((len(points), n, n))
     won[:, pairs[:, 0], pairs[:, 1]] = np.nansum(points, axis=2)
     won[:, pairs[:, 1], pairs[:, 0]] = np.nansum(1 - points, axis=2)
@@ -73,7 +78,10 @@ def win_matrix(pairs: np.ndarray, points: np.ndarray, n: int) -> np.ndarray:
 def elo_ratings(
     pairs: np.ndarray, points: np.ndarray, n: int, passes: int, step: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Ratings after all games, averaged over seeded orders of the games: (D, n), starting from 1000."""
+    """Return the Elo ratings after all games, starting from 1000 and averaged over random orders of the games: (D, n).
+
+    points: (D, Q, k) of the first of each pair (Q, 2).
+    """
     draws, games = len(points), points.shape[1] * points.shape[2]
     every = np.arange(passes)
     order = rng.permuted(np.tile(np.arange(games), (passes, 1)), axis=1).T  # (games, passes), shared by the replays
@@ -90,7 +98,10 @@ def elo_ratings(
 
 
 def bradley_terry(won: np.ndarray, prior: float = 0.1, tolerance: float = 1e-10) -> np.ndarray:
-    """Log strengths (D, n) from (D, n, n) points. `prior` points a side keep the unbeaten and the winless finite."""
+    """Return the maximum-likelihood log strengths, (D, n), of (D, n, n) points (`win_matrix`).
+
+    `prior` points a side keep the unbeaten and the winless finite.
+    """
     n = won.shape[1]
     won = won + prior * (1 - np.eye(n))
     games = won + won.transpose(0, 2, 1)

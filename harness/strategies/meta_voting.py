@@ -1,4 +1,4 @@
-"""Meta-RM guided voting: of k judgments keep the k_meta a meta RM trusts most, then vote (arXiv 2504.02495, 4.2)."""
+"""Meta-RM guided voting: of k judgments the k_meta that a meta RM trusts most vote (arXiv 2504.02495, section 4.2)."""
 
 from __future__ import annotations
 
@@ -27,36 +27,43 @@ class MetaVoting(Strategy):
     unusable: str = "abstain"
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
+        """List one question: all the responses at once."""
         return [tuple(range(n))]
 
     def abstaining(self) -> Strategy:
+        """Return the same vote, from which unusable judgments abstain."""
         return replace(self, unusable="abstain")
 
     def judgments(self, n: int) -> int:
+        """Return k: there is one question, and those that do not vote are paid for too."""
         return self.k or 0
 
     @property
     def meta_rm(self) -> str | None:
+        """Return which meta RM ranks the judgments."""
         return self.meta
 
     def baseline(self) -> Strategy | None:
+        """Return the vote of all k judgments."""
         return Voting(self.k, self.unusable)
 
     def kept(self, k: int) -> int:
+        """Count how many of k judgments vote: k_meta, or half of them."""
         return min(k, self.k_meta or max(1, k // 2))
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Ask k times about all the responses, and sum the scores of the k_meta most trusted judgments."""
         k = self.k or 0
         answers = await ask(np.arange(n)[None], k)
         scores, meta = answers.scores[:, 0], answers.meta[:, 0]
         trust = np.where(np.isnan(scores).any(axis=2) | np.isnan(meta), -np.inf, meta)
-        top = np.argsort(-trust, axis=1, kind="stable")[:, : self.kept(k)]
-        return vote(np.take_along_axis(scores, top[..., None], axis=1), self.unusable)
+        most_trusted = np.argsort(-trust, axis=1, kind="stable")[:, : self.kept(k)]
+        return vote(np.take_along_axis(scores, most_trusted[..., None], axis=1), self.unusable)
 
     def exact(
         self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int], draws: int, seed: int
     ) -> Curve | None:
-        """The whole curve in closed form, for items of one or two responses."""
+        """Count the whole curve; None where unusable judgments are verdicts of their own."""
         if self.unusable == "plurality" and any(np.isnan(m).any() for m in margins):
             return None
         return meta_curve(margins, meta, ks, self.kept, draws, seed)

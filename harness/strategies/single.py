@@ -20,7 +20,8 @@ class Single(Voting):
     k: int | None = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", 1)  # so that one sweep over k serves every strategy
+        """Set k to 1, whatever was given, so that one sweep over k serves every strategy."""
+        object.__setattr__(self, "k", 1)
 
     def buying(self, samples: int) -> Strategy:
         """Return a vote of all samples: of several judgments, this takes each as it comes."""

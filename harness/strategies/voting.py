@@ -30,27 +30,32 @@ class Voting(Strategy):
     unusable: str = "abstain"  # or "plurality": unusable judgments win where they outnumber every verdict
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
+        """List one question: all the responses at once."""
         return [tuple(range(n))]
 
     def abstaining(self) -> Strategy:
+        """Return the same vote, from which unusable judgments abstain."""
         return replace(self, unusable="abstain")
 
     def judgments(self, n: int) -> int:
+        """Return k: there is one question."""
         return self.k or 0
 
     def caveats(self, rules: Rules) -> list[str]:
+        """Warn of an even k under rules by which a tied vote earns nothing."""
         if rules.tie != "zero" or rules.order == "both" or (self.k or 1) % 2:
             return []
         return ["An even k can split, and a tied vote earns nothing here: compare odd k, or set strategy.tie=half."]
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Ask k times about all the responses, and sum the scores of each."""
         answers = await ask(np.arange(n)[None], self.k or 0)
         return vote(answers.scores[:, 0], self.unusable)
 
     def exact(
         self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int], draws: int, seed: int
     ) -> Curve | None:
-        """The whole curve in closed form, for items of one or two responses."""
+        """Count the whole curve; None where unusable judgments are verdicts and the usable ones are graded scores."""
         if self.unusable == "plurality" and any(np.isnan(m).any() for m in margins):
             return plurality_curve(margins, ks)
         return vote_curve(margins, ks, draws, seed)

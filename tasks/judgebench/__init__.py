@@ -1,10 +1,13 @@
-"""JudgeBench: objectively right against wrong answers, two games with the order swapped (arXiv 2410.12784).
+"""Judge which of two answers to a hard question is objectively right, in two games with the order swapped.
 
-A game counts +1 for the label, -1 against it, 0 for a tie or no verdict; a pair is right if its games sum above zero.
-The headline is the mean over all pairs; sections are the owners' four categories.
+Rule (arXiv 2410.12784): a game counts +1 for the label, -1 against it, 0 for a tie or no verdict; a pair is right where
+its games sum above zero. The headline is the mean over all pairs; the sections are the owners' four categories.
 
-Texts: one of the owners' files, dataset=judgebench,response_model=….jsonl, or the folder of them (350 pairs by GPT-4o,
-270 by Claude 3.5 Sonnet); rows {"pair_id", "source", "question", "response_A", "response_B", "label": "A>B" or "B>A"}.
+Data: one of the owners' files, dataset=judgebench,response_model=….jsonl, or the folder of them (350 pairs by GPT-4o,
+270 by Claude 3.5 Sonnet), or the Hub; `label` is "A>B" or "B>A":
+
+    {"pair_id": "0f3c", "source": "mmlu-pro-law", "question": "Which court …?", "response_A": "The first …",
+     "response_B": "The second …", "label": "A>B"}
 """
 
 from __future__ import annotations
@@ -13,65 +16,72 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgescale.harness.evaluation.credit import best
+from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.recorded.source import text_key
+from judgescale.harness.recorded.source import hash_texts
 from judgescale.harness.types import Item, Task
-from judgescale.tasks.loading import pairs_with_gold, place
-from judgescale.tasks.texts import Data, Placed, Row, reader
+from judgescale.tasks.loading import load_gold_pairs, rank_section
+from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
-SECTIONS = {
-    "mmlu-pro": "Knowledge", "livebench-reasoning": "Reasoning", "livebench-math": "Math", "livecodebench": "Coding",
-}  # fmt: skip
+SECTIONS = {  # how a subset's name begins -> its section
+    "mmlu-pro": "Knowledge",
+    "livebench-reasoning": "Reasoning",
+    "livebench-math": "Math",
+    "livecodebench": "Coding",
+}
 GOLD = {"A>B": (1.0, 0.0), "B>A": (0.0, 1.0)}
 SIZES = {"Knowledge": 154, "Reasoning": 98, "Math": 56, "Coding": 42}  # the 350 pairs by GPT-4o
 
 
 def section(item: Item) -> str:
+    """Return the owners' category; an unknown subset is a section of its own."""
     return next((name for prefix, name in SECTIONS.items() if item.subset.startswith(prefix)), item.subset)
 
 
 def load(data: RecordedSet) -> list[Item]:
-    return sorted(pairs_with_gold(data), key=_place)
+    """Load the pairs of a recorded set, sections in the owners' order."""
+    return sorted(load_gold_pairs(data), key=_rank)
 
 
-def _place(item: Item) -> int:
-    return place(section(item), SECTIONS.values())
+def _rank(item: Item) -> int:
+    return rank_section(section(item), SECTIONS.values())
 
 
-def read(data: Data) -> Iterator[Placed]:
-    placed = (_item(row) for row in data.rows("dataset=judgebench,*"))
-    yield from sorted(placed, key=lambda p: _place(p.item))
+def read(data: RawData) -> Iterator[SourcedItem]:
+    """Read the owners' pairs, sections in their order."""
+    pairs = (_make_item(row) for row in data.read_rows("dataset=judgebench,*"))
+    yield from sorted(pairs, key=lambda pair: _rank(pair.item))
 
 
-def _item(row: Row) -> Placed:
-    label, name, question = row.text("label"), row.text("pair_id"), row.text("question")
+def _make_item(row: RawRow) -> SourcedItem:
+    label, name, question = row.get_text("label"), row.get_text("pair_id"), row.get_text("question")
     if label not in GOLD:
-        row.wrong("label", f"{label!r} is neither 'A>B' nor 'B>A'")
-    texts, source = (row.text("response_A"), row.text("response_B")), row.text("source")
+        row.reject("label", f"{label!r} is neither 'A>B' nor 'B>A'")
+    texts, source = (row.get_text("response_A"), row.get_text("response_B")), row.get_text("source")
     item = Item(
         id=name,
         prompt=name,
-        cluster=text_key(question),
+        cluster=hash_texts(question),
         responses=("A", "B"),
         gold=GOLD[label],
         subset=source,
         conversation=(("user", question),),
         texts=texts,
     )
-    return Placed(item, row)
+    return SourcedItem(item, row)
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
+    """Make the task. path, hub: where the texts are; without either only recorded sets can be evaluated."""
     return Task(
         name="judgebench",
         revision="1",
         protocols=("judgebench",),
         release=Path(__file__).with_name("release.json"),
         load=load,
-        credit=best,
+        credit=credit_best,
         section=section,
-        read=reader(read, path, hub),
+        read=make_reader(read, path, hub),
         published="JudgeBench",
         sizes=SIZES,
         parts_count=False,

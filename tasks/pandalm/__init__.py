@@ -1,10 +1,13 @@
-"""PandaLM test set: first better, second better or a tie, as the majority of three annotators says (arXiv 2306.05087).
+"""Judge two responses as first better, second better or a tie, as the majority of three annotators did.
 
-Accuracy and macro precision, recall and F1 over the three classes. An unusable verdict is wrong, and no class, for all.
+Rule (arXiv 2306.05087): accuracy, and macro precision, recall and F1 over the three classes. An unusable verdict is
+wrong for all of them, and belongs to no class. Pairs of one question share their cluster.
 
-Texts: the owners' testset-v1.json, or their data folder; rows {"idx", "cmp_key", "instruction", "input", "response1",
-"response2", "annotator1", "annotator2", "annotator3"}, annotators saying 1, 2 or 0 for a tie. The prompt is the
-instruction and, under it, the input where there is one. Pairs of one question share their cluster.
+Data: the owners' testset-v1.json, or the data folder it lies in. The prompt is the instruction and, under it, the input
+where there is one; annotators say 1, 2, or 0 for a tie:
+
+    {"idx": 3, "cmp_key": "opt-7b_llama-7b", "instruction": "Correct the spelling.", "input": "a gras field",
+     "response1": "a grass field", "response2": "a gras feild", "annotator1": 1, "annotator2": 1, "annotator3": 0}
 """
 
 from __future__ import annotations
@@ -16,31 +19,33 @@ from typing import Any
 
 import numpy as np
 
-from judgescale.harness.evaluation.credit import f1, same_class
+from judgescale.harness.evaluation.rules import credit_same_class
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.recorded.formats.pandalm import models
-from judgescale.harness.recorded.source import text_key
+from judgescale.harness.recorded.formats.pandalm import split_models
+from judgescale.harness.recorded.source import hash_texts
+from judgescale.harness.stats.classification import f1
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
-from judgescale.tasks.loading import first_records, majority
-from judgescale.tasks.texts import Data, Placed, Row, reader
+from judgescale.tasks.loading import find_majority, index_first_records
+from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
 Gold = tuple[float, ...]
 GOLD: Mapping[str, Gold] = {"1": (1.0, 0.0), "2": (0.0, 1.0), "0": (0.5, 0.5)}  # by what an annotator says
 
 
-def label(votes: Sequence[Gold]) -> Gold:
-    """The annotators' majority, or the first one's where they all differ, as the owners' script has it."""
-    return majority(votes, split=votes[0])
+def choose_label(votes: Sequence[Gold]) -> Gold:
+    """Return the annotators' majority, or the first one's vote where they all differ, as the owners' script does."""
+    return find_majority(votes, split=votes[0])
 
 
 def load(data: RecordedSet) -> list[Item]:
+    """Load the items of a recorded set, whose gold is the majority of its human rows (or the label itself)."""
     votes: dict[str, list[Gold]] = defaultdict(list)
     for j, prompt in sorted(((r.judgment, r.prompt) for r in data.records), key=lambda pair: pair[0].sample):
         if j.judge == HUMAN and j.scores is not None:
             votes[prompt].append(tuple(s for _, s in sorted(zip(j.shown, j.scores, strict=True))))
     items = []
-    for prompt, r in first_records(data).items():
-        gold = label(votes[prompt]) if votes[prompt] else r.gold or ()  # a live run leaves the label itself behind
+    for prompt, r in index_first_records(data).items():
+        gold = choose_label(votes[prompt]) if votes[prompt] else r.gold or ()  # a live run's set holds the label itself
         if len(gold) != 2:
             raise JudgescaleError(f'{data.path}: item {prompt} has no label of two responses by judge "{HUMAN}"')
         items.append(
@@ -49,61 +54,64 @@ def load(data: RecordedSet) -> list[Item]:
     return items
 
 
-def read(data: Data) -> Iterator[Placed]:
-    for row in data.rows("testset-v1.json*"):
-        name, asked = row.name("idx"), [row.text("instruction", empty=True), row.text("input", empty=True)]
+def read(data: RawData) -> Iterator[SourcedItem]:
+    """Read the pairs of the owners' test set."""
+    for row in data.read_rows("testset-v1.json*"):
+        name, asked = row.get_name("idx"), [row.get_text("instruction", empty=True), row.get_text("input", empty=True)]
         if not any(part.strip() for part in asked):
-            row.wrong("instruction", "is empty, and so is the input")
-        said = "\n\n".join(part for part in asked if part.strip())
-        gold = label([vote(row, f"annotator{i}") for i in (1, 2, 3)])
-        texts = (response(row, "response1"), response(row, "response2"))
-        both = models(row.text("cmp_key"))
-        yield Placed(
-            Item(
-                id=name,
-                prompt=name,
-                cluster=text_key(*asked),
-                responses=both,
-                gold=gold,
-                subset="",
-                conversation=(("user", said),),
-                texts=texts,
-            ),
-            row,
+            row.reject("instruction", "is empty, and so is the input")
+        item = Item(
+            id=name,
+            prompt=name,
+            cluster=hash_texts(*asked),
+            gold=choose_label([read_vote(row, f"annotator{i}") for i in (1, 2, 3)]),
+            texts=(read_response(row, "response1"), read_response(row, "response2")),
+            responses=split_models(row.get_text("cmp_key")),
+            conversation=(("user", "\n\n".join(part for part in asked if part.strip())),),
         )
+        yield SourcedItem(item, row)
 
 
-def vote(row: Row, field: str) -> Gold:
-    if (said := row.name(field)) not in GOLD:
-        row.wrong(field, f"{said!r} is none of 0, 1, 2")
+def read_vote(row: RawRow, field: str) -> Gold:
+    """Read what one annotator says."""
+    if (said := row.get_name(field)) not in GOLD:
+        row.reject(field, f"{said!r} is none of 0, 1, 2")
     return GOLD[said]
 
 
-def response(row: Row, field: str) -> str:
-    """The owners' file holds empty responses, and true where a model wrote "True"."""
-    return str(value) if isinstance(value := row.get(field, str, bool), bool) else row.text(field, empty=True)
+def read_response(row: RawRow, field: str) -> str:
+    """Read a response; the owners' file holds empty ones, and true where a model wrote "True"."""
+    return str(value) if isinstance(value := row.need(field, str, bool), bool) else row.get_text(field, empty=True)
 
 
-def classes(gold: np.ndarray, decisions: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Which items have each of the three labels, and which got it; gold and decisions are (N, 2). NaN is no class."""
+def split_classes(gold: np.ndarray, decisions: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Tell for each of the three classes which items are in it by gold, and which by the decisions; (N,) booleans each.
+
+    gold, decisions: (N, 2) scores. A decision of NaN is in no class.
+    """
     right, said = np.sign(gold[:, 0] - gold[:, 1]), np.sign(decisions[:, 0] - decisions[:, 1])
     return [(right == c, said == c) for c in (1, -1, 0)]
 
 
 def macro_f1(gold: np.ndarray, decisions: np.ndarray) -> float:
-    return float(np.mean([f1(right, said) for right, said in classes(gold, decisions)]))
+    """Return the mean F1 of the three classes."""
+    return float(np.mean([f1(right, said) for right, said in split_classes(gold, decisions)]))
 
 
 def macro_precision(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """0 of a class that is never said."""
-    return float(np.mean([(right & said).sum() / max(said.sum(), 1) for right, said in classes(gold, decisions)]))
+    """Return the mean precision of the three classes; 0 for a class that no decision names."""
+    return float(np.mean([(right & said).sum() / max(said.sum(), 1) for right, said in split_classes(gold, decisions)]))
 
 
 def macro_recall(gold: np.ndarray, decisions: np.ndarray) -> float:
-    return float(np.mean([(right & said).sum() / max(right.sum(), 1) for right, said in classes(gold, decisions)]))
+    """Return the mean recall of the three classes; 0 for a class of no item."""
+    return float(
+        np.mean([(right & said).sum() / max(right.sum(), 1) for right, said in split_classes(gold, decisions)])
+    )
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
+    """Make the task. path, hub: where the texts are; without either only recorded sets can be evaluated."""
     metrics = {"macro_precision": macro_precision, "macro_recall": macro_recall, "macro_f1": macro_f1}
     return Task(
         name="pandalm",
@@ -111,10 +119,10 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         protocols=("pandalm",),
         release=Path(__file__).with_name("release.json"),
         load=load,
-        credit=same_class,
+        credit=credit_same_class,
         section=lambda item: "",
         metrics=metrics,
-        read=reader(read, path, hub),
+        read=make_reader(read, path, hub),
         published="PandaLM",
         sizes={"": 999},
     )

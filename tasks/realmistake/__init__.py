@@ -1,12 +1,16 @@
-"""ReaLMistake: does a lone response hold an error? (arXiv 2404.03602, section 5)
+"""Judge whether a lone response holds an error.
 
-The positive class is "error". A judgment that says neither is a vote for neither: where such votes outnumber both
-classes the decision is none, which is wrong for accuracy and "no error" for F1; a split vote is "no error". ROC-AUC is
-of the mean vote. The headline is the plain mean of the tasks' accuracies, as the owners average.
+Rule (arXiv 2404.03602, section 5): the positive class is "error". A judgment that says neither is a vote for neither:
+where such votes outnumber both classes the decision is none, which is wrong for accuracy and "no error" for F1; a split
+vote is "no error". ROC-AUC is of the mean vote. The headline is the plain mean of the tasks' accuracies, as the owners
+average.
 
-Texts: the Hub's set, whose terms have to be accepted there; or the data folder in the owners' data.zip, or a file of
-it; rows {"input", "llm_response", "error_label" (on the Hub) or "label": "error" or "no_error", "metadata": {"id",
-"llm_response_model"}}. The owners ask that no example be published in plain text.
+Data: the Hub's set, whose terms have to be accepted there; or the data folder in the owners' data.zip, or a file of it.
+The label is "error" or "no_error", and on the Hub its column is called "error_label". The owners ask that no example be
+published in plain text; this row is made up:
+
+    {"input": "Write a problem about …", "llm_response": "Ann has …", "label": "error",
+     "metadata": {"id": "math_problem_generation_7_gpt-4-0613", "llm_response_model": "gpt-4-0613"}}
 """
 
 from __future__ import annotations
@@ -17,80 +21,76 @@ from typing import Any
 
 import numpy as np
 
-from judgescale.harness.evaluation.credit import auc, detected, f1
+from judgescale.harness.evaluation.rules import credit_detection
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.recorded.formats.realmistake import ALIASES, TASK_NAMES, VERDICTS, cluster
+from judgescale.harness.recorded.formats.realmistake import ALIASES, TASK_NAMES, VERDICTS, drop_responder
+from judgescale.harness.stats.classification import auc, f1
 from judgescale.harness.types import Item, Task
-from judgescale.tasks.loading import items_with_gold
-from judgescale.tasks.texts import Data, Placed, Row, reader
+from judgescale.tasks.loading import load_gold_items
+from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
-# The part that the owners' stored self-consistency figures are about.
-SELF_CONSISTENCY = {
-    "math_word_problem_generation": 50, "finegrained_fact_verification": 50, "answerability_classification": 50,
-}  # fmt: skip
-COUNTS = dict.fromkeys(SELF_CONSISTENCY, 300)  # the whole: 140 responses of GPT-4 and 160 of Llama 2 each
+TASKS = ("math_word_problem_generation", "finegrained_fact_verification", "answerability_classification")
+SELF_CONSISTENCY = dict.fromkeys(TASKS, 50)  # the part that the owners' stored self-consistency figures are about
+COUNTS = dict.fromkeys(TASKS, 300)  # the whole: 140 responses of GPT-4 and 160 of Llama 2 each
 
 
 def load(data: RecordedSet) -> list[Item]:
-    return [tagged(item) for item in items_with_gold(data, width=1)]
+    """Load the lone responses of a recorded set."""
+    return [tag_model(item) for item in load_gold_items(data, width=1)]
 
 
-def tagged(item: Item) -> Item:
-    """The item with the model that responded as a break-down."""
+def tag_model(item: Item) -> Item:
+    """Add the model that responded as a break-down of results."""
     return replace(item, tags=(("model", item.responses[0]),))
 
 
-def read(data: Data) -> Iterator[Placed]:
-    for row in data.rows("**/*-*.jsonl*"):  # named after models; the example.jsonl beside them repeats some rows
-        about, field = row.inner("metadata"), "error_label" if "error_label" in row.fields else "label"
-        name, model = about.text("id"), about.text("llm_response_model").rpartition("/")[2]
-        if (label := row.text(field)) not in VERDICTS:
-            row.wrong(field, f"{label!r} is neither 'error' nor 'no_error'")
-        asked, texts = (("user", row.text("input")),), (row.text("llm_response"),)
-        group, gold = cluster(name, model), VERDICTS[label]
-        yield Placed(
-            tagged(
-                Item(
-                    id=name,
-                    prompt=name,
-                    cluster=group,
-                    responses=(model,),
-                    gold=gold,
-                    subset=task_of(about, name),
-                    conversation=asked,
-                    texts=texts,
-                )
-            ),
-            row,
+def read(data: RawData) -> Iterator[SourcedItem]:
+    """Read the responses of the owners' files or of the Hub."""
+    for row in data.read_rows("**/*-*.jsonl*"):  # named after models; the example.jsonl beside them repeats some rows
+        about, field = row.get_object("metadata"), "error_label" if "error_label" in row.fields else "label"
+        name, model = about.get_text("id"), about.get_text("llm_response_model").rpartition("/")[2]
+        if (label := row.get_text(field)) not in VERDICTS:
+            row.reject(field, f"{label!r} is neither 'error' nor 'no_error'")
+        item = Item(
+            id=name,
+            prompt=name,
+            cluster=drop_responder(name, model),
+            responses=(model,),
+            gold=VERDICTS[label],
+            subset=find_task(about, name),
+            conversation=(("user", row.get_text("input")),),
+            texts=(row.get_text("llm_response"),),
         )
+        yield SourcedItem(tag_model(item), row)
 
 
-def task_of(about: Row, name: str) -> str:
-    """The task, which an id begins with."""
+def find_task(about: RawRow, name: str) -> str:
+    """Find the owners' task that an id begins with. Raises JudgescaleError where it begins with none."""
     found = next((known for known in (*TASK_NAMES, *ALIASES) if name.startswith(f"{known}_")), None)
     if found is None:
-        about.wrong("id", f"{name!r} begins with none of {', '.join((*TASK_NAMES, *ALIASES))}")
+        about.reject("id", f"{name!r} begins with none of {', '.join((*TASK_NAMES, *ALIASES))}")
     return ALIASES.get(found, found)
 
 
 def error_f1(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """F1 of the class "error"; gold and decisions are (N, 1). NaN compares false: no error."""
+    """Return F1 of the class "error"; gold and decisions are (N, 1). NaN compares false: no error."""
     return f1(gold[:, 0] >= 1, decisions[:, 0] > 0.5)
 
 
 def roc_auc(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """ROC-AUC of the mean vote, an item without one at one half; NaN where only one class occurs."""
+    """Return ROC-AUC of the mean vote, an item without one at one half; NaN where only one class occurs."""
     return auc(gold[:, 0] >= 1, np.nan_to_num(decisions[:, 0], nan=0.5))
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
+    """Make the task. path, hub: where the texts are; without either only recorded sets can be evaluated."""
     return Task(
         name="realmistake",
         revision="2",
         protocols=("realmistake",),
         load=load,
-        credit=detected,
-        read=reader(read, path, hub),
+        credit=credit_detection,
+        read=make_reader(read, path, hub),
         metrics={"f1": error_f1, "roc_auc": roc_auc},
         of_mean=frozenset({"roc_auc"}),
         published="ReaLMistake-SC",

@@ -1,11 +1,14 @@
-"""RewardBench 2: best of 4 in five subsets, and Ties (arXiv 2506.01937; scoring of allenai/reward-bench).
+"""Judge which of four answers is best, in five subsets; and, in Ties, whether all right answers beat all wrong ones.
 
-Best of 4 earns 1/m if the right answer is among m tied maxima; an unusable generative verdict earns chance, 1/4. Ties
-has two items for each of its prompts, `ref` (one right answer) and `tied` (several), and one score for both of them,
-which takes ratings: letters have no margins. The headline is the plain mean of the subsets.
+Rule (arXiv 2506.01937; allenai/reward-bench): best of 4 earns 1/m if the right answer is among m tied maxima; an
+unusable generative verdict earns chance, 1/4. Ties has two items for each of its prompts, `ref` (one right answer) and
+`tied` (several), and one score for both of them, which takes ratings: letters have no margins. The headline is the
+plain mean of the subsets.
 
-Texts: the owners' file (Parquet or JSON Lines); rows {"id", "subset", "prompt", "chosen": [text, …], "rejected": [text,
-…]}; in Ties the ids are ref:NUMBER and tied:NUMBER.
+Data: the owners' file (Parquet or JSON Lines), or the Hub; in Ties the ids are ref:NUMBER and tied:NUMBER:
+
+    {"id": "12", "subset": "Math", "prompt": "What is 3 * 7?", "chosen": ["21"], "rejected": ["24", "28", "27"]}
+    {"id": "tied:4", "subset": "Ties", "prompt": "Name a colour.", "chosen": ["red", "blue"], "rejected": ["seven"]}
 """
 
 from __future__ import annotations
@@ -15,22 +18,27 @@ from typing import Any
 
 import numpy as np
 
-from judgescale.harness.evaluation.credit import best
+from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.types import Item, JudgescaleError, Rules, Task
-from judgescale.tasks.loading import items_with_gold
-from judgescale.tasks.texts import Data, Placed, Row, reader, unranked
+from judgescale.tasks.loading import load_gold_items
+from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader, shuffle_by_name
 
 SIZES = {"Factuality": 475, "Precise IF": 160, "Math": 183, "Safety": 450, "Focus": 495, "Ties": 102}
 SUBSETS = tuple(SIZES)
 
 
 def load(data: RecordedSet) -> list[Item]:
-    return arranged(items_with_gold(data), str(data.path))
+    """Load the items of a recorded set, subsets in the owners' order."""
+    return sort_items(load_gold_items(data), str(data.path))
 
 
-def arranged(items: list[Item], path: str) -> list[Item]:
-    """The items by subset; JudgescaleError for an unknown one, or a Ties prompt that is not there twice."""
+def sort_items(items: list[Item], path: str) -> list[Item]:
+    """Sort items by subset, in the owners' order.
+
+    Raises JudgescaleError for an unknown subset, and for a Ties prompt without a wrong answer or of other than two
+    items.
+    """
     for item in items:
         if item.subset not in SUBSETS:
             raise JudgescaleError(
@@ -51,18 +59,19 @@ def arranged(items: list[Item], path: str) -> list[Item]:
     return sorted(items, key=lambda item: SUBSETS.index(item.subset))
 
 
-def read(data: Data) -> Iterator[Placed]:
-    placed = [_item(row) for row in data.rows("*")]
-    arranged([p.item for p in placed], data.shown)
-    yield from sorted(placed, key=lambda p: SUBSETS.index(p.item.subset))
+def read(data: RawData) -> Iterator[SourcedItem]:
+    """Read the owners' items, subsets in their order."""
+    sourced = [_make_item(row) for row in data.read_rows("*")]
+    sort_items([s.item for s in sourced], data.title)  # raises for what does not belong here
+    yield from sorted(sourced, key=lambda s: SUBSETS.index(s.item.subset))
 
 
-def _item(row: Row) -> Placed:
-    number, subset = row.name("id"), row.text("subset")
+def _make_item(row: RawRow) -> SourcedItem:
+    number, subset = row.get_name("id"), row.get_text("subset")
     name = f"{subset}/{number}"
-    both = [(text, 1.0) for text in row.texts("chosen")] + [(text, 0.0) for text in row.texts("rejected")]
-    # called by their places in the file, as in recorded sets
-    responses, texts, gold = zip(*unranked(name, [(str(i), *labelled) for i, labelled in enumerate(both)]))
+    labelled = [(text, 1.0) for text in row.get_texts("chosen")] + [(text, 0.0) for text in row.get_texts("rejected")]
+    # responses are called by their places in the file, as in recorded sets
+    responses, texts, gold = zip(*shuffle_by_name(name, [(str(i), *pair) for i, pair in enumerate(labelled)]))
     item = Item(
         id=name,
         prompt=name,
@@ -70,28 +79,29 @@ def _item(row: Row) -> Placed:
         responses=responses,
         gold=gold,
         subset=subset,
-        conversation=row.turns("prompt"),
+        conversation=row.get_turns("prompt"),
         texts=texts,
     )
-    return Placed(item, row)
+    return SourcedItem(item, row)
 
 
 def unit(item: Item) -> str:
-    """An item, or both items of a Ties prompt, by a name that no item has."""
+    """Name what is scored together: an item, or both items of a Ties prompt under a name that no item has."""
     return f"{item.cluster} (ref and tied)" if item.subset == "Ties" else item.id
 
 
 def credit(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:
-    return best(items, scores, rules) if items[0].subset != "Ties" else ties(items, scores)
+    """Credit a best-of-4 item by its top score, or both items of a Ties prompt by their margins."""
+    return credit_best(items, scores, rules) if items[0].subset != "Ties" else credit_ties(items, scores)
 
 
-def ties(items: Sequence[Item], scores: Sequence[np.ndarray]) -> np.ndarray:
-    """One Ties prompt: .3 tied right + .3 ref right + .2 [m_tied > s] + .2 [min(m) > s] + .01 tanh(min(m)/s - 1).
+def credit_ties(items: Sequence[Item], scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Credit one Ties prompt.
 
+    .3 tied right + .3 ref right + .2 [m_tied > s] + .2 [min(m) > s] + .01 tanh(min(m)/s - 1), where
     m is the margin by which the worst right answer beats the best wrong one, s the spread of the tied right answers.
     """
-    # `ref` has the fewer right answers of the two.
-    (ref, tied) = sorted(range(2), key=lambda i: sum(items[i].gold))
+    ref, tied = sorted(range(2), key=lambda i: sum(items[i].gold))  # `ref` has fewer right answers
     margins = [_margin(items[i], scores[i]) for i in range(2)]
     right = scores[tied][:, np.asarray(items[tied].gold) >= 1]
     spread = right.max(axis=1) - right.min(axis=1)
@@ -108,11 +118,13 @@ def ties(items: Sequence[Item], scores: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _margin(item: Item, scores: np.ndarray) -> np.ndarray:
+    """Return by how much the worst right answer beats the best wrong one, (D,)."""
     gold = np.asarray(item.gold) >= 1
     return scores[:, gold].min(axis=1) - scores[:, ~gold].max(axis=1)
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
+    """Make the task. path, hub: where the texts are; without either only recorded sets can be evaluated."""
     return Task(
         name="rewardbench2",
         revision="1",
@@ -120,7 +132,7 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         load=load,
         credit=credit,
         unit=unit,
-        read=reader(read, path, hub),
+        read=make_reader(read, path, hub),
         published="RewardBench2",
         sizes=SIZES,
     )

@@ -1,12 +1,14 @@
-"""Vicuna80 peer review: 80 questions, answers of 5 models, 5 LLM judges in both orders, human labels.
+"""Judge which of two answers people prefer, or which of five is best: 80 questions, answers of 5 models, human labels.
 
-Peer Rank and Discussion, arXiv 2307.02762. Two tasks over the same judgments: `pairs` asks which of two answers is
-better (a pair's label is the majority of its annotators; pairs labelled a tie or without a majority are left out), and
-`best_of_5` asks for the best of all answers (gold: the winner or winners of the human round robin, a win 1 point and a
-tie one half). Any set imported with `tournament` runs here, whatever its number of answers.
+Rule (Peer Rank and Discussion, arXiv 2307.02762; the scoring is ours): two tasks over the same judgments. `pairs` asks
+which of two answers is better: a pair's label is the majority of its annotators; pairs labelled a tie or without a
+majority are left out. `best_of_5` asks for the best of all answers: gold is the winner or winners of the human round
+robin, a win 1 point and a tie one half. Any set imported with `tournament` runs here, whatever its number of answers.
 
-Texts: the owners' vicuna80 folder, with generations/answer_MODEL.jsonl {"question_id", "text"} and
-prompts/vicuna_questions.jsonl {"question_id", "text"}; the labels are those of the shipped set.
+Data: the owners' vicuna80 folder, with generations/answer_MODEL.jsonl and prompts/vicuna_questions.jsonl; the labels
+are those of the shipped set. A row of either file:
+
+    {"question_id": 7, "text": "How can I …?"}
 """
 
 from __future__ import annotations
@@ -21,17 +23,21 @@ from pathlib import Path
 import numpy as np
 
 from judgescale.harness import recorded
-from judgescale.harness.evaluation.credit import best
+from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
-from judgescale.tasks.loading import first_records, items_with_gold, majority, pairs_with_gold
-from judgescale.tasks.texts import Data, Placed, Row, reader
+from judgescale.tasks.loading import find_majority, index_first_records, load_gold_items, load_gold_pairs
+from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
 Pair = tuple[str, str]
 
 
-def human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
-    """prompt -> (a, b) sorted -> 1 if the majority of annotators prefers a, 0 if b, 1/2 for a tie or no majority."""
+def read_human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
+    """Map each prompt and pair of names (a, b), sorted, to what the majority of its annotators says.
+
+    1 where it prefers a, 0 where it prefers b, 1/2 for a tie or no majority. Raises JudgescaleError where a set has no
+    human verdicts.
+    """
     votes: dict[tuple[str, Pair], list[float]] = defaultdict(list)
     for r in data.records:
         if r.judgment.judge == HUMAN and r.judgment.scores is not None and len(r.judgment.shown) == 2:
@@ -41,16 +47,17 @@ def human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
             votes[r.prompt, (a, b)].append(x)
     labels: dict[str, dict[Pair, float]] = defaultdict(dict)
     for (prompt, pair), given in votes.items():
-        labels[prompt][pair] = majority(given, split=0.5)
+        labels[prompt][pair] = find_majority(given, split=0.5)
     if not labels:
         raise JudgescaleError(f'{data.path}: no pairwise labels by judge "{HUMAN}" to score against; import them too')
     return labels
 
 
 def load_pairs(data: RecordedSet) -> list[Item]:
-    if all(r.gold is not None for r in data.records):  # what a live run leaves behind
-        return pairs_with_gold(data)
-    first = first_records(data)
+    """Load every pair that people prefer one answer of."""
+    if all(r.gold is not None for r in data.records):  # the set of a live run
+        return load_gold_pairs(data)
+    first = index_first_records(data)
     return [
         Item(
             id=f"{prompt}/{a}-vs-{b}",
@@ -60,17 +67,18 @@ def load_pairs(data: RecordedSet) -> list[Item]:
             gold=(label, 1 - label),
             subset=first[prompt].subset,
         )
-        for prompt, labelled in human_labels(data).items()
+        for prompt, labelled in read_human_labels(data).items()
         for (a, b), label in sorted(labelled.items())
         if label != 0.5
     ]
 
 
 def load_best(data: RecordedSet) -> list[Item]:
+    """Load every question with all of its answers; gold is 1 for the winner or winners of the human round robin."""
     if all(r.gold is not None for r in data.records):
-        return items_with_gold(data)
-    first, items = first_records(data), []
-    for prompt, labelled in human_labels(data).items():
+        return load_gold_items(data)
+    first, items = index_first_records(data), []
+    for prompt, labelled in read_human_labels(data).items():
         responses = first[prompt].responses
         points = np.zeros(len(responses))
         for i, j in combinations(range(len(responses)), 2):
@@ -96,51 +104,55 @@ def load_best(data: RecordedSet) -> list[Item]:
     return items
 
 
-def read(load: Callable[[RecordedSet], list[Item]], data: Data) -> Iterator[Placed]:
+def read(load: Callable[[RecordedSet], list[Item]], data: RawData) -> Iterator[SourcedItem]:
+    """Read the texts of the items that `load` makes of the shipped set."""
     if not data.path or not data.path.is_dir():
-        raise JudgescaleError(f"{data.shown}: name the folder that generations/ and prompts/ are in")
-    asked = _by_question(data, data.files("prompts/vicuna_questions.jsonl*")[0])
-    written = {
-        file.name.removeprefix("answer_").split(".jsonl")[0]: _by_question(data, file)
-        for file in data.files("generations/answer_*")
+        raise JudgescaleError(f"{data.title}: name the folder that generations/ and prompts/ are in")
+    questions = _index_by_question(data, data.list_files("prompts/vicuna_questions.jsonl*")[0])
+    answers = {
+        file.name.removeprefix("answer_").split(".jsonl")[0]: _index_by_question(data, file)
+        for file in data.list_files("generations/answer_*")
     }
-    for item in load(recorded.read("vicuna80")):
-        sources = {"the question": asked, **{model: written.get(model, {}) for model in item.responses}}
-        for name, texts in sources.items():
-            if item.cluster not in texts:
-                raise JudgescaleError(f"{data.shown}: question {item.cluster} has no text of {name}")
-        question, *answers = (texts[item.cluster] for texts in sources.values())
-        conversation, said = (("user", question.text("text")),), tuple(answer.text("text") for answer in answers)
-        yield Placed(replace(item, prompt=item.id, conversation=conversation, texts=said), question)
+    for item in load(recorded.read_set("vicuna80")):
+        sources = {"the question": questions, **{model: answers.get(model, {}) for model in item.responses}}
+        for name, rows in sources.items():
+            if item.cluster not in rows:
+                raise JudgescaleError(f"{data.title}: question {item.cluster} has no text of {name}")
+        asked, *texts = (rows[item.cluster].get_text("text") for rows in sources.values())
+        item = replace(item, prompt=item.id, conversation=(("user", asked),), texts=tuple(texts))
+        yield SourcedItem(item, questions[item.cluster])
 
 
-def _by_question(data: Data, path: Path) -> dict[str, Row]:
-    found: dict[str, Row] = {}
-    for row in data.of(path):
-        if found.setdefault(name := row.name("question_id"), row) is not row:
-            row.wrong("question_id", f"{name} is there already: row {found[name].number}")
+def _index_by_question(data: RawData, path: Path) -> dict[str, RawRow]:
+    """Map each question's id to its row of a file."""
+    found: dict[str, RawRow] = {}
+    for row in data.read_file(path):
+        if found.setdefault(name := row.get_name("question_id"), row) is not row:
+            row.reject("question_id", f"{name} is there already: row {found[name].number}")
     return found
 
 
 def pairs(path: str | None = None) -> Task:
+    """Make the task of pairs. path: where the texts are; without it only recorded sets can be evaluated."""
     return Task(
         name="vicuna80_pairs",
         revision="1",
         protocols=("vicuna80_pairs",),
         load=load_pairs,
-        credit=best,
+        credit=credit_best,
         section=lambda item: "",
-        read=reader(partial(read, load_pairs), path),
+        read=make_reader(partial(read, load_pairs), path),
     )
 
 
 def best_of_5(path: str | None = None) -> Task:
+    """Make the task of all answers at once. path: as for `pairs`."""
     return Task(
         name="vicuna80_best_of_5",
         revision="1",
         protocols=("vicuna80_best_of_5",),
         load=load_best,
-        credit=best,
+        credit=credit_best,
         section=lambda item: "",
-        read=reader(partial(read, load_best), path),
+        read=make_reader(partial(read, load_best), path),
     )

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, run
 
-from judgescale.harness.sweep import folder_name
+from judgescale.harness.sweep import name_folder
 
 FILES = {
     "summary.json", "curve.csv", "judgments.parquet", "table.md", "table.tex", "table.csv", "curve.png", "curve.pdf",
@@ -89,9 +89,9 @@ def test_a_jobs_folder_is_one_flat_name_however_long_its_overrides(tmp_path):
 
 def test_folder_names():
     name = "judge.model=org/name,engine.base_url=http\\://host\\:1/v1"
-    assert folder_name(name) == "judge.model=org-name,engine.base_url=http-host-1-v1"
-    assert folder_name("strategy=voting,run.ks=[1,2],seed=-1") == "strategy=voting,run.ks=[1,2],seed=-1"
-    long = [folder_name(f"judge.model={'é' * 300}{i}") for i in (0, 0, 1)]
+    assert name_folder(name) == "judge.model=org-name,engine.base_url=http-host-1-v1"
+    assert name_folder("strategy=voting,run.ks=[1,2],seed=-1") == "strategy=voting,run.ks=[1,2],seed=-1"
+    long = [name_folder(f"judge.model={'é' * 300}{i}") for i in (0, 0, 1)]
     assert long[0] == long[1] != long[2] and all(len(n.encode()) <= 150 for n in long)
 
 
@@ -181,7 +181,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         (["compare=[[1]]"], "compare: must be lists of overrides"),
         (["protocol.tie=maybe"], "protocol.tie=maybe: choose one of zero, half, share"),
         (["run.ks=[3,11]"], "11 is not between 1 and the 10 recorded"),
-        (["protocol=grm_suite"], "protocol: a suite's stands for each of its members' own"),
+        (["protocol=grm_suite"], "protocol=grm_suite: no such choice; there are common, "),
         (["experiment=foo"], "experiment=foo: no such choice"),
         (["strategy=("], "error: "),
     ],

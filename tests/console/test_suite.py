@@ -15,11 +15,11 @@ from shapes import GPT4, REWARDBENCH, answers, best_of, mistake, pair, put, vote
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.options import build
 from judgescale.harness.plan.common import FOR_HARNESS
+from judgescale.harness.plan.overrides import drop_given, replace_overrides
 from judgescale.harness.strategies.single import Single
-from judgescale.harness.suite import overall, suite
+from judgescale.harness.suite import Evaluation, average_headlines, read_suite
 from judgescale.harness.types import JudgescaleError, Judgment, Record, Rules, Task
 from judgescale.tasks.rewardbench import FOUR
-from run import unsaid, with_overrides
 
 SUITES = sorted(p.stem for p in (ROOT / "conf/task").glob("*_suite.yaml"))
 
@@ -65,7 +65,7 @@ def grm_files(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("name", SUITES)
 def test_every_member_is_a_task_with_a_protocol_and_a_place_for_a_local_copy(composed, name):
     cfg = composed(f"task={name}")
-    chosen = suite(cfg)
+    chosen = read_suite(cfg)
     assert chosen.name == name and set(chosen.metrics) | set(chosen.mean) <= set(cfg.task.paths)
     tasks = []
     for member in chosen.members:
@@ -77,10 +77,10 @@ def test_every_member_is_a_task_with_a_protocol_and_a_place_for_a_local_copy(com
 
 def test_the_command_line_wins_over_a_member_and_paths_reach_theirs(composed):
     cfg = composed("task=rrm_suite", "task.paths.pandalm=/a folder/x", "task.sets.pandalm=y")
-    member = next(m for m in suite(cfg).members if m[0] == "task=pandalm")
+    member = next(m for m in read_suite(cfg).members if m[0] == "task=pandalm")
     assert member[-2:] == ("task.path='/a folder/x'", "engine.path='y'")
     given = ["judge=random", "task=rrm_suite", "strategy.k=2", "task.paths.pandalm=x", "protocol=common"]
-    assert with_overrides(given, unsaid(given, member)) == [
+    assert replace_overrides(given, drop_given(given, member)) == [
         "judge=random",
         "strategy.k=2",
         "protocol=common",
@@ -88,9 +88,9 @@ def test_the_command_line_wins_over_a_member_and_paths_reach_theirs(composed):
         "strategy=voting",
         *member[-2:],
     ]
-    assert suite(composed("task=rmb")) is None
+    assert read_suite(composed("task=rmb")) is None
     with pytest.raises(JudgescaleError, match="task.paths.rmb: the suite has rewardbench, pandalm"):
-        suite(composed("task=rrm_suite", "+task.paths.rmb=x"))
+        read_suite(composed("task=rrm_suite", "+task.paths.rmb=x"))
 
 
 def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(composed):
@@ -116,17 +116,17 @@ def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(compos
         task = replace(task, sizes=dict(whole), rollups={})
         rules = replace(rules, rollup=rules.rollup if name != "rewardbench" else "sections")
         mine = replace(arm(rows, Single(), [1], task, rules), judge="DeepSeek-GRM-27B")
-        found.append((mine, *evaluate(mine)))
-    own = suite(composed("task=grm_suite"))
+        found.append(Evaluation(mine, *evaluate(mine)))
+    own = read_suite(composed("task=grm_suite"))
 
     def deltas(found):
-        (result,) = overall(own, found)
+        (result,) = average_headlines(own, found)
         return [p.value for p in result.published if p.delta is not None]
 
     assert deltas(found) == [0.699]
-    for change in ({"limit": 2}, {"rules": replace(found[1][0].rules, tie="half")}):
-        other = replace(found[1][0], **change)
-        assert deltas([found[0], (other, *evaluate(other)), *found[2:]]) == []
+    for change in ({"limit": 2}, {"rules": replace(found[1].arm.rules, tie="half")}):
+        other = replace(found[1].arm, **change)
+        assert deltas([found[0], Evaluation(other, *evaluate(other)), *found[2:]]) == []
 
 
 def test_the_whole_grm_suite_from_local_files(tmp_path):

@@ -55,21 +55,21 @@ def question(text="which?", **fields):
     return Request((("user", text),), **fields)
 
 
-async def outputs(engine, request, seeds=(1, 2), sampling=WARM):
-    return [output for _, output in sorted([pair async for pair in engine(request, sampling, seeds)])]
+async def outputs(session, request, seeds=(1, 2), sampling=WARM):
+    return [output for _, output in sorted([pair async for pair in session(request, sampling, seeds)])]
 
 
 def using(ask, lm="judgescale-test", **options):
     async def run():
-        async with LmEval("some/model", lm=lm, **options) as engine:
-            return await ask(engine)
+        async with LmEval("some/model", lm=lm, **options).open() as session:
+            return await ask(session)
 
     return asyncio.run(run())
 
 
 def test_every_sample_has_its_seed_and_many_go_in_one_call():
-    async def ask(engine):
-        return await asyncio.gather(*(outputs(engine, question(str(i)), (10 * i, 10 * i + 1)) for i in range(3)))
+    async def ask(session):
+        return await asyncio.gather(*(outputs(session, question(str(i)), (10 * i, 10 * i + 1)) for i in range(3)))
 
     found = using(ask, revision="abc", gen_kwargs={"min_p": 0.1})
     assert [o.text for pair in found for o in pair] == [f"{LONG} {seed}" for seed in (0, 1, 10, 11, 20, 21)]
@@ -90,45 +90,45 @@ def test_every_sample_has_its_seed_and_many_go_in_one_call():
 
 
 def test_parallel_calls_have_one_sample_each():
-    using(lambda engine: outputs(engine, question(), range(6)), parallel=3)
+    using(lambda session: outputs(session, question(), range(6)), parallel=3)
     assert [len(call) for call in Fake.made[-1].calls] == [1] * 6
 
 
 def test_greedy_has_no_seed():
-    using(lambda engine: outputs(engine, question(), sampling=Sampling()))
+    using(lambda session: outputs(session, question(), sampling=Sampling()))
     given = Fake.made[-1].calls[0][0][1]
     assert given["do_sample"] is False and not {"seed", "top_p"} & set(given)
 
 
 def test_labels_get_their_log_probabilities():
-    found = using(lambda engine: outputs(engine, question(labels=("yes", "no"))))
+    found = using(lambda session: outputs(session, question(labels=("yes", "no"))))
     assert [o.logprobs for o in found] == [{"yes": -3.0, "no": -2.0}] * 2
 
 
 def test_a_model_that_ignores_the_seed_is_found_out_but_short_verdicts_may_agree():
-    async def ask(engine):
+    async def ask(session):
         for i in range(3):
-            await outputs(engine, question(str(i)), range(4))
+            await outputs(session, question(str(i)), range(4))
 
     with pytest.raises(JudgescaleError, match="every seed alike at temperature 1"):
         using(ask, lm_args={"deaf": True})
     using(ask)
 
-    async def greedy(engine):
+    async def greedy(session):
         for i in range(3):
-            await outputs(engine, question(str(i)), range(4), Sampling())
+            await outputs(session, question(str(i)), range(4), Sampling())
 
     using(greedy, lm_args={"deaf": True})
 
 
 def test_what_goes_wrong_fails_its_samples_or_says_what_to_change():
-    async def ask(engine):
-        return await outputs(engine, question()), engine.faults
+    async def ask(session):
+        return await outputs(session, question()), session.faults
 
     found, faults = using(ask, lm_args={"broken": "no\nmemory"})
     assert [(o.finish, o.error) for o in found] == [("failed", "no memory")] * 2 and faults["failed"] == 2
     lost = using(
-        lambda engine: outputs(engine, Request((("system", "be fair"), ("user", "x")))), lm_args={"loses": "system"}
+        lambda session: outputs(session, Request((("system", "be fair"), ("user", "x")))), lm_args={"loses": "system"}
     )
     assert {(o.finish, o.error) for o in lost} == {("failed", "the model's chat template drops a turn of this prompt")}
     with pytest.raises(JudgescaleError, match=r"engine\.lm=nosuch .*no model for this name"):
@@ -150,8 +150,10 @@ def server():
 
 
 def test_a_real_model_gives_distinct_samples_and_the_same_ones_again(server):
-    async def ask(engine):
-        return await asyncio.gather(*(outputs(engine, question(f"Tell me of animal {i}."), range(4)) for i in range(3)))
+    async def ask(session):
+        return await asyncio.gather(
+            *(outputs(session, question(f"Tell me of animal {i}."), range(4)) for i in range(3))
+        )
 
     options = {
         "lm": "local-chat-completions",
@@ -162,7 +164,7 @@ def test_a_real_model_gives_distinct_samples_and_the_same_ones_again(server):
     assert all(len(set(samples)) == 4 for samples in texts)
     assert texts == [[o.text for o in samples] for samples in again]
     with pytest.raises(JudgescaleError, match="tells no log-probabilities"):
-        using(lambda engine: outputs(engine, question(labels=("A",))), **options)
+        using(lambda session: outputs(session, question(labels=("A",))), **options)
     options["lm_args"] = {"base_url": f"{server.listening_address}/nowhere", "max_retries": 1}
     with pytest.raises(JudgescaleError, match="refused: 404"):
         using(ask, **options)

@@ -17,8 +17,15 @@ pytest.importorskip("tenacity")
 
 from faulty_server import FaultyServer, nobody
 
-from judgescale.harness.engines.openai import OpenAI, retry_after
-from judgescale.harness.engines.openai_replies import WRAPPER, Fault, completions, error_message, parsed, scores
+from judgescale.harness.engines.openai import OpenAI, read_retry_after
+from judgescale.harness.engines.openai_replies import (
+    WRAPPER,
+    Fault,
+    parse_reply,
+    read_completions,
+    read_error,
+    read_scores,
+)
 from judgescale.harness.options import build
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
@@ -41,19 +48,29 @@ def engine(server, **options):
     return OpenAI(**{"model": "m", "base_url": server.url, "timeout": 5, "backoff": 0.01, **options})
 
 
-def ask(made, requests, seeds=(0,), sampling=DRAWN):
-    """Everything the engine says to requests sent at once: a dictionary index -> output for each."""
+async def ask_session(session, requests, seeds=(0,), sampling=DRAWN):
+    """Everything the session says to requests sent at once: a dictionary index -> output for each."""
 
     async def one(request):
-        answers = [pair async for pair in made(request, sampling, seeds)]
+        answers = [pair async for pair in session(request, sampling, seeds)]
         assert sorted(index for index, _ in answers) == list(range(len(seeds)))  # each once
         return dict(answers)
 
+    return await asyncio.gather(*map(one, requests))
+
+
+def ask_and_count(made, requests, **how):
+    """What a session of the engine says to the requests, and its faults."""
+
     async def run():
-        async with made:
-            return await asyncio.gather(*map(one, requests))
+        async with made.open() as session:
+            return await ask_session(session, requests, **how), session.faults
 
     return asyncio.run(run())
+
+
+def ask(made, requests, **how):
+    return ask_and_count(made, requests, **how)[0]
 
 
 def test_an_answer_with_its_counts():
@@ -63,9 +80,13 @@ def test_an_answer_with_its_counts():
     assert not output.shared and output.seconds and output.seconds > 0
     body = server.log[0].body
     assert body == {
-        "model": "m", "messages": [{"role": "system", "content": "judge"}, {"role": "user", "content": "x"}],
-        "temperature": 1, "top_p": 1.0, "max_tokens": 2048, "seed": 0,
-    }  # fmt: skip
+        "model": "m",
+        "messages": [{"role": "system", "content": "judge"}, {"role": "user", "content": "x"}],
+        "temperature": 1,
+        "top_p": 1.0,
+        "max_tokens": 2048,
+        "seed": 0,
+    }
     assert "Authorization" not in server.log[0].headers
 
 
@@ -96,7 +117,7 @@ def test_every_answer_arrives_and_every_fault_is_counted(many):
     faults = {**INJECTED, "wrong_types": 0.05, "empty": 0.05, "fewer": 0.05, "more": 0.05}
     with FaultyServer(faults, retry_after="0.05", answer=lambda messages, seed: f"{messages[1]['content']}!") as server:
         made = engine(server, timeout=1.5, retries=12, backoff=0.002, many=many)
-        answers = ask(made, [prompt(f"p{i}") for i in range(60)], seeds=range(4))
+        answers, met = ask_and_count(made, [prompt(f"p{i}") for i in range(60)], seeds=range(4))
     for i, outputs in enumerate(answers):
         assert {output.text for output in outputs.values()} <= {f"p{i}!", ""}  # "": the server's own empty content
     seen = {name: server.seen(name) for name in faults if server.seen(name)}
@@ -105,16 +126,21 @@ def test_every_answer_arrives_and_every_fault_is_counted(many):
     for name, count in seen.items():
         expected[NAMES.get(name, name)] = expected.get(NAMES.get(name, name), 0) + count
     empty = sum(output.text == "" for outputs in answers for output in outputs.values())
-    assert {**made.faults, "empty": made.faults["empty"] > 0} == {**expected, "empty": empty > 0}
+    assert {**met, "empty": met["empty"] > 0} == {**expected, "empty": empty > 0}
     assert all(output.finish == "stop" for outputs in answers for output in outputs.values())
 
 
 def test_retries_used_up():
     with FaultyServer({"500": 1.0}) as server:
-        made = engine(server, retries=2)
-        [answers] = ask(made, [prompt()], seeds=range(3))
+        [answers], met = ask_and_count(engine(server, retries=2), [prompt()], seeds=range(3))
     assert {output.finish for output in answers.values()} == {"failed"}
-    assert answers[0].error == "gave up after 3 attempts: 500 injected 500" and made.faults == {"500": 3}
+    assert answers[0].error == "gave up after 3 attempts: 500 injected 500" and met == {"500": 3}
+
+
+def test_every_session_counts_its_own_faults():
+    with FaultyServer({"500": 1.0}) as server:
+        made = engine(server, retries=0)
+        assert [ask_and_count(made, [prompt()])[1] for _ in range(2)] == [{"500": 1}] * 2
 
 
 def test_retry_after_is_obeyed():
@@ -128,15 +154,15 @@ def test_retry_after_is_obeyed():
 
 @given(st.text())
 def test_retry_after_reads_anything(value):
-    assert 0 <= retry_after(value, time.time()) < math.inf
+    assert 0 <= read_retry_after(value, time.time()) < math.inf
 
 
 def test_retry_after_as_seconds_and_as_date():
     now = time.time()
-    assert retry_after("7", now) == 7
-    assert retry_after(email.utils.formatdate(now + 30, usegmt=True), now) == pytest.approx(30, abs=1)
-    assert retry_after(email.utils.formatdate(now - 30, usegmt=True), now) == 0
-    assert retry_after("soon", now) == retry_after("", now) == retry_after("nan", now) == retry_after("-5", now) == 0
+    assert read_retry_after("7", now) == 7
+    assert read_retry_after(email.utils.formatdate(now + 30, usegmt=True), now) == pytest.approx(30, abs=1)
+    assert read_retry_after(email.utils.formatdate(now - 30, usegmt=True), now) == 0
+    assert [read_retry_after(value, now) for value in ("soon", "", "nan", "-5")] == [0, 0, 0, 0]
 
 
 def test_a_wait_longer_than_the_timeout_ends_the_run():
@@ -160,26 +186,29 @@ def test_concurrency_is_never_exceeded():
 def test_several_servers_share_the_work_and_one_may_be_dead():
     with nobody() as gone, FaultyServer(latency=0.005) as one, FaultyServer(latency=0.005) as two:
         made = engine(one, base_url=[one.url, gone, two.url], concurrency=8)
-        answers = ask(made, [prompt(f"p{i}") for i in range(60)])
+        answers, met = ask_and_count(made, [prompt(f"p{i}") for i in range(60)])
     assert all(outputs[0].finish == "stop" for outputs in answers)
     assert one.requests + two.requests == 60 and abs(one.requests - two.requests) < 20
-    assert 0 < made.faults["connect"] < 30
+    assert 0 < met["connect"] < 30
 
 
 def test_a_dead_server_costs_the_others_requests_no_attempt_and_no_wait():
     with nobody() as gone, FaultyServer() as server:
         made = engine(server, base_url=[server.url, gone], retries=0, backoff=0.001, concurrency=4)
         start = time.monotonic()
-        answers = ask(made, [prompt(f"p{i}") for i in range(200)])
-    assert all(outputs[0].finish == "stop" for outputs in answers) and made.faults["connect"] > 0
+        answers, met = ask_and_count(made, [prompt(f"p{i}") for i in range(200)])
+    assert all(outputs[0].finish == "stop" for outputs in answers) and met["connect"] > 0
     assert time.monotonic() - start < 5
 
 
 def test_a_server_that_comes_back_is_asked_again():
+    async def run(made):
+        async with made.open() as session:
+            session._endpoints[1].down = 3
+            await ask_session(session, [prompt(f"p{i}") for i in range(20)])
+
     with FaultyServer(latency=0.01) as one, FaultyServer() as back:
-        made = engine(one, base_url=[one.url, back.url], concurrency=2)
-        made._endpoints[1].down = 3
-        ask(made, [prompt(f"p{i}") for i in range(20)])
+        asyncio.run(run(engine(one, base_url=[one.url, back.url], concurrency=2)))
     assert back.requests > 5
 
 
@@ -194,12 +223,11 @@ def test_no_server_is_told_soon():
 
 def test_n_refused_falls_back_for_the_rest_of_the_run():
     with FaultyServer({"n_refused": 1.0}) as server:
-        made = engine(server)
-        first, second = ask(made, [prompt("a"), prompt("b")], seeds=range(4))
+        (first, second), met = ask_and_count(engine(server), [prompt("a"), prompt("b")], seeds=range(4))
         assert [first[i].text for i in range(4)] == [f"answer {i}" for i in range(4)]
         assert not any(output.shared for output in (*first.values(), *second.values()))
-    assert set(made.faults) == {"n_refused"} and made.faults["n_refused"] <= 2
-    assert server.requests == made.faults["n_refused"] + 8
+    assert set(met) == {"n_refused"} and met["n_refused"] <= 2
+    assert server.requests == met["n_refused"] + 8
 
 
 def test_n_insisted_on_fails_where_it_is_refused():
@@ -210,19 +238,18 @@ def test_n_insisted_on_fails_where_it_is_refused():
 
 def test_too_few_are_asked_for_again_and_too_many_are_dropped():
     with FaultyServer({"fewer": 1.0}) as server:
-        made = engine(server)
-        [answers] = ask(made, [prompt()], seeds=range(6))
+        [answers], met = ask_and_count(engine(server), [prompt()], seeds=range(6))
     assert [entry.body.get("n", 1) for entry in server.log] == [6, 1]
-    assert [answers[i].text for i in range(6)] == [f"answer {i}" for i in range(6)] and made.faults == {"wrong_n": 1}
+    assert [answers[i].text for i in range(6)] == [f"answer {i}" for i in range(6)] and met == {"wrong_n": 1}
     with FaultyServer({"more": 1.0}) as server:
-        [answers] = ask(made := engine(server), [prompt()], seeds=range(6))
-    assert len(answers) == 6 and server.requests == 1 and made.faults == {"wrong_n": 1}
+        [answers], met = ask_and_count(engine(server), [prompt()], seeds=range(6))
+    assert len(answers) == 6 and server.requests == 1 and met == {"wrong_n": 1}
 
 
 def test_a_server_that_keeps_ignoring_n_is_asked_one_at_a_time():
     with FaultyServer({"fewer": 1.0}) as server:
-        ask(made := engine(server, concurrency=1), [prompt(f"p{i}") for i in range(8)], seeds=range(2))
-    assert made.faults["wrong_n"] < 8 + 3 and server.log[-1].body.get("n", 1) == 1
+        _, met = ask_and_count(engine(server, concurrency=1), [prompt(f"p{i}") for i in range(8)], seeds=range(2))
+    assert met["wrong_n"] < 8 + 3 and server.log[-1].body.get("n", 1) == 1
 
 
 def test_a_rejected_request_fails_alone_and_is_not_retried():
@@ -233,17 +260,22 @@ def test_a_rejected_request_fails_alone_and_is_not_retried():
 
 def test_empty_content_is_delivered_and_counted():
     with FaultyServer({"empty": 1.0}) as server:
-        [answers] = ask(made := engine(server), [prompt()], seeds=range(2))
-    assert [answers[i].text for i in (0, 1)] == ["", ""] and made.faults == {"empty": 2} and server.requests == 1
+        [answers], met = ask_and_count(engine(server), [prompt()], seeds=range(2))
+    assert [answers[i].text for i in (0, 1)] == ["", ""] and met == {"empty": 2} and server.requests == 1
 
 
 def test_a_key_is_sent_and_appears_nowhere_else(monkeypatch):
     monkeypatch.setenv("SOME_KEY", KEY)
+
+    async def run(made):
+        async with made.open() as session:
+            return *await ask_session(session, [prompt()]), repr(session)
+
     with FaultyServer(key=KEY) as server:
         made = engine(server, api_key_env="SOME_KEY")
-        [answers] = ask(made, [prompt()])
+        answers, shown = asyncio.run(run(made))
     assert answers[0].text == "answer 0" and server.log[0].headers["Authorization"] == f"Bearer {KEY}"
-    assert KEY not in repr(made) + repr(made.identity()) + repr(answers) + json.dumps(server.log[0].body)
+    assert KEY not in shown + repr(made) + repr(made.identity()) + repr(answers) + json.dumps(server.log[0].body)
 
 
 def test_a_key_that_the_server_repeats_is_blotted_out(monkeypatch):
@@ -251,8 +283,8 @@ def test_a_key_that_the_server_repeats_is_blotted_out(monkeypatch):
     made = OpenAI(model="m")
 
     async def line(text):
-        async with made:
-            return made._line(text)
+        async with made.open() as session:
+            return session._clean_line(text)
 
     assert asyncio.run(line(f"Incorrect key {KEY}\n\x1b[31m")) == "Incorrect key *** [31m"
     assert asyncio.run(line("key sk-abcdefgh12345 is wrong")) == "key sk-*** is wrong"
@@ -277,11 +309,9 @@ def test_pattern_labels_and_limits_in_the_request():
         [plain] = ask(engine(server), [asked])
         [wrapped] = ask(engine(server, constrain="json_schema"), [asked])
         ask(engine(server, constrain="structured_outputs"), [asked])
-        ask(
-            engine(server, max_tokens_field="max_completion_tokens", thinking_field="budget",
-                   extra_body={"temperature": None, "service_tier": "flex"}),
-            [prompt(labels=("A", "B"))], sampling=Sampling(thinking_tokens=9),
-        )  # fmt: skip
+        extra = {"temperature": None, "service_tier": "flex"}
+        made = engine(server, max_tokens_field="max_completion_tokens", thinking_field="budget", extra_body=extra)
+        ask(made, [prompt(labels=("A", "B"))], sampling=Sampling(thinking_tokens=9))
     assert (plain[0].text, wrapped[0].text) == ('{"answer": "A"}', "A")
     assert [entry.body["max_tokens"] for entry in server.log[:3]] == [2048, 2048 + WRAPPER, 2048]
     schema = server.log[1].body["response_format"]["json_schema"]["schema"]
@@ -308,16 +338,16 @@ def test_scores_of_a_scalar_head():
 
 def test_a_cancelled_consumer_leaves_nothing_running():
     async def run(server):
-        async with engine(server, many=False) as made:
-            answers = made(prompt(), Sampling(), range(8))
+        async with engine(server, many=False).open() as session:
+            answers = session(prompt(), Sampling(), range(8))
             await anext(answers)
             await answers.aclose()
-            waiting = asyncio.create_task(anext(made(prompt("slow"), Sampling(), range(8))))
+            waiting = asyncio.create_task(anext(session(prompt("slow"), Sampling(), range(8))))
             await asyncio.sleep(0.05)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             await asyncio.sleep(0)
-            assert len(asyncio.all_tasks()) == 1 and made._endpoints[0].busy == 0
+            assert len(asyncio.all_tasks()) == 1 and session._endpoints[0].busy == 0
 
     with FaultyServer(latency=0.2) as server:
         asyncio.run(run(server))
@@ -377,32 +407,34 @@ def reply(*contents, **fields):
 
 def test_reading_a_reply():
     usage = {
-        "prompt_tokens": 7, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 3},
+        "prompt_tokens": 7,
+        "completion_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 3},
         "completion_tokens_details": {"reasoning_tokens": 2},
-    }  # fmt: skip
+    }
     given_reply = reply("b", "a", "c", usage=usage)
     given_reply["choices"].reverse()
     given_reply["choices"][0] |= {"finish_reason": "length"}
     given_reply["choices"][1]["message"] |= {"reasoning_content": "hm"}
     given_reply["choices"][2]["message"] |= {"content": None, "refusal": "I will not"}
-    outputs = completions(given_reply, (), None, 1.0)
+    outputs = read_completions(given_reply, (), None, 1.0)
     assert [o.text for o in outputs] == ["I will not", "a", "c"]
     assert [o.finish for o in outputs] == ["refused", "stop", "length"]
     assert [o.completion_tokens for o in outputs] == [2, 2, 1] and [o.reasoning_tokens for o in outputs] == [1, 1, 0]
     assert [o.cached_tokens for o in outputs] == [3, 7, 7] and [o.shared for o in outputs] == [False, True, True]
     assert outputs[1].reasoning == "hm"
-    [bare] = completions(reply("x"), (), None, 1.0)
+    [bare] = read_completions(reply("x"), (), None, 1.0)
     assert bare.prompt_tokens is bare.completion_tokens is bare.cached_tokens is bare.reasoning_tokens is None
 
 
 @pytest.mark.parametrize("wire", [r'{"answer": "\\boxed{1}"}', r'{ "answer" : "\boxed{1}"}'])
 def test_an_answer_wrapped_in_json_with_its_backslash_escaped_or_not(wire):
-    [output] = completions(reply(wire), (), r"\\boxed\{\d\}", 1.0)
+    [output] = read_completions(reply(wire), (), r"\\boxed\{\d\}", 1.0)
     assert output.text == r"\boxed{1}"
 
 
 def test_llama_cpp_counts_the_first_of_several_samples():
-    outputs = completions(reply("a", "b", usage={"completion_tokens": 4}, timings={}), (), None, 1.0)
+    outputs = read_completions(reply("a", "b", usage={"completion_tokens": 4}, timings={}), (), None, 1.0)
     assert [output.completion_tokens for output in outputs] == [4, None]
 
 
@@ -410,12 +442,12 @@ def test_label_probabilities_merge_spellings():
     top = [{"token": t, "logprob": math.log(p)} for t, p in (("A", 0.5), (" A", 0.2), ("C", 0.1))]
     made = reply("A", usage={"completion_tokens": 1})
     made["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": math.log(0.5), "top_logprobs": top}]}
-    [output] = completions(made, ("A", "B"), None, 1.0)
+    [output] = read_completions(made, ("A", "B"), None, 1.0)
     assert output.logprobs == {"A": pytest.approx(math.log(0.7))}
 
 
 def test_lone_surrogates_can_be_stored():
-    [output] = completions(parsed(json.dumps(reply("\ud800 ä")).encode()), (), None, 1.0)
+    [output] = read_completions(parse_reply(json.dumps(reply("\ud800 ä")).encode()), (), None, 1.0)
     assert output.text == "? ä" and output.text.encode()
 
 
@@ -438,20 +470,20 @@ def test_garbage_is_a_fault_and_never_a_traceback(data):
         key = data.draw(st.sampled_from(sorted(owner) if isinstance(owner, dict) else range(len(owner))))
     owner[key] = data.draw(json_values)
     wire = json.dumps({"reply": good} if key == "reply" else good).encode()
-    for read in (lambda r: completions(r, ("A", "B"), "A|B", 1.0), lambda r: scores(r, 1.0)):
+    for read in (lambda r: read_completions(r, ("A", "B"), "A|B", 1.0), lambda r: read_scores(r, 1.0)):
         try:
-            outputs = read(parsed(wire))
+            outputs = read(parse_reply(wire))
         except Fault as fault:
             assert fault.kind == "bad_json" and "\n" not in str(fault)
         else:
             assert all(isinstance(o.text, str) for o in outputs)
-    assert isinstance(error_message(wire)[0], str)
+    assert isinstance(read_error(wire)[0], str)
 
 
 @given(st.binary(max_size=50))
 def test_any_bytes_are_json_or_a_fault(data):
     try:
-        parsed(data)
+        parse_reply(data)
     except Fault as fault:
         assert fault.kind == "bad_json"
-    assert isinstance(error_message(data)[0], str)
+    assert isinstance(read_error(data)[0], str)

@@ -30,10 +30,11 @@ def ask(server, request, seeds=(5,), sampling=Sampling(temperature=1, max_tokens
     made = OpenAI(model="any", base_url=f"{server.listening_address}/v1", timeout=120, **options)
 
     async def run():
-        async with made:
-            return [output for _, output in sorted([pair async for pair in made(request, sampling, seeds)])]
+        async with made.open() as session:
+            answers = sorted([pair async for pair in session(request, sampling, seeds)])
+        return [output for _, output in answers], session.faults
 
-    return asyncio.run(run()), made.faults
+    return asyncio.run(run())
 
 
 def test_samples_of_one_prompt_are_those_of_single_requests(server):

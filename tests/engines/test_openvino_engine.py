@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("openvino_genai")
 
 from judgescale.harness.engines.openvino import Openvino
-from judgescale.harness.engines.weights import smollm2
+from judgescale.harness.engines.weights import fetch_smollm2
 from judgescale.harness.types import JudgescaleError, Request, Sampling
 
 pytestmark = pytest.mark.embedded
@@ -24,32 +24,32 @@ HOT = Sampling(temperature=1.0, max_tokens=16)
 @pytest.fixture(scope="module", autouse=True)
 def model():
     try:
-        return smollm2()
+        return fetch_smollm2()
     except JudgescaleError as error:
         pytest.skip(str(error))
 
 
 def using(ask, **options):
-    """What `ask`, a coroutine function, makes of a running engine."""
+    """What `ask`, a coroutine function, makes of a running engine's session."""
 
     async def run():
-        async with Openvino("smollm2", max_num_seqs=16, cache_size=1, **options) as engine:
-            return await ask(engine)
+        async with Openvino("smollm2", max_num_seqs=16, cache_size=1, **options).open() as session:
+            return await ask(session)
 
     return asyncio.run(run())
 
 
-async def outputs(engine, request, sampling=HOT, seeds=(1,)):
-    return [output for _, output in sorted([pair async for pair in engine(request, sampling, seeds)])]
+async def outputs(session, request, sampling=HOT, seeds=(1,)):
+    return [output for _, output in sorted([pair async for pair in session(request, sampling, seeds)])]
 
 
 def test_seeds_decide_the_answers_whatever_else_is_in_flight():
-    async def ask(engine):
+    async def ask(session):
         request, long = Request(QUESTION), Request((("user", "Count to a hundred. " * 20),))
-        together = await outputs(engine, request, seeds=range(6))
-        alone = [(await outputs(engine, request, seeds=[seed]))[0] for seed in range(6)]
-        crowd = await asyncio.gather(outputs(engine, request, seeds=range(6)), outputs(engine, long, seeds=range(6)))
-        greedy = await outputs(engine, request, Sampling(max_tokens=16), seeds=(1, 2))
+        together = await outputs(session, request, seeds=range(6))
+        alone = [(await outputs(session, request, seeds=[seed]))[0] for seed in range(6)]
+        crowd = await asyncio.gather(outputs(session, request, seeds=range(6)), outputs(session, long, seeds=range(6)))
+        greedy = await outputs(session, request, Sampling(max_tokens=16), seeds=(1, 2))
         return together, alone, crowd[0], greedy
 
     together, alone, crowd, greedy = using(ask)
@@ -67,21 +67,23 @@ def test_the_template_is_applied_once_and_tokens_are_counted_after_it():
 
     text = "<|im_start|>system\nBe terse.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
 
-    async def ask(engine):
-        return await outputs(engine, Request((("system", "Be terse."), ("user", "Hello"))))
+    async def ask(session):
+        return await outputs(session, Request((("system", "Be terse."), ("user", "Hello"))))
 
-    ids = Tokenizer(str(smollm2())).encode(text, add_special_tokens=False).input_ids
+    ids = Tokenizer(str(fetch_smollm2())).encode(text, add_special_tokens=False).input_ids
     assert using(ask)[0].prompt_tokens == ids.shape[1]
 
 
 def test_patterns_hold_for_every_sample_and_labels_have_their_probabilities():
     pattern = r"\\boxed\{(10|[1-9]), (10|[1-9])\}"
 
-    async def ask(engine):
-        boxed = await outputs(engine, Request(QUESTION, pattern=pattern), Sampling(1.0, 1.0, 32), range(8))
-        greedy = (await outputs(engine, Request(QUESTION), Sampling(max_tokens=1)))[0].text
-        labels = await outputs(engine, Request(QUESTION, pattern="A|B", labels=("A", "B", "yes", greedy)), seeds=(1, 2))
-        picks = await outputs(engine, Request(QUESTION, pattern="A|B"), seeds=range(300))
+    async def ask(session):
+        boxed = await outputs(session, Request(QUESTION, pattern=pattern), Sampling(1.0, 1.0, 32), range(8))
+        greedy = (await outputs(session, Request(QUESTION), Sampling(max_tokens=1)))[0].text
+        labels = await outputs(
+            session, Request(QUESTION, pattern="A|B", labels=("A", "B", "yes", greedy)), seeds=(1, 2)
+        )
+        picks = await outputs(session, Request(QUESTION, pattern="A|B"), seeds=range(300))
         return boxed, greedy, labels, picks
 
     boxed, greedy, labels, picks = using(ask)
@@ -96,12 +98,12 @@ def test_patterns_hold_for_every_sample_and_labels_have_their_probabilities():
 
 
 def test_what_cannot_be_asked_fails_alone():
-    async def ask(engine):
+    async def ask(session):
         return await asyncio.gather(
-            outputs(engine, Request((("user", "word " * 200),)), seeds=(1, 2)),
-            outputs(engine, Request((("user", "a lone surrogate \ud800"),))),
-            outputs(engine, Request(QUESTION), Sampling(1.0, 1.0, 5000)),
-        ), engine.faults
+            outputs(session, Request((("user", "word " * 200),)), seeds=(1, 2)),
+            outputs(session, Request((("user", "a lone surrogate \ud800"),))),
+            outputs(session, Request(QUESTION), Sampling(1.0, 1.0, 5000)),
+        ), session.faults
 
     (long, odd, fine), faults = using(ask, context=128)
     assert [o.finish for o in long] == ["failed"] * 2 and "context 128" in long[0].error and long[0].text is None
@@ -110,12 +112,12 @@ def test_what_cannot_be_asked_fails_alone():
 
 
 def test_an_abandoned_question_is_aborted_and_the_rest_goes_on():
-    async def ask(engine):
-        endless = outputs(engine, Request(QUESTION), Sampling(1.0, 1.0, 8000), range(64))
+    async def ask(session):
+        endless = outputs(session, Request(QUESTION), Sampling(1.0, 1.0, 8000), range(64))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(endless, 0.5)
-        after = await outputs(engine, Request(QUESTION), HOT)
-        pending = asyncio.create_task(outputs(engine, Request(QUESTION), Sampling(1.0, 1.0, 8000), range(64)))
+        after = await outputs(session, Request(QUESTION), HOT)
+        pending = asyncio.create_task(outputs(session, Request(QUESTION), Sampling(1.0, 1.0, 8000), range(64)))
         await asyncio.sleep(0.2)
         pending.cancel()
         return after, time.perf_counter()
@@ -132,11 +134,11 @@ def test_an_abandoned_question_is_aborted_and_the_rest_goes_on():
     ],
 )
 def test_what_no_request_survives_is_raised_for_everyone(request_, says):
-    async def ask(engine):
+    async def ask(session):
         with pytest.raises(JudgescaleError, match=says):
-            await outputs(engine, request_)
+            await outputs(session, request_)
         with pytest.raises(JudgescaleError, match=says):
-            await outputs(engine, Request(QUESTION))
+            await outputs(session, Request(QUESTION))
 
     using(ask)
 
@@ -151,7 +153,7 @@ def test_what_no_request_survives_is_raised_for_everyone(request_, says):
 )
 def test_options_that_cannot_work_are_refused_before_anything_is_asked(options, says):
     async def run():
-        async with Openvino(**options):
+        async with Openvino(**options).open():
             raise AssertionError("it started")
 
     with pytest.raises(JudgescaleError, match=says):
@@ -159,10 +161,10 @@ def test_options_that_cannot_work_are_refused_before_anything_is_asked(options, 
 
 
 def test_half_a_model_is_named_before_it_crashes_the_process(tmp_path):
-    (tmp_path / "m.gguf").write_bytes(smollm2().read_bytes()[:50_000_000])  # a download that stopped half-way
+    (tmp_path / "m.gguf").write_bytes(fetch_smollm2().read_bytes()[:50_000_000])  # a download that stopped half-way
 
     async def run():
-        async with Openvino(str(tmp_path / "m.gguf"), context=100):
+        async with Openvino(str(tmp_path / "m.gguf"), context=100).open():
             raise AssertionError("it started")
 
     with pytest.raises(JudgescaleError, match=r"m\.gguf"):
@@ -175,8 +177,8 @@ def test_identity_has_what_may_change_an_answer():
 
 
 def test_it_is_quiet(capfd):
-    async def ask(engine):
-        return await outputs(engine, Request(QUESTION, pattern="A|B", labels=("A", "yes")), seeds=(1, 2))
+    async def ask(session):
+        return await outputs(session, Request(QUESTION, pattern="A|B", labels=("A", "yes")), seeds=(1, 2))
 
     using(ask)
     printed = capfd.readouterr()

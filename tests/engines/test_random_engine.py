@@ -35,7 +35,8 @@ def readings(judge, n, seeds=range(400)):
     shown = tuple(range(n))
 
     async def ask(request):
-        answers = dict([pair async for pair in Random("random")(request, Sampling(temperature=1), list(seeds))])
+        async with Random("random").open() as session:
+            answers = dict([pair async for pair in session(request, Sampling(temperature=1), list(seeds))])
         return [answers[i] for i in range(len(answers))]
 
     columns = [asyncio.run(ask(request)) for request in judge.requests(item(n), shown)]
@@ -44,9 +45,17 @@ def readings(judge, n, seeds=range(400)):
 
 @pytest.mark.parametrize(
     ("judge", "n"),
-    [(Direct(), 4), (Direct(), 1), (Pairwise(verdict_only=True), 2), (Pointwise(verdict_only=True), 3), (Scalar(), 3),
-     (Pointwise(verdict_only=True, each=True), 2), (TokenProb(), 2), (TokenProb(mode="expected"), 2)],
-)  # fmt: skip
+    [
+        (Direct(), 4),
+        (Direct(), 1),
+        (Pairwise(verdict_only=True), 2),
+        (Pointwise(verdict_only=True), 3),
+        (Scalar(), 3),
+        (Pointwise(verdict_only=True, each=True), 2),
+        (TokenProb(), 2),
+        (TokenProb(mode="expected"), 2),
+    ],
+)
 def test_every_answer_is_read(judge, n):
     assert {reading.status for reading in readings(judge, n)} == {"ok"}
 

@@ -16,8 +16,9 @@ from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgescale.harness.engines.transformers import TemplateRefusal, Transformers, token_ids
-from judgescale.harness.engines.vllm import Vllm, logsumexp
+from judgescale.harness.engines.chat import TemplateRefusal, tokenize_conversation
+from judgescale.harness.engines.transformers import Transformers
+from judgescale.harness.engines.vllm import Vllm, VllmSession, logsumexp
 from judgescale.harness.judges.pairwise import Pairwise
 from judgescale.harness.judges.pointwise import Pointwise
 from judgescale.harness.judges.scalar import Scalar
@@ -37,9 +38,14 @@ ITEM = Item(
 WARM = Sampling(temperature=1.0, max_tokens=12)
 
 
-async def ask(engine, request, sampling=WARM, seeds=(0,)):
-    answers = {i: output async for i, output in engine(request, sampling, seeds)}
+async def ask(session, request, sampling=WARM, seeds=(0,)):
+    answers = {i: output async for i, output in session(request, sampling, seeds)}
     return [answers[i] for i in range(len(seeds))]
+
+
+async def start(engine):
+    async with engine.open():
+        raise AssertionError("it started")
 
 
 # Anywhere
@@ -61,37 +67,37 @@ def test_a_missing_package_is_said_in_one_line(monkeypatch):
         with pytest.raises(
             JudgescaleError, match=f"engine={engine.name} needs .*pip install -e '.\\[{engine.name}\\]'"
         ):
-            asyncio.run(engine.__aenter__())
+            asyncio.run(start(engine))
 
 
 def test_thoughts_cannot_be_bounded_without_knowing_where_they_end():
     with pytest.raises(JudgescaleError, match="thinking_tokens needs engine.reasoning_parser"):
-        asyncio.run(ask(Vllm("m"), FOX, Sampling(thinking_tokens=10)))
+        asyncio.run(ask(VllmSession(Vllm("m")), FOX, Sampling(thinking_tokens=10)))
 
 
 def test_transformers_does_not_write():
     with pytest.raises(JudgescaleError, match="engine=vllm"):
-        asyncio.run(Transformers("m", kind="text").__aenter__())
+        asyncio.run(start(Transformers("m", kind="text")))
 
 
 def test_a_template_that_refuses_costs_only_its_request():
     def refuse(*args, **options):
         raise ValueError("roles must\nalternate")
 
-    engine = Vllm("m")
-    engine._tokenizer = SimpleNamespace(apply_chat_template=refuse)
+    session = VllmSession(Vllm("m"))
+    session._tokenizer = SimpleNamespace(apply_chat_template=refuse)
     with pytest.raises(TemplateRefusal):
-        token_ids(engine._tokenizer, FOX)
-    failed = asyncio.run(ask(engine, FOX, seeds=(1, 2)))
+        tokenize_conversation(session._tokenizer, FOX)
+    failed = asyncio.run(ask(session, FOX, seeds=(1, 2)))
     assert [o.finish for o in failed] == ["failed", "failed"] and "roles must alternate" in failed[0].error
 
 
 @pytest.mark.parametrize("reason, finish", [("stop", "stop"), ("length", "length"), ("abort", "failed")])
 def test_why_an_answer_ended(reason, finish):
     answer = SimpleNamespace(text="A", finish_reason=reason, token_ids=[5, 6, 7], logprobs=None)
-    engine = Vllm("m")
-    engine._thoughts_end = 6
-    output = engine._text(SimpleNamespace(outputs=[answer], num_cached_tokens=3), FOX)
+    session = VllmSession(Vllm("m"))
+    session._thoughts_end = 6
+    output = session._read_text(SimpleNamespace(outputs=[answer], num_cached_tokens=3), FOX)
     assert output["finish"] == finish
     if finish != "failed":
         assert (output["completion_tokens"], output["reasoning_tokens"], output["cached_tokens"]) == (3, 2, 3)
@@ -128,9 +134,9 @@ def loop():
 
 @pytest.fixture(scope="module")
 def writer(models, loop):
-    engine = loop.run(Vllm(str(models["text"]), max_model_len=1024, max_num_seqs=64).__aenter__())
-    yield engine
-    loop.run(engine.__aexit__())
+    opened = Vllm(str(models["text"]), max_model_len=1024, max_num_seqs=64).open()
+    yield loop.run(opened.__aenter__())
+    loop.run(opened.__aexit__(None, None, None))
 
 
 def on_vllm(test):
@@ -155,7 +161,7 @@ def test_the_prompt_is_the_models_own_template_once(writer, loop):
         [{"role": "user", "content": "Tell me about foxes."}], add_generation_prompt=True, tokenize=False
     )
     expected = writer._tokenizer(templated, add_special_tokens=False).input_ids
-    assert token_ids(writer._tokenizer, FOX) == expected
+    assert tokenize_conversation(writer._tokenizer, FOX) == expected
     assert loop.run(ask(writer, FOX))[0].prompt_tokens == len(expected)
 
 
@@ -212,14 +218,14 @@ def test_a_model_without_a_template_is_refused_before_it_is_loaded(models, tmp_p
     folder = shutil.copytree(models["text"], tmp_path / "bare")
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(JudgescaleError, match="has no chat template"):
-        asyncio.run(Vllm(str(folder)).__aenter__())
+        asyncio.run(start(Vllm(str(folder))))
 
 
 @on_vllm
 @pytest.mark.parametrize("wrong", ["trust_remote_code", "no_such_argument"])
 def test_extra_arguments_are_checked(models, wrong):
     with pytest.raises(JudgescaleError, match=f"engine.extra.{wrong}"):
-        asyncio.run(Vllm(str(models["text"]), extra={wrong: True}).__aenter__())
+        asyncio.run(start(Vllm(str(models["text"]), extra={wrong: True})))
 
 
 @on_vllm
@@ -240,8 +246,8 @@ def test_rewards_equal_those_of_transformers(models, loop):
     requests = [request for item in items for request in Scalar().requests(item, (0, 1))]
 
     async def scores(engine):
-        async with engine:
-            outputs = await asyncio.gather(*(ask(engine, request, seeds=(1, 2)) for request in requests))
+        async with engine.open() as session:
+            outputs = await asyncio.gather(*(ask(session, request, seeds=(1, 2)) for request in requests))
         assert all(one.score == two.score and (one.shared, two.shared) == (False, True) for one, two in outputs)
         return [one.score for one, _ in outputs]
 
@@ -255,11 +261,13 @@ def test_rewards_equal_those_of_transformers(models, loop):
 @on_vllm
 def test_two_labels_are_no_reward(models):
     with pytest.raises(JudgescaleError, match="2 labels"):
-        asyncio.run(Transformers(str(models["two labels"])).__aenter__())
+        asyncio.run(start(Transformers(str(models["two labels"]))))
     import torch
 
     with pytest.raises(JudgescaleError, match="2 labels"):
-        Vllm("m")._score(SimpleNamespace(outputs=SimpleNamespace(data=torch.zeros(2)), num_cached_tokens=0))
+        VllmSession(Vllm("m"))._read_score(
+            SimpleNamespace(outputs=SimpleNamespace(data=torch.zeros(2)), num_cached_tokens=0)
+        )
 
 
 @on_vllm

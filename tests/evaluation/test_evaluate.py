@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from fakes import arm, noisy_pairs
 
+from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
-from judgescale.harness.evaluation.estimates import credit
 from judgescale.harness.evaluation.evaluate import evaluate
-from judgescale.harness.evaluation.meta import trust
+from judgescale.harness.evaluation.meta import score_judgments
 from judgescale.harness.recorded.pools import Pool
-from judgescale.harness.runner import evaluate_all, next_commands
+from judgescale.harness.report.next_commands import suggest
+from judgescale.harness.runner import evaluate_all
 from judgescale.harness.strategies.elo import Elo
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
@@ -187,10 +188,10 @@ def test_cross_fitting_never_sees_the_labels_of_its_own_question():
     """Every question has a judge of its own who is always right or always wrong: only its own labels could tell."""
     rng = np.random.default_rng(0)
     verdicts = [[bool(label)] * 6 for label in rng.integers(2, size=60)]
-    alone = trust("logistic", *meta_pools(verdicts, [f"j{i}" for i in range(60)]), seed=0)
+    alone = score_judgments("logistic", *meta_pools(verdicts, [f"j{i}" for i in range(60)]), seed=0)
     assert alone.auc < 0.65
     # The same verdicts by two judges who occur in other questions too: now they can be told apart.
-    shared = trust("logistic", *meta_pools(verdicts, [f"j{picks[0]}" for picks in verdicts]), seed=0)
+    shared = score_judgments("logistic", *meta_pools(verdicts, [f"j{picks[0]}" for picks in verdicts]), seed=0)
     assert shared.auc > 0.99
 
 
@@ -198,10 +199,10 @@ def test_a_set_that_shows_the_right_answer_first_teaches_the_meta_rm_nothing():
     """Random verdicts: "favours the first" would be the label itself."""
     verdicts = np.random.default_rng(1).random((80, 6)) < 0.5
     items, pools, right = meta_pools(verdicts, ["j"] * 80, orders=((0, 1),))
-    found = trust("logistic", items, pools, right, seed=0)
+    found = score_judgments("logistic", items, pools, right, seed=0)
     assert 0.4 < found.auc < 0.6
     assert "they would give it away" in found.notes[0]
-    even = trust("logistic", *meta_pools(verdicts, ["j"] * 80), seed=0)
+    even = score_judgments("logistic", *meta_pools(verdicts, ["j"] * 80), seed=0)
     assert 0.4 < even.auc < 0.6 and not even.notes
 
 
@@ -227,9 +228,9 @@ def test_meta_scores_do_not_depend_on_other_judgments_of_the_pool():
     """Dropping one judgment of one test question leaves the scores of its others as they were."""
     verdicts = np.random.default_rng(2).random((50, 8)) < 0.6
     items, pools, right = meta_pools(verdicts, ["j"] * 50)
-    whole = trust("logistic", items, pools, right, seed=0).scores
+    whole = score_judgments("logistic", items, pools, right, seed=0).scores
     cut = pools[0].take(np.arange(7))
-    fewer = trust("logistic", items, [cut, *pools[1:]], [right[0][:7], *right[1:]], seed=0).scores
+    fewer = score_judgments("logistic", items, [cut, *pools[1:]], [right[0][:7], *right[1:]], seed=0).scores
     np.testing.assert_allclose(fewer[0], whole[0][:7], atol=1e-6)
 
 
@@ -316,9 +317,9 @@ def test_recorded_meta_scores_reproduce_the_papers_golden_case():
         for i, (order, scores, meta) in enumerate(shown)
     ]
     plan = arm(rows, MetaVoting(3, k_meta=2, meta="recorded"), (3,))
-    ((decision,),) = decide(plan, plan.strategy, [3], [{(0, 1): plan.engine.pool(plan.items[0], (0, 1))}])
-    assert decision.draws == 0 and credit(plan, [[decision]]).value.tolist() == [[1.0]]
-    np.testing.assert_array_equal(plan.engine.pool(plan.items[0], (0, 1)).scores, [[8, 8], [5, 9], [7, 10]])
+    ((decision,),) = decide(plan, plan.strategy, [3], [{(0, 1): plan.judgments.find_pool(plan.items[0], (0, 1))}])
+    assert decision.draws == 0 and credit_units(plan, [[decision]]).value.tolist() == [[1.0]]
+    np.testing.assert_array_equal(plan.judgments.find_pool(plan.items[0], (0, 1)).scores, [[8, 8], [5, 9], [7, 10]])
 
 
 def test_arms_of_two_protocols_are_compared_and_run_again_by_name(tmp_path):
@@ -330,8 +331,10 @@ def test_arms_of_two_protocols_are_compared_and_run_again_by_name(tmp_path):
     arms = [arm(pairs, Voting(4), [4], rules=each) for each in rules]
     owner, common = evaluate_all(arms)
     assert common.notes[-1].startswith("voting at k=4 by protocol=common - voting at k=4 by protocol=custom: ")
-    commands = [next_commands([result], of, tmp_path)[0] for result, of in zip((owner, common), arms)]
-    assert "protocol" not in commands[0] and commands[1].startswith("python run.py task=custom protocol=common engine")
+    commands = [suggest(result, of, tmp_path)[0] for result, of in zip((owner, common), arms)]
+    assert "protocol" not in commands[0] and commands[1].startswith(
+        "python run.py -m task=custom protocol=common engine"
+    )
 
 
 def test_by_verdicts_every_judgment_counts_one_vote_whatever_its_scores():

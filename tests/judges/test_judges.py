@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +19,8 @@ from judgescale.harness.judges.direct import Direct
 from judgescale.harness.judges.meta import GenerativeMeta, ScalarMeta
 from judgescale.harness.judges.pairwise import Pairwise
 from judgescale.harness.judges.pointwise import Pointwise
-from judgescale.harness.judges.prompt import ANY, fence
-from judgescale.harness.judges.reading import answer
+from judgescale.harness.judges.prompt import UNLIMITED, make_fence
+from judgescale.harness.judges.reading import read_answer
 from judgescale.harness.judges.scalar import Scalar
 from judgescale.harness.judges.token_prob import TokenProb
 from judgescale.harness.types import STATUSES, Item, JudgescaleError, Output, Request, Sampling
@@ -142,15 +142,16 @@ def test_only_whole_answers_are_read(judge, of, verdict, expected, finish):
 
 def test_what_is_not_a_whole_answer():
     said = r"\boxed{Assistant 1}"
-    assert answer(Output(f"<think>long</think>\n{said} ")) == ("ok", said)
-    assert answer(Output(f"<think>so {said}")) == ("truncated", "")
-    assert answer(Output(f"<think>long</think>\n<think>so {said}")) == ("truncated", "")
+    assert read_answer(Output(f"<think>long</think>\n{said} ")) == ("ok", said)
+    assert read_answer(Output(f"<think>so {said}")) == ("truncated", "")
+    assert read_answer(Output(f"<think>long</think>\n<think>so {said}")) == ("truncated", "")
     quoting = f"The second leaks its <think> tag. {said}"
-    assert answer(Output(quoting)) == ("ok", quoting)
-    assert answer(Output(said), thinking=True) == ("truncated", "")
-    assert answer(Output(f"long</think>{said}"), thinking=True) == ("ok", said)
-    assert answer(Output(said, reasoning="long"), thinking=True) == ("ok", said)
-    assert answer(Output(" ")) == answer(Output(None)) == answer(Output("<think>so</think>")) == ("unparsed", "")
+    assert read_answer(Output(quoting)) == ("ok", quoting)
+    assert read_answer(Output(said), thinking=True) == ("truncated", "")
+    assert read_answer(Output(f"long</think>{said}"), thinking=True) == ("ok", said)
+    assert read_answer(Output(said, reasoning="long"), thinking=True) == ("ok", said)
+    for empty in (Output(" "), Output(None), Output("<think>so</think>")):
+        assert read_answer(empty) == ("unparsed", "")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_the_expected_rating_is_asked_of_each_response():
     outputs = [Output(logprobs={"4": math.log(0.5), "5": math.log(0.5)}), Output(logprobs={"1": 0.0})]
     assert judge.read(PAIR, (1, 0), outputs).scores == pytest.approx((4.5, 1))
     assert judge.read(LONE, (0,), outputs[:1]).scores == pytest.approx((0.125,))
-    assert judge.widths() == (1, ANY)
+    assert judge.widths() == (1, UNLIMITED)
 
 
 def test_scalar_scores_each_response_as_the_last_turn():
@@ -318,7 +319,7 @@ def test_a_response_stands_in_its_fence_and_cannot_close_it(judge, texts, questi
     shown = tuple(range(2))[: judge.widths()[1]]
     for request in judge.requests(of, shown):
         text = request.messages[0][1]
-        code = fence([question, *of.texts])
+        code = make_fence([question, *of.texts])
         assert not any(code in t for t in (*texts, question))
         for i in request.order:
             assert f"{code}>\n{texts[i]}\n</" in text
@@ -380,7 +381,7 @@ def test_templates_in_the_papers_notation(file):
         "Score.\n# Talk\nUser: What is 2 + 2?\n# Responses\n[The Begin of Response 1]\nfive\n[The End of Response 1]\n"
         "[The Begin of Response 2]\nfour\n[The End of Response 2]\n# Form\n<e.g., \\boxed{x, x}> {# {z}"
     )
-    assert Pointwise(template=listed).widths() == (1, ANY) and Choice(template=listed).widths() == (2, 26)
+    assert Pointwise(template=listed).widths() == (1, UNLIMITED) and Choice(template=listed).widths() == (2, 26)
     pair = Pairwise(template=file("Q {question}\n1 {answer1}\n2 {answer2}\n\\boxed{Assistant 1}?"))
     assert prompt(pair, item("{question}", "b")) == "Q What is 2 + 2?\n1 {question}\n2 b\n\\boxed{Assistant 1}?"
     assert "User: Hi\n\nAssistant: Yes?\n\nUser: What" in prompt(
@@ -439,7 +440,7 @@ def test_errors_name_the_culprit(make, complaint):
 HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "price", "label", "scorer", "engine", "scores")
 
 
-@pytest.mark.parametrize("name", sorted({p.stem for p in (ROOT / "conf/judge").glob("*.yaml")} - {"recorded"}))
+@pytest.mark.parametrize("name", sorted({p.stem for p in (ROOT / "conf/judge").glob("*.yaml")} - {"base", "recorded"}))
 def test_every_judge_is_made_from_its_yaml(composed, name):
     from judgescale.harness.options import build
 
@@ -469,3 +470,22 @@ def test_named_judges_compose_with_a_model(composed):
     assert composed("judge=critique_scalar", "judge.model=m").judge.scorer.engine.model == "m"
     assert composed("judge=deepseek_grm_27b").judge.active_parameters == 27.2e9
     assert Sampling(**composed("judge=pairwise").judge.sampling) == Sampling(0.6, 1.0, 8192)
+
+
+def test_what_all_judges_share_is_no_judge():
+    done = run("judge=base", "judge.model=m", "engine=openai", "task=sanity")
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.startswith("error: judge._target_ is not set: judge=base holds only what all judges share;")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_judge_of_ones_own_need_not_inherit_what_all_judges_share(tmp_path):
+    yaml = tmp_path / "conf/judge/mine.yaml"
+    yaml.parent.mkdir(parents=True)
+    yaml.write_text("# Mine.\n_target_: judgescale.harness.judges.direct.Direct\nmodel: ???\n")
+    mine = ("--config-dir", str(tmp_path / "conf"), "judge=mine", "engine=random", "task=sanity", "strategy.k=2")
+    here = (f"hydra.run.dir={tmp_path}/run", f"run.store={tmp_path}/store.sqlite")
+    done = run(*mine, "judge.model=my-model", *here)
+    assert done.returncode == 0, done.stderr
+    assert "my-model" in done.stdout
+    assert "judge.model is not set" in run(*mine, *here).stderr

@@ -12,7 +12,7 @@ from fakes import FakeEngine
 
 from judgescale.harness.cost import Price
 from judgescale.harness.judges.pairwise import Pairwise
-from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, buy, estimate
+from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, buy, estimate_costs
 from judgescale.harness.store import Store
 from judgescale.harness.strategies.elo import Elo
 from judgescale.harness.strategies.knockout import Knockout
@@ -36,11 +36,11 @@ def an_item(i: int, n: int = 2) -> Item:
 
 
 def purchase(engine: FakeEngine, k: int = 4, items: int = 5, n: int = 2, strategy=None, **changes) -> Purchase:
-    voice = ModelSpec(engine, Sampling(temperature=1.0, max_tokens=20), Price(1.0, 2.0))
+    spec = ModelSpec(engine, Sampling(temperature=1.0, max_tokens=20), Price(1.0, 2.0))
     made = Purchase(
         label="j",
         judge=Pairwise(),
-        voice=voice,
+        spec=spec,
         strategy=strategy or Voting(k),
         items=tuple(an_item(i, n) for i in range(items)),
         order="random",
@@ -98,7 +98,7 @@ def test_arms_of_one_run_share_answers_that_are_still_on_their_way(tmp_path):
     engine = FakeEngine(noisy, delay=0.01)
     both = [purchase(engine, k=4), purchase(FakeEngine(noisy), k=4, strategy=Voting(4))]
     one, two = paid(tmp_path, *both)
-    assert engine.answers == 5 * 4 and not both[1].voice.engine.asked
+    assert engine.answers == 5 * 4 and not both[1].spec.engine.asked
     assert verdicts(one) == verdicts(two)
 
 
@@ -106,10 +106,10 @@ def test_arms_of_one_run_share_answers_that_are_still_on_their_way(tmp_path):
     "change",
     [
         {"seed": 1},
-        {"voice": ModelSpec(FakeEngine(), Sampling(temperature=0.5, max_tokens=20))},
-        {"voice": ModelSpec(FakeEngine(), Sampling(temperature=1.0, max_tokens=21))},
-        {"voice": ModelSpec(FakeEngine(revision="v2"), Sampling(temperature=1.0, max_tokens=20))},
-        {"voice": ModelSpec(FakeEngine(model="other"), Sampling(temperature=1.0, max_tokens=20))},
+        {"spec": ModelSpec(FakeEngine(), Sampling(temperature=0.5, max_tokens=20))},
+        {"spec": ModelSpec(FakeEngine(), Sampling(temperature=1.0, max_tokens=21))},
+        {"spec": ModelSpec(FakeEngine(revision="v2"), Sampling(temperature=1.0, max_tokens=20))},
+        {"spec": ModelSpec(FakeEngine(model="other"), Sampling(temperature=1.0, max_tokens=20))},
         {"judge": Pairwise(verdict_only=True)},
     ],
 )
@@ -117,7 +117,7 @@ def test_what_is_asked_otherwise_is_bought_again(tmp_path, change):
     paid(tmp_path, purchase(FakeEngine()))
     changed = purchase(FakeEngine(), **change)
     paid(tmp_path, changed)
-    assert changed.voice.engine.answers == 5 * 4
+    assert changed.spec.engine.answers == 5 * 4
 
 
 def test_equal_texts_in_two_orders_are_two_questions(tmp_path):
@@ -130,7 +130,7 @@ def test_equal_texts_in_two_orders_are_two_questions(tmp_path):
 def test_temperature_zero_is_bought_once_an_order(tmp_path):
     engine = FakeEngine(noisy)
     greedy = ModelSpec(engine, Sampling(temperature=0.0, max_tokens=20))
-    (bought,) = paid(tmp_path, purchase(engine, k=6, order="both", voice=greedy))
+    (bought,) = paid(tmp_path, purchase(engine, k=6, order="both", spec=greedy))
     assert engine.answers == 5 * 2 and len(bought.data.records) == 5 * 6
 
 
@@ -162,7 +162,7 @@ def test_a_fatal_error_stops_the_run_and_keeps_what_was_paid(tmp_path):
     with pytest.raises(JudgescaleError, match="the key was refused"):
         paid(tmp_path, purchase(engine, k=1, items=50))
     with Store(tmp_path / "store.sqlite") as store:
-        assert 7 <= store.size() < 12
+        assert 7 <= store.count_answers() < 12
 
 
 @pytest.mark.parametrize("limit", [(30_000.0, None), (None, 0.03)])
@@ -171,8 +171,8 @@ def test_a_budget_is_never_exceeded_and_the_same_command_goes_on(tmp_path, limit
     with pytest.raises(JudgescaleError, match=r"run.budget.(tokens|dollars)=.* are spent"):
         paid(tmp_path, purchase(engine, k=2, items=300), budget=limit)
     with Store(tmp_path / "store.sqlite") as store:
-        kept = store.size()
-        (_, _, _, prompt, completion), *_ = store.summary()
+        kept = store.count_answers()
+        (_, _, _, prompt, completion), *_ = store.summarise_models()
     assert 0 < kept < 600
     assert prompt + completion <= limit[0] if limit[0] else (prompt + 2 * completion) / 1e6 <= limit[1]
     (bought,) = paid(tmp_path, purchase(engine, k=2, items=300))
@@ -183,12 +183,12 @@ def test_a_dry_run_says_what_is_missing_and_asks_nothing(tmp_path):
     engine = FakeEngine(noisy)
     agreed = SpendingLimits(tmp_path / "store.sqlite", 0)
     orders = [purchase(engine, k=2), purchase(engine, k=6)]
-    first, second = estimate(orders, agreed)
+    first, second = estimate_costs(orders, agreed)
     assert not engine.asked and not (tmp_path / "store.sqlite").exists()
     assert (first.judgments, first.lacking, second.judgments, second.lacking) == (10, 10, 30, 20)
     assert first.tokens.completion == 10 * 20 and not first.measured  # the most that max_tokens allows
     paid(tmp_path, orders[0])
-    first, second = estimate(orders, agreed)
+    first, second = estimate_costs(orders, agreed)
     assert (first.lacking, second.lacking, second.tokens.completion, second.measured) == (0, 20, 20 * 10, True)
     assert second.dollars == pytest.approx((second.tokens.prompt + 2 * second.tokens.completion) / 1e6)
 
@@ -223,16 +223,16 @@ def test_interrupted_runs_keep_what_is_in_flight(tmp_path):
     order = purchase(engine, k=1, items=50)
 
     async def run():
-        from judgescale.harness.live.buying import _run
+        from judgescale.harness.live.buying import _run_purchases
         from judgescale.harness.live.meter import Meter
 
         with Store(tmp_path / "store.sqlite") as store:
-            task = asyncio.create_task(_run([order], store, Meter(0), lambda meter: None, []))
+            task = asyncio.create_task(_run_purchases([order], store, Meter(0), lambda meter: None, []))
             await asyncio.sleep(0.3)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            return store.size()
+            return store.count_answers()
 
     assert asyncio.run(run()) == engine.answers <= 24
 
@@ -267,7 +267,7 @@ def test_one_error_waits_for_the_answers_beside_it(tmp_path):
     with pytest.raises(JudgescaleError, match="the key was refused"):
         paid(tmp_path, purchase(engine, k=1, items=1, n=4, strategy=Elo(1)))
     with Store(tmp_path / "store.sqlite") as store:
-        assert store.size() == engine.answers - 1 == 5
+        assert store.count_answers() == engine.answers - 1 == 5
 
 
 def test_a_stopped_run_sends_nothing_more(tmp_path):
@@ -281,7 +281,7 @@ def test_a_stopped_run_sends_nothing_more(tmp_path):
 def test_the_window_holds_for_all_arms_of_an_engine_together(tmp_path):
     engines = [FakeEngine(noisy, delay=0.002, window=8) for _ in range(3)]
     samplings = [Sampling(temperature=t, max_tokens=20) for t in (0.5, 0.7, 0.9)]
-    arms = [purchase(e, k=1, items=50, voice=ModelSpec(e, s)) for e, s in zip(engines, samplings)]
+    arms = [purchase(e, k=1, items=50, spec=ModelSpec(e, s)) for e, s in zip(engines, samplings)]
     paid(tmp_path, *arms)
     assert engines[0].most_busy == 8 and not engines[1].asked and engines[0].entered == engines[0].left == 1
 

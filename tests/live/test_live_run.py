@@ -111,7 +111,14 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     with FaultyServer(answer=verdict, latency=0.05) as server:
         more = ("task.size=400", "engine.concurrency=4", f"hydra.run.dir={tmp_path}/out")
         command = [sys.executable, "run.py", *overrides(server, tmp_path, *more)]
-        first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        first = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits it ignored
+        )
         while server.requests < 20:
             time.sleep(0.01)
         first.send_signal(signal.SIGINT)
@@ -202,16 +209,16 @@ def test_a_knockout_replays_as_it_was_played(go, composed, tmp_path):
 
 
 def test_two_runs_in_one_folder_at_once_keep_apart(tmp_path):
-    from judgescale.harness.runner import claimed
+    from judgescale.harness.runner import lock_run_folder
 
-    with claimed(tmp_path / "out") as first:
+    with lock_run_folder(tmp_path / "out") as first:
         (first / "summary.json").write_text("{}")
-        with claimed(tmp_path / "out") as second:
+        with lock_run_folder(tmp_path / "out") as second:
             (second / "summary.json").write_text("{}")
     assert (first.name, second.name) == ("out", "out-2")
-    with claimed(tmp_path / "out") as again:
+    with lock_run_folder(tmp_path / "out") as again:
         assert again == first  # nobody is at work in it now
-    with claimed(tmp_path / "empty"):
+    with lock_run_folder(tmp_path / "empty"):
         pass
     assert not (tmp_path / "empty").exists()
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgescale.harness.live.order import POLICIES, orders
+from judgescale.harness.live.order import POLICIES, list_orders
 
 seeds = st.integers(0, 2**32 - 1)
 questions = st.lists(st.integers(0, 40), min_size=1, max_size=6, unique=True).map(lambda q: tuple(sorted(q)))
 
 
 def shown(policy, question, k, seed=0):
-    return orders(policy, question, k, lambda: np.random.default_rng(seed))
+    return list_orders(policy, question, k, lambda: np.random.default_rng(seed))
 
 
 @given(policy=st.sampled_from(POLICIES), question=questions, k=st.integers(0, 30), more=st.integers(0, 30), seed=seeds)

@@ -7,13 +7,13 @@ import csv
 import pytest
 
 from judgescale.harness.published import lists as published
-from judgescale.harness.published.lists import lookup, same_judge, set_beside
+from judgescale.harness.published.lists import compare_with_published, find_rows, is_same_judge
 
 LLAMA, QWEN = "Skywork-Reward-V2-Llama-3.1-8B", "Skywork-Reward-V2-Qwen3-8B"
 
 
 def value(benchmark: str, judge: str, subset: str = "Overall", metric: str = "accuracy") -> float:
-    return next(row.value for row in lookup(benchmark, judge, metric) if row.subset == subset)
+    return next(row.value for row in find_rows(benchmark, judge, metric) if row.subset == subset)
 
 
 @pytest.mark.parametrize("spelling", ["RewardBench2", "RewardBench 2", "rewardbench_2"])
@@ -37,51 +37,55 @@ def test_known_rows_of_other_benchmarks() -> None:
 
 
 def test_names_are_normalised_never_guessed() -> None:
-    assert same_judge("Skywork/Skywork-Reward-Gemma-2-27B", "skywork_reward_gemma-2-27b")
-    assert not same_judge("Skywork-Reward-Gemma-2-27B", "Skywork-Reward-Gemma-2-27B-v0.2")
-    assert not same_judge("DeepSeek-GRM-27B", "DeepSeek-GRM-27B Voting@32")
-    assert not same_judge("GPT-4/Vanilla", "ChatGPT/Vanilla")
-    assert not same_judge("ours/Skywork-Reward-Gemma-2-27B", "Skywork/Skywork-Reward-Gemma-2-27B")
+    assert is_same_judge("Skywork/Skywork-Reward-Gemma-2-27B", "skywork_reward_gemma-2-27b")
+    assert not is_same_judge("Skywork-Reward-Gemma-2-27B", "Skywork-Reward-Gemma-2-27B-v0.2")
+    assert not is_same_judge("DeepSeek-GRM-27B", "DeepSeek-GRM-27B Voting@32")
+    assert not is_same_judge("GPT-4/Vanilla", "ChatGPT/Vanilla")
+    assert not is_same_judge("ours/Skywork-Reward-Gemma-2-27B", "Skywork/Skywork-Reward-Gemma-2-27B")
 
 
 def test_a_bare_name_two_models_answer_to_is_nobodys() -> None:
-    assert [p for p in set_beside("LLMBar", "Vanilla", {"Natural": 0.9}) if p.delta is not None] == []
+    assert [p for p in compare_with_published("LLMBar", "Vanilla", {"Natural": 0.9}) if p.delta is not None] == []
 
 
 def test_beside_compares_each_section_and_adds_context() -> None:
-    rows = set_beside("RewardBench2", f"Skywork/{QWEN}", {"overall": 0.7832, "Precise IF": 0.51, "Unheard of": 1.0})
+    rows = compare_with_published(
+        "RewardBench2", f"Skywork/{QWEN}", {"overall": 0.7832, "Precise IF": 0.51, "Unheard of": 1.0}
+    )
     own = {row.section: row for row in reversed(rows) if row.delta is not None}
     assert own["overall"].delta == pytest.approx(-0.0005)
     assert own["Precise IF"].value == 0.5 and own["Precise IF"].delta == pytest.approx(0.01)
     assert "Unheard of" not in own
     context = [row for row in rows if row.delta is None]
     assert 0 < len(context) <= published.CONTEXT
-    assert all(row.status == "confirmed" and not same_judge(row.name, QWEN) for row in context)
+    assert all(row.status == "confirmed" and not is_same_judge(row.name, QWEN) for row in context)
     assert max(row.value for row in context) == max(
-        row.value for row in lookup("RewardBench2") if row.status == "confirmed" and row.subset == "Overall"
+        row.value for row in find_rows("RewardBench2") if row.status == "confirmed" and row.subset == "Overall"
     )
 
 
 def test_best_trusted_first_and_statuses_pass_through() -> None:
-    rows = set_beside("PandaLM", "RRM-7B", {"overall": 0.7})
+    rows = compare_with_published("PandaLM", "RRM-7B", {"overall": 0.7})
     assert [row.status for row in rows if row.delta is not None] == ["recalled"]
-    judgebench = [row.status for row in lookup("JudgeBench", "Skywork-Reward-Gemma-2-27B") if row.subset == "Overall"]
+    judgebench = [
+        row.status for row in find_rows("JudgeBench", "Skywork-Reward-Gemma-2-27B") if row.subset == "Overall"
+    ]
     assert judgebench == ["confirmed", "recomputed"]
 
 
 def test_nothing_published() -> None:
-    assert lookup("Vicuna80") == [] and set_beside("Vicuna80", "anyone", {"overall": 0.7}) == []
+    assert find_rows("Vicuna80") == [] and compare_with_published("Vicuna80", "anyone", {"overall": 0.7}) == []
 
 
 def test_every_audited_number_is_marked() -> None:
     with (published.FOLDER / "audit" / "audit_internal_inconsistency.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            found = [r for r in lookup(row["benchmark"], row["model"]) if r.subset == "Overall"]
+            found = [r for r in find_rows(row["benchmark"], row["model"]) if r.subset == "Overall"]
             accused = [r for r in found if r.value == pytest.approx(float(row["published_overall"]) / 100)]
             assert any("disputed" in r.status for r in accused), row
     with (published.FOLDER / "audit" / "audit_cross_source_conflict.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            found = [r for r in lookup(row["benchmark"], row["model"]) if "disputed" in r.status]
+            found = [r for r in find_rows(row["benchmark"], row["model"]) if "disputed" in r.status]
             assert {float(row["min"]), float(row["max"])} <= {round(100 * r.value, 2) for r in found}, row
 
 
@@ -95,4 +99,4 @@ def test_the_lists_are_well_formed() -> None:
             assert line["status"].split(",")[0] in ("confirmed", "confirmed-secondary", "recomputed", "recalled"), line
             number = float(line["value"])
             assert line["metric"] in published.RAW or -1 <= number <= 100, line  # -1: the floor of RewardBench 2's Ties
-    assert len({(r.model, r.subset, r.metric) for r in lookup("RewardBench2", metric=None)}) > 1379
+    assert len({(r.model, r.subset, r.metric) for r in find_rows("RewardBench2", metric=None)}) > 1379

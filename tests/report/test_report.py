@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from judgescale.harness.report import files, labels, tables, terminal
+from judgescale.harness.report import files, tables, terminal
+from judgescale.harness.report.readings import name_arms
 from judgescale.harness.types import CurvePoint, Estimate, Published, Result
 
 HOSTILE = "[bold]a_b & 100% $x$ #1 {c} \\d|e ~^<f>[/bold]\x1b[31m\x07"
@@ -84,7 +85,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arm(HOSTILE, "meta_voting", judgments=[judgment(meta=0.5), judgment(sample=1)]),
         arm(task="other", ks=(1,)),
     ]
-    files.write(arms, folder, "judge: GRM\nengine: {api_key: sk-123}\n")
+    files.write_files(arms, folder, "judge: GRM\nengine: {api_key: sk-123}\n")
     return folder
 
 
@@ -105,9 +106,9 @@ def test_every_file_is_there_and_nothing_else(run: Path) -> None:
 
 
 def test_a_crash_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "summary", lambda results: 1 / 0)
+    monkeypatch.setattr(files, "make_summary", lambda results: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        files.write([arm(ks=(1,))], tmp_path / "run", "")
+        files.write_files([arm(ks=(1,))], tmp_path / "run", "")
     assert list((tmp_path / "run").iterdir()) == [] and [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
@@ -167,17 +168,17 @@ engine:
   clientSecret: [s6, {deep: s7}]
 overrides: ["+engine.api_key=sk-8", "k=4"]
 """
-    safe = files.redacted(config)
+    safe = files.redact_secrets(config)
     for secret in ("sk-1", "hf-2", "abc3", "s4", "pass5", "s6", "s7", "sk-8"):
         assert secret not in safe
     for kept in ("max_tokens: 512", "thinking_token_budget: 100", "${oc.env:PASSWORD}", "k=4", "host/v1"):
         assert kept in safe
-    assert files.redacted("a: 1  # kept\n") == "a: 1  # kept\n"
-    assert "sk-9" not in files.redacted("api_key: [sk-9")
+    assert files.redact_secrets("a: 1  # kept\n") == "a: 1  # kept\n"
+    assert "sk-9" not in files.redact_secrets("api_key: [sk-9")
 
 
 def test_latex_is_escaped() -> None:
-    text = tables.latex([arm(HOSTILE)])
+    text = tables.render_latex([arm(HOSTILE)])
     assert r"a\_b \& 100\% \$x\$ \#1 \{c\} \textbackslash{}d\textbar{}e" in text
     assert "\x1b" not in text and r"\toprule" in text and "% signature 1: " in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
@@ -185,22 +186,22 @@ def test_latex_is_escaped() -> None:
 
 
 def test_markdown_table() -> None:
-    text = tables.markdown([arm(), arm(HOSTILE)])
+    text = tables.render_markdown([arm(), arm(HOSTILE)])
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len({line.replace(r"\|", "").count("|") for line in rows}) == 1
     assert "| 1 | GRM | voting | 4 | 75.0 \\[70.0, 80.0\\] | 63.0 | 50.0 (+5.0) | 4 | 74.0 a | +1.0 |" in rows
     assert any("other | published" in row and "80.0 b" in row for row in rows)
     assert "half-remembered" not in text and "1. `GRM|voting|k=4`" in text
-    assert "recalled, unverified" in tables.markdown([arm()], recalled=True)
+    assert "recalled, unverified" in tables.render_markdown([arm()], recalled=True)
 
 
 def test_one_table_a_task() -> None:
     arms = [arm(), arm(task="second")]
-    assert tables.markdown(arms).count("### ") == 2 and tables.latex(arms).count(r"\begin{tabular}") == 2
+    assert tables.render_markdown(arms).count("### ") == 2 and tables.render_latex(arms).count(r"\begin{tabular}") == 2
 
 
 def test_csv_table() -> None:
-    rows = list(csv.DictReader(io.StringIO(tables.long_csv([arm("=cmd()", sections={})]))))
+    rows = list(csv.DictReader(io.StringIO(tables.render_csv([arm("=cmd()", sections={})]))))
     assert rows[0]["judge"] == "'=cmd()" and rows[0]["value"] == "75.0" and rows[0]["signature"]
     assert rows[0]["published"] == "74.0" and rows[0]["delta"] == "+1.0"
     assert [row["strategy"] for row in rows] == ["voting", "published"]
@@ -225,7 +226,7 @@ def test_figures_are_drawn(arms: list[Result], tmp_path: Path) -> None:
 
     from judgescale.harness.report import figure
 
-    figure.draw(arms, tmp_path)
+    figure.draw_figure(arms, tmp_path)
     assert (tmp_path / "curve.pdf").stat().st_size > 5000
     with Image.open(tmp_path / "curve.png") as image:
         assert min(image.size) > 200 and len(image.convert("L").getcolors() or []) > 5
@@ -236,7 +237,7 @@ def shown(arms: list[Result], width: int = 80, terminal_: bool = False) -> str:
 
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal_, color_system="standard" if terminal_ else None)
-    terminal.show(arms, Path("results/runs/" + "x" * 90), ["python run.py a=[b]", "python run.py -m"], console)
+    terminal.show_results(arms, Path("results/runs/" + "x" * 90), ["python run.py a=[b]", "python run.py -m"], console)
     return file.getvalue()
 
 
@@ -261,35 +262,35 @@ def test_terminal_fits_and_keeps_lines_whole(width: int) -> None:
 
 
 def test_progress_says_nothing_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    with terminal.progress("judging", total=2) as bar:
+    with terminal.show_progress("judging", total=2) as bar:
         bar.advance(bar.task_ids[0])
     assert capsys.readouterr().out.strip() == ""
 
 
 def test_labels_tell_arms_apart() -> None:
-    assert labels([arm(strategy="a"), arm(strategy="b")]) == ["a", "b"]
-    assert labels([arm("x"), arm("y")]) == ["x", "y"]
-    assert labels([arm(ks=(1,)), arm(ks=(2,))]) == ["GRM, voting, k=1", "GRM, voting, k=2"]
-    assert len(set(labels([arm(), arm()]))) == 2
+    assert name_arms([arm(strategy="a"), arm(strategy="b")]) == ["a", "b"]
+    assert name_arms([arm("x"), arm("y")]) == ["x", "y"]
+    assert name_arms([arm(ks=(1,)), arm(ks=(2,))]) == ["GRM, voting, k=1", "GRM, voting, k=2"]
+    assert len(set(name_arms([arm(), arm()]))) == 2
 
 
 def test_arms_that_only_their_signatures_tell_apart_have_names_of_their_own() -> None:
     arms = [arm(signature=f"judge:GRM|seed:{s}|temperature:0.6", published=()) for s in (0, 1)]
-    assert labels(arms) == ["GRM, voting, seed 0", "GRM, voting, seed 1"]
-    assert labels([*arms, arm(strategy="elo")]) == ["voting, seed 0", "voting, seed 1", "elo"]
-    text = tables.markdown(arms)
+    assert name_arms(arms) == ["GRM, voting, seed 0", "GRM, voting, seed 1"]
+    assert name_arms([*arms, arm(strategy="elo")]) == ["voting, seed 0", "voting, seed 1", "elo"]
+    text = tables.render_markdown(arms)
     assert "| voting, seed 0 |" in text and "| voting, seed 1 |" in text
-    assert "voting, " not in tables.markdown([arms[0], arm(strategy="elo")])
+    assert "voting, " not in tables.render_markdown([arms[0], arm(strategy="elo")])
 
 
 def test_a_protocol_that_is_another_goes_by_its_name() -> None:
     said = ("owner(tie=zero)|order:both", "common(tie=share)|order:any", "owner(tie=half)|order:both")
     owner, common, changed = (arm(signature=f"judge:GRM|protocol:{rule}") for rule in said)
-    assert labels([owner, common]) == ["GRM, voting, protocol owner", "GRM, voting, protocol common"]
-    assert labels([owner, changed])[0] == "GRM, voting, protocol owner(tie=zero)"
+    assert name_arms([owner, common]) == ["GRM, voting, protocol owner", "GRM, voting, protocol common"]
+    assert name_arms([owner, changed])[0] == "GRM, voting, protocol owner(tie=zero)"
     again = arm(signature="judge:GRM|protocol:owner(tie=zero)|order:both|seed:1|items:80@ab")
     named = ["GRM, voting, protocol common", "GRM, voting, protocol owner, order both, seed 1"]
-    assert labels([owner, common, again])[1:] == named
+    assert name_arms([owner, common, again])[1:] == named
 
 
 def test_what_holds_for_all_tasks_is_said_once() -> None:
@@ -317,7 +318,7 @@ def test_equal_points_stand_side_by_side_and_the_axis_stays_true() -> None:
 
     arms = [arm(strategy=s, ks=ks, published=()) for s, ks in (("a", (1, 2, 4)), ("b", (1,)), ("c", (1, 2, 4)))]
     ax = Figure().subplots()
-    figure._curves(ax, "toy", arms, "judgments")
+    figure._draw_curves(ax, "toy", arms, "judgments")
     ax.get_figure().draw_without_rendering()
     markers = [line for line in ax.lines if line.get_marker() not in ("", "None") and len(line.get_xdata())]
     assert {float(x) for line in markers for x in line.get_xdata()} == {1, 2, 4}

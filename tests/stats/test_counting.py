@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judgescale.harness.stats.counting import (
     Outcome,
-    _score_counts,
+    _count_score_subsets,
     meta_curve,
     plurality_curve,
     subset_indices,
@@ -242,7 +242,7 @@ def test_large_score_pools_are_accurate(n: int) -> None:
 def test_both_ways_of_counting_agree(margins: list[float]) -> None:
     """Verdicts have a closed form of their own; the table of sums must give the same."""
     n, ks = len(margins), range(1, len(margins) + 1)
-    counts = _score_counts(np.array([margins], dtype=np.int64))[0]
+    counts = _count_score_subsets(np.array([margins], dtype=np.int64))[0]
     shares = counts[:, 1:] / [comb(n, k) for k in ks]
     np.testing.assert_allclose(vote_curve([np.array(margins)], ks).outcomes[0, :, :2], shares.T, atol=1e-12)
 

@@ -12,9 +12,9 @@ from judgescale.harness.stats.intervals import (
     Rollup,
     Units,
     bootstrap,
-    interval,
+    draw_resamples,
     paired_difference,
-    resamples,
+    percentile_interval,
     rollup,
 )
 from judgescale.harness.types import JudgescaleError
@@ -55,7 +55,7 @@ def test_math_prm_weighs_as_many_items_as_its_section_says() -> None:
     units = make(["Reasoning"] * 1431, [f"q{i}" for i in range(1431)], [984 / 447] * 447 + [1.0] * 984)
     credit = np.r_[np.ones(447), np.zeros(984)]
     assert rollup(units, credit, "sections")[0]["Reasoning"] == pytest.approx(0.5)
-    low, high = interval(bootstrap(units, credit, "sections")["Reasoning"]) or (np.nan, np.nan)
+    low, high = percentile_interval(bootstrap(units, credit, "sections")["Reasoning"]) or (np.nan, np.nan)
     assert low < 0.5 < high
 
 
@@ -73,7 +73,7 @@ def test_rollup_of_resamples_is_rollup_of_repeated_units() -> None:
 
 
 def test_resamples_draw_whole_clusters_within_sections() -> None:
-    times = resamples(MIXED, draws=300, seed=1)
+    times = draw_resamples(MIXED, draws=300, seed=1)
     assert times.shape == (300, 8) and times.dtype == np.float32
     for cluster in np.unique(MIXED.cluster):
         assert np.ptp(times[:, MIXED.cluster == cluster], axis=1).max() == 0
@@ -86,14 +86,14 @@ def test_resamples_draw_whole_clusters_within_sections() -> None:
 
 def test_a_cluster_that_spans_sections_is_drawn_whole() -> None:
     units = make(["a", "b", "a", "b", "c", "c"], ["q1", "q1", "q2", "q3", "q4", "q5"])
-    times = resamples(units, draws=500)
+    times = draw_resamples(units, draws=500)
     np.testing.assert_array_equal(times[:, 0], times[:, 1])
     assert (times[:, [0, 2, 3]].sum(axis=1) == 3).all()  # a and b share a stratum of three clusters
     assert (times[:, [4, 5]].sum(axis=1) == 2).all()
     replicates = bootstrap(units, np.array([1, 0, 0, 1, 1, 0.0]), "sections", draws=500)
     assert np.isnan(replicates["a"]).any()  # neither q1 nor q2 was drawn
     assert not np.isnan(replicates["overall"]).any()
-    assert interval(replicates["a"]) == (0, 1)
+    assert percentile_interval(replicates["a"]) == (0, 1)
 
 
 @pytest.mark.parametrize("headline", HEADLINES)
@@ -105,7 +105,7 @@ def test_bootstrap_is_rollup_over_resamples(headline: str, spans: bool) -> None:
     units = Units(section.astype(str), cluster.astype(str), rng.uniform(0.5, 2, size=200))
     credit = rng.random((200, 4))
     replicates = bootstrap(units, credit, headline, draws=100, seed=9)
-    sections, overall = rollup(units, credit, headline, resamples(units, draws=100, seed=9))
+    sections, overall = rollup(units, credit, headline, draw_resamples(units, draws=100, seed=9))
     np.testing.assert_allclose(replicates["overall"], overall)
     for name, values in sections.items():
         np.testing.assert_allclose(replicates[name], values)
@@ -116,16 +116,16 @@ def test_bootstrap_is_rollup_over_resamples(headline: str, spans: bool) -> None:
 
 def test_blocks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     units = flat(30)
-    whole = resamples(units, draws=50)
+    whole = draw_resamples(units, draws=50)
     monkeypatch.setattr("judgescale.harness.stats.intervals.BLOCK", 200)
-    np.testing.assert_array_equal(resamples(units, draws=50), whole)
+    np.testing.assert_array_equal(draw_resamples(units, draws=50), whole)
 
 
 def test_width_is_the_analytic_standard_error() -> None:
     credit = np.random.default_rng(0).binomial(1, 0.7, size=900).astype(float)
     replicates = bootstrap(flat(900), credit, "items", draws=4000)["overall"]
     assert replicates.std() == pytest.approx(np.sqrt(credit.var() / 900), rel=0.05)
-    low, high = interval(replicates) or (np.nan, np.nan)
+    low, high = percentile_interval(replicates) or (np.nan, np.nan)
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(credit.var() / 900), rel=0.07)
 
 
@@ -135,7 +135,7 @@ def test_coverage() -> None:
     units = make(["s"] * 300, [f"c{i // 5}" for i in range(300)])
     for trial in range(200):
         chance = np.repeat(rng.beta(2, 2, size=60), 5)
-        low, high = interval(
+        low, high = percentile_interval(
             bootstrap(units, rng.random(300) < chance, "items", draws=400, seed=trial)["overall"], level=0.9
         ) or (np.nan, np.nan)
         covered += low <= 0.5 <= high
@@ -179,25 +179,25 @@ def test_paired_difference_uses_the_same_resamples(headline: str) -> None:
     difference, found = paired_difference(units, a, b, headline, seed=7)
     both = bootstrap(units, np.column_stack([a, b]), headline, seed=7)["overall"]
     assert difference == pytest.approx(float(rollup(units, a, headline)[1] - rollup(units, b, headline)[1]))
-    assert found == pytest.approx(interval(both[:, 0] - both[:, 1]))
+    assert found == pytest.approx(percentile_interval(both[:, 0] - both[:, 1]))
     # paired, it is narrower than either judge's own interval
-    assert found is not None and np.ptp(found) < np.ptp(interval(both[:, 0]) or 0)
+    assert found is not None and np.ptp(found) < np.ptp(percentile_interval(both[:, 0]) or 0)
 
 
 @pytest.mark.parametrize("headline", HEADLINES)
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_constant_credit_has_no_width(headline: str, value: float) -> None:
     for replicates in bootstrap(MIXED, np.full(8, value), headline).values():
-        assert interval(replicates) == pytest.approx((value, value), abs=1e-12)
+        assert percentile_interval(replicates) == pytest.approx((value, value), abs=1e-12)
 
 
 def test_one_cluster_has_no_interval() -> None:
     units = make(["a", "a", "b", "b"], ["q1", "q1", "q2", "q3"])
     replicates = bootstrap(units, np.array([1, 0, 1, 0.0]), "sections")
-    assert interval(replicates["a"]) is None
-    assert interval(replicates["b"]) is not None and interval(replicates["overall"]) is not None
+    assert percentile_interval(replicates["a"]) is None
+    assert percentile_interval(replicates["b"]) is not None and percentile_interval(replicates["overall"]) is not None
     alone = make(["a", "a"], ["q1", "q1"])
-    assert interval(bootstrap(alone, np.array([1.0, 0.0]), "items")["overall"]) is None
+    assert percentile_interval(bootstrap(alone, np.array([1.0, 0.0]), "items")["overall"]) is None
     assert paired_difference(alone, np.ones(2), np.zeros(2), "items") == (1.0, None)
 
 
@@ -206,7 +206,7 @@ def test_sections_of_one_cluster_each_have_no_interval(headline: Rollup) -> None
     """Nothing is resampled of what the headline counts, which is not certainty."""
     section = ["a", "b", *"cc" * isinstance(headline, dict)]
     replicates = bootstrap(make(section, list("wxyz"[: len(section)])), np.arange(len(section)), headline)
-    assert interval(replicates["overall"]) is None
+    assert percentile_interval(replicates["overall"]) is None
 
 
 def test_same_seed_same_replicates() -> None:

@@ -1,4 +1,4 @@
-"""The store: what was kept is found again, by any process, and a damaged file is told and left alone."""
+"""The store: what was added is found again, by any process, and a damaged file is told and left alone."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from judgescale.harness.store import Question, Store, canonical
+from judgescale.harness.store import Question, Store, encode_canonical
 from judgescale.harness.store.__main__ import main
 from judgescale.harness.store.store import VERSION
 from judgescale.harness.types import JudgescaleError, Output, Request
 
-SETTINGS = canonical({"model": "m", "engine": {"name": "fake"}, "sampling": {"temperature": 1.0}, "seed": 0})
+SETTINGS = encode_canonical({"model": "m", "engine": {"name": "fake"}, "sampling": {"temperature": 1.0}, "seed": 0})
 
 
 def asked(text: str = "which?", settings: str = SETTINGS, **fields) -> Question:
-    return Question.of(settings, Request((("user", text),), **fields))
+    return Question.from_request(settings, Request((("user", text),), **fields))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def filled(path: Path, questions: int = 40, answers: int = 3) -> Path:
         for i in range(questions):
             for rank in range(answers):
                 text = f"answer {rank} to {i} " * 20
-                store.keep(asked(f"question {i}"), rank, Output(text, prompt_tokens=10, completion_tokens=5))
+                store.add_answer(asked(f"question {i}"), rank, Output(text, prompt_tokens=10, completion_tokens=5))
     return path
 
 
@@ -76,9 +76,9 @@ def test_every_answer_comes_back_as_it_was_kept(kept, question):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.sqlite"
         with Store(path) as store:
-            told = [store.keep(asked(question), rank, output) for rank, output in enumerate(kept)]
+            told = [store.add_answer(asked(question), rank, output) for rank, output in enumerate(kept)]
         with Store(path) as store:
-            found = store.find(asked(question))
+            found = store.find_answers(asked(question))
         assert list(map(repr, found.values())) == list(map(repr, told))  # repr: NaN equals NaN
         for rank, output in enumerate(kept):
             assert (found[rank].text, found[rank].reasoning) == (spelled(output.text), spelled(output.reasoning))
@@ -93,9 +93,9 @@ def test_every_answer_comes_back_as_it_was_kept(kept, question):
 @pytest.mark.parametrize("text", ["", "\0", "a\0b", "x" * 5_000_000, "\ud800", "é\r\n\u2028\x1b[2J", "\\ud800"])
 def test_odd_texts_come_back(path, text):
     with Store(path) as store:
-        store.keep(asked(text), 0, Output(text))
+        store.add_answer(asked(text), 0, Output(text))
     with Store(path) as store:
-        assert store.find(asked(text))[0].text == spelled(text)
+        assert store.find_answers(asked(text))[0].text == spelled(text)
 
 
 def test_what_differs_in_anything_is_another_question():
@@ -112,43 +112,43 @@ def test_what_differs_in_anything_is_another_question():
         Request((("user", "\ud800"),)),
         Request((("user", r"\ud800"),)),
     ]
-    keys = {Question.of(SETTINGS, request).key for request in [base, *others]}
-    assert len(keys | {Question.of(canonical({"model": "n"}), base).key}) == len(others) + 2
-    assert Question.of(SETTINGS, base) == Question.of(SETTINGS, dataclasses.replace(base))
+    keys = {Question.from_request(SETTINGS, request).key for request in [base, *others]}
+    assert len(keys | {Question.from_request(encode_canonical({"model": "n"}), base).key}) == len(others) + 2
+    assert Question.from_request(SETTINGS, base) == Question.from_request(SETTINGS, dataclasses.replace(base))
 
 
 def test_the_first_writer_wins(path):
     with Store(path) as one, Store(path) as two:
-        assert one.keep(asked(), 0, Output("first")).text == "first"
+        assert one.add_answer(asked(), 0, Output("first")).text == "first"
         one.flush()
-        assert two.keep(asked(), 0, Output("second")).text == "first"
-        assert two.keep(asked(), 1, Output("another rank")).text == "another rank"
+        assert two.add_answer(asked(), 0, Output("second")).text == "first"
+        assert two.add_answer(asked(), 1, Output("another rank")).text == "another rank"
     with Store(path) as store:
-        assert [o.text for o in store.find(asked()).values()] == ["first", "another rank"]
+        assert [o.text for o in store.find_answers(asked()).values()] == ["first", "another rank"]
 
 
 def test_what_was_flushed_survives_a_kill(path):
     script = (
-        "import os, signal; from tests.test_store import *\n"
+        "import os, signal; from test_store import *\n"
         f"store = Store(Path({str(path)!r})).__enter__()\n"
-        "for i in range(50): store.keep(asked(str(i)), 0, Output('a')); store.flush()\n"
+        "for i in range(50): store.add_answer(asked(str(i)), 0, Output('a')); store.flush()\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=paths()).returncode == -9
     with Store(path) as store:
-        assert store.size() == 50
+        assert store.count_answers() == 50
 
 
 def paths() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests", Path(__file__).parent)))}
 
 
 def test_processes_write_side_by_side(path):
     script = (
-        "import sys; from tests.test_store import *\n"
+        "import sys; from test_store import *\n"
         f"with Store(Path({str(path)!r})) as store:\n"
-        "  for i in range(300): store.keep(asked(str(i)), 0, Output(sys.argv[1])); store.flush()\n"
-        "  print(''.join(store.find(asked(str(i)))[0].text for i in range(300)))"
+        "  for i in range(300): store.add_answer(asked(str(i)), 0, Output(sys.argv[1])); store.flush()\n"
+        "  print(''.join(store.find_answers(asked(str(i)))[0].text for i in range(300)))"
     )
     running = [
         subprocess.Popen([sys.executable, "-c", script, name], cwd=ROOT, env=paths(), stdout=subprocess.PIPE, text=True)
@@ -158,7 +158,7 @@ def test_processes_write_side_by_side(path):
     assert [process.returncode for process in running] == [0, 0, 0]
     assert len(said) == 1  # all read the same, whoever wrote it
     with Store(path) as store:
-        assert store.size() == 300
+        assert store.count_answers() == 300
 
 
 # What is broken is told in one line, and its bytes stay.
@@ -212,7 +212,7 @@ def test_a_damaged_store_is_told_and_left_alone(path, damage, readonly):
     before = path.read_bytes()
     with pytest.raises(JudgescaleError) as told, Store(path, readonly) as store:
         for i in range(40):
-            store.find(asked(f"question {i}"))
+            store.find_answers(asked(f"question {i}"))
     assert said in str(told.value) and str(path) in str(told.value) and "\n" not in str(told.value)
     assert path.read_bytes() == before
 
@@ -248,18 +248,19 @@ def test_a_folder_is_no_store(tmp_path):
 
 def test_reading_creates_nothing(path):
     with Store(path, readonly=True) as store:
-        assert store.find(asked()) == {} and store.size() == 0 and store.averages(SETTINGS) is None
+        assert store.find_answers(asked()) == {} and store.count_answers() == 0
+        assert store.average_tokens(SETTINGS) is None
     assert not path.exists()
 
 
 def test_averages_are_of_these_settings_alone(path):
-    other = canonical({"model": "other"})
+    other = encode_canonical({"model": "other"})
     with Store(path) as store:
         for rank, written in enumerate((10, 20)):
-            store.keep(asked(), rank, Output("a", prompt_tokens=50, completion_tokens=written, shared=rank > 0))
-        store.keep(asked(settings=other), 0, Output("a", prompt_tokens=1, completion_tokens=1))
-        store.keep(asked("uncounted"), 0, Output("a"))
-        per_character, written = store.averages(SETTINGS)
+            store.add_answer(asked(), rank, Output("a", prompt_tokens=50, completion_tokens=written, shared=rank > 0))
+        store.add_answer(asked(settings=other), 0, Output("a", prompt_tokens=1, completion_tokens=1))
+        store.add_answer(asked("uncounted"), 0, Output("a"))
+        per_character, written = store.average_tokens(SETTINGS)
         assert written == 15 and per_character * len(asked().request) == pytest.approx(50)
 
 
@@ -268,15 +269,15 @@ def test_averages_are_of_these_settings_alone(path):
 
 def rows_of(path: Path) -> list[dict]:
     with Store(path, readonly=True) as store:
-        return [{k: v for k, v in row.items() if k != "created"} for row in store.rows()]
+        return [{k: v for k, v in row.items() if k != "created"} for row in store.read_rows()]
 
 
 @pytest.fixture
 def exported(path, tmp_path) -> Path:
     with Store(filled(path, 5)) as store:
         odd = Output("\ud800", None, "length", 0.1, {"A": -0.5, "B": float("-inf")}, 1, 0, 2, 3, True, 0.25)
-        store.keep(asked("odd"), 7, odd)
-        store.keep(asked("other", canonical({"model": "n"})), 0, Output(score=-3.0))
+        store.add_answer(asked("odd"), 7, odd)
+        store.add_answer(asked("other", encode_canonical({"model": "n"})), 0, Output(score=-3.0))
     main(["export", str(path), str(tmp_path / "out.parquet")])
     return tmp_path / "out.parquet"
 
@@ -292,10 +293,10 @@ def test_an_export_imports_as_it_was_and_only_once(path, exported, tmp_path, cap
 def test_an_import_keeps_what_the_store_had(exported, tmp_path):
     copy = tmp_path / "copy.sqlite"
     with Store(copy) as store:
-        store.keep(asked("question 0"), 0, Output("mine"))
+        store.add_answer(asked("question 0"), 0, Output("mine"))
     main(["import", str(exported), str(copy)])
     with Store(copy) as store:
-        assert store.size() == 17 and store.find(asked("question 0"))[0].text == "mine"
+        assert store.count_answers() == 17 and store.find_answers(asked("question 0"))[0].text == "mine"
 
 
 def changed(file: Path, column: str, value: object, row: int = 3) -> None:
@@ -310,7 +311,7 @@ def changed(file: Path, column: str, value: object, row: int = 3) -> None:
 
 TAMPERED: dict[str, Callable[[Path], object]] = {
     "request": lambda f: changed(f, "request", asked("another").request),
-    "settings": lambda f: changed(f, "settings", canonical({"model": "cheap"})),
+    "settings": lambda f: changed(f, "settings", encode_canonical({"model": "cheap"})),
     "key": lambda f: changed(f, "key", b"0123456789abcdef"),
     "no request": lambda f: changed(f, "request", None),
     "no rank": lambda f: changed(f, "rank", None),
@@ -342,7 +343,7 @@ def test_a_tampered_export_changes_nothing(exported, tmp_path, how):
 def test_show_lists_models_with_their_counts(path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     with Store(filled(path)) as store:
-        store.keep(asked("x", canonical({"model": "[bold]n"})), 0, Output(score=1.0))
+        store.add_answer(asked("x", encode_canonical({"model": "[bold]n"})), 0, Output(score=1.0))
     main(["show", str(path)])
     shown = capsys.readouterr().out
     assert "[bold]n" in shown  # a name is no markup

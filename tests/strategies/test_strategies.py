@@ -12,10 +12,10 @@ from fakes import pool
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgescale.harness.evaluation.replay import Replay, shuffles
+from judgescale.harness.evaluation.replay import Replay, draw_orders
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.stats.votes import vote
-from judgescale.harness.strategies.elo import Elo, bradley_terry, verdict, win_matrix
+from judgescale.harness.strategies.elo import Elo, award_points, bradley_terry, win_matrix
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
@@ -30,7 +30,7 @@ def decide(strategy, pools, n, draws=1, seed=0, order=None):
         pools = {tuple(range(n)): pools}
     rng = np.random.default_rng(seed)
     if order is None:
-        order = shuffles(pools, draws, rng)
+        order = draw_orders(pools, draws, rng)
     return asyncio.run(strategy(Replay(pools, order), n, rng))
 
 
@@ -71,7 +71,7 @@ def test_k_1_of_every_vote_is_single(given_verdicts, seed):
 
 def test_k_is_a_prefix_of_a_larger_k():
     p = {(0, 1): pool([(i, 0) for i in range(32)])}
-    order = shuffles(p, 3, np.random.default_rng(0))
+    order = draw_orders(p, 3, np.random.default_rng(0))
     few = asyncio.run(Replay(p, order)(np.array([[0, 1]]), 8)).scores
     many = asyncio.run(Replay(p, order)(np.array([[0, 1]]), 32)).scores
     np.testing.assert_array_equal(few, many[:, :, :8])
@@ -102,7 +102,7 @@ def test_tournaments_find_the_one_who_beats_everyone(n):
 def test_a_knockout_plays_n_minus_1_matches_of_k(n):
     asked = []
     pools = table(np.tri(n, k=-1), k=3)
-    replay = Replay(pools, shuffles(pools, 1, np.random.default_rng(0)))
+    replay = Replay(pools, draw_orders(pools, 1, np.random.default_rng(0)))
 
     class Counting:
         draws = 1
@@ -165,7 +165,7 @@ def test_relabelling_responses_relabels_the_ratings(perm, seed):
 
 def test_swapping_the_shown_order_of_a_question_swaps_the_answer():
     p = {(0, 1): pool([(9, 5), (7, 2)])}
-    replay = Replay(p, shuffles(p, 1, np.random.default_rng(0)))
+    replay = Replay(p, draw_orders(p, 1, np.random.default_rng(0)))
     forward = asyncio.run(replay(np.array([[0, 1]]), 2)).scores
     backward = asyncio.run(replay(np.array([[1, 0]]), 2)).scores
     np.testing.assert_array_equal(forward, backward[..., ::-1])
@@ -182,7 +182,7 @@ def test_bradley_terry_equals_choix(seed):
     np.testing.assert_allclose(bradley_terry(won)[0], theirs - theirs.mean(), atol=1e-3)
 
 
-def test_verdict_and_a_wrong_rating():
-    assert verdict(np.array([[9.0, 5.0], [1, 1], [0, 1]])).tolist() == [1, 0.5, 0]
+def test_points_and_a_wrong_rating():
+    assert award_points(np.array([[9.0, 5.0], [1, 1], [0, 1]])).tolist() == [1, 0.5, 0]
     with pytest.raises(JudgescaleError, match=r"strategy\.rating=glicko: choose elo"):
         Elo(1, rating="glicko")

@@ -38,12 +38,12 @@ from shapes import (
     vote,
 )
 
-from judgescale.harness.errors import one_line
-from judgescale.harness.evaluation.credit import best
-from judgescale.harness.plan import arms, releases
-from judgescale.harness.plan.common import common
+from judgescale.harness.errors import explain_error
+from judgescale.harness.evaluation.rules import credit_best
+from judgescale.harness.plan import plan_arms, releases
+from judgescale.harness.plan.common import read_shared
 from judgescale.harness.plan.live import LiveArm
-from judgescale.harness.plan.releases import digests, held, written
+from judgescale.harness.plan.releases import check_release, format_release, list_digests
 from judgescale.harness.runner import run
 from judgescale.harness.types import Item, JudgescaleError, Loaded, Task
 
@@ -172,7 +172,7 @@ class Copy:
     def plan(self) -> tuple[str, ...]:
         """What a run over the rows would tell of them; JudgescaleError where there can be none."""
         self.put()
-        (arm,) = arms(self.cfg)
+        (arm,) = plan_arms(self.cfg)
         assert isinstance(arm, LiveArm) and arm.arm.items
         return arm.arm.about
 
@@ -181,7 +181,7 @@ class Copy:
         with pytest.raises(JudgescaleError) as error:
             run([self.cfg], self.out, self.cfg, show=False)
         assert not self.out.exists() and not self.store.exists()
-        line = one_line(error.value)
+        line = explain_error(error.value)
         assert "\n" not in line and "internal" not in line
         return line.removeprefix("error: ")
 
@@ -283,10 +283,19 @@ def released(
     made.plan()
     package = tmp_path / f"made_up_{request.param}"
     package.mkdir()
-    (package / "__init__.py").write_text(f"from tasks.{request.param} import task\n")
-    task = common(made.cfg)[0]
+    (package / "__init__.py").write_text(
+        f"""
+from dataclasses import replace
+from pathlib import Path
+from judgescale.tasks import {request.param}
+
+def task(**options):
+    return replace({request.param}.task(**options), release=Path(__file__).with_name("release.json"))
+"""
+    )
+    task = read_shared(made.cfg).task
     assert task.read
-    (package / "release.json").write_text(written(SOURCE, digests(task, task.read().items)))
+    (package / "release.json").write_text(format_release(SOURCE, list_digests(task, task.read().items)))
     monkeypatch.syspath_prepend(tmp_path)
     made.cfg.task["_target_"] = f"{package.name}.task"
     return made
@@ -328,14 +337,16 @@ def test_of_the_hub_other_labels_are_told() -> None:
         conversation=(("user", "q"),),
         texts=("a", "b"),
     )
-    task = Task(name="mine", revision="1", load=lambda data: [], credit=best)
+    task = Task(name="mine", revision="1", load=lambda data: [], credit=credit_best)
     with tempfile.TemporaryDirectory() as folder:
         release = Path(folder) / "release.json"
-        release.write_text(written(SOURCE, digests(task, [item])))
+        release.write_text(format_release(SOURCE, list_digests(task, [item])))
         turned = replace(item, responses=("B", "A"), gold=(0.0, 1.0), texts=("b", "a"))
-        assert held(Loaded([turned], {"hub": "owner/name"}), task, release, "") == []
+        assert check_release(Loaded([turned], {"hub": "owner/name"}), task, release, "") == []
         wrong = Loaded([replace(item, gold=(0.0, 1.0))], {"hub": "owner/name"})
-        assert held(wrong, task, release, "") == [f"The labels of s (1 items) differ from the owners' release {SHOWN}."]
+        assert check_release(wrong, task, release, "") == [
+            f"The labels of s (1 items) differ from the owners' release {SHOWN}."
+        ]
 
 
 def test_the_releases_that_are_shipped() -> None:
@@ -353,7 +364,7 @@ def test_the_releases_that_are_shipped() -> None:
 def test_the_command_line_prints_a_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shape = SHAPES["llmbar"]
     put(tmp_path / shape.file, shape.rows)
-    with patch("sys.argv", ["releases", "llmbar", str(tmp_path), "--source", SOURCE]):
+    with patch("sys.argv", ["releases", "judgescale.tasks.llmbar.task", str(tmp_path), "--source", SOURCE]):
         releases.main()
     known = json.loads(capsys.readouterr().out)
     assert known["source"] == SOURCE and [(e["subset"], e["items"]) for e in known["subsets"]] == [("Natural", 2)]
@@ -362,9 +373,21 @@ def test_the_command_line_prints_a_release(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("name", "path", "source", "says"),
     [
-        ("llmbar", "nowhere", SOURCE, "error: task.path=nowhere: there is no such file or folder"),
-        ("nothing", ".", SOURCE, "nothing: is no folder of tasks/"),
-        ("llmbar", ".", "github.com/owner/name", "--source github.com/owner/name: names no commit"),
+        (
+            "judgescale.tasks.llmbar.task",
+            "nowhere",
+            SOURCE,
+            "error: task.path=nowhere: there is no such file or folder",
+        ),
+        ("nothing", ".", SOURCE, "nothing: is no task's _target_, as in judgescale.tasks.rmb.task"),
+        ("judgescale.tasks.llmbar.nothing", ".", SOURCE, "judgescale.tasks.llmbar.nothing: is no task's _target_"),
+        ("judgescale.tasks.sanity.task", ".", SOURCE, "error: task.path: judgescale.tasks.sanity.task has no such"),
+        (
+            "judgescale.tasks.llmbar.task",
+            ".",
+            "github.com/owner/name",
+            "--source github.com/owner/name: names no commit",
+        ),
     ],
 )
 def test_a_release_that_cannot_be_made(

@@ -17,8 +17,8 @@ from conftest import ROOT
 from shapes import CUSTOM, JUDGEBENCH, put, refused
 
 from judgescale.tasks import custom, judgebench
-from judgescale.tasks.hub import hub
-from judgescale.tasks.texts import Data
+from judgescale.tasks.hub import read_hub_options
+from judgescale.tasks.texts import RawData
 
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -121,10 +121,15 @@ def test_several_data_sets_configs_and_splits(tmp_path: Path, cache: Any) -> Non
     for id in "xy":
         (tmp_path / id / "README.md").write_text(f"---\nconfigs: {json.dumps(configs)}\n---\n")
     ids = [str(tmp_path / id) for id in "xy"]
-    data = Data(None, hub(of(ids, ["train", "test"], ["one", "two"])))
-    assert [row.text("who") for row in data.rows()] == ["".join(part) for part in parts]
-    assert [row.source.path.name for row in data.rows()] == ["train", "test"] * 4
-    assert data.origin() == {"hub": "x+y", "config": "one+two", "split": "train+test", "revision": "local+local"}
+    data = RawData(None, read_hub_options(of(ids, ["train", "test"], ["one", "two"])))
+    assert [row.get_text("who") for row in data.read_rows()] == ["".join(part) for part in parts]
+    assert [row.source.path.name for row in data.read_rows()] == ["train", "test"] * 4
+    assert data.describe_origin() == {
+        "hub": "x+y",
+        "config": "one+two",
+        "split": "train+test",
+        "revision": "local+local",
+    }
 
 
 @pytest.mark.hub
@@ -140,8 +145,8 @@ def test_each_data_set_has_its_own_revision(cache: Any, online: Any) -> None:
     cache("owner/one", OLD, mine(2))
     cache("owner/two", NEW, mine(2, id="x")[:1])
     online({"v1": OLD, "v2": NEW})
-    data = Data(None, hub(of(["owner/one", "owner/two"], revision=["v1", "v2"])))
-    assert len(list(data.rows())) == 3 and data.origin()["revision"] == f"{OLD}+{NEW}"
+    data = RawData(None, read_hub_options(of(["owner/one", "owner/two"], revision=["v1", "v2"])))
+    assert len(list(data.read_rows())) == 3 and data.describe_origin()["revision"] == f"{OLD}+{NEW}"
 
 
 @pytest.mark.hub

@@ -22,7 +22,7 @@ from judgescale.harness.judges.direct import Direct
 from judgescale.harness.judges.pairwise import Pairwise
 from judgescale.harness.judges.pointwise import Pointwise
 from judgescale.harness.judges.token_prob import TokenProb
-from judgescale.harness.plan.common import census
+from judgescale.harness.plan.items import note_counts
 from judgescale.harness.runner import run
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import HUMAN, Item, Judgment, Output, Record, Rules
@@ -218,8 +218,8 @@ def test_realmistake_whole_and_the_part_with_published_figures() -> None:
         ]
 
     task = realmistake.task()
-    assert census(task, of(300)) == []
-    assert "answerability_classification 50 of 300" in census(task, of(50))[0]
+    assert note_counts(task, of(300)) == []
+    assert "answerability_classification 50 of 300" in note_counts(task, of(50))[0]
 
 
 def test_whole_live_runs(composed: Any, tmp_path: Path) -> None:

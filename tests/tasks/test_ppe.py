@@ -15,13 +15,13 @@ from fakes import arm
 from shapes import answers, put, refused, texts, vote
 
 from judgescale.harness import recorded
-from judgescale.harness.evaluation.credit import best
-from judgescale.harness.evaluation.estimates import units_of
+from judgescale.harness.evaluation.credits import make_units
 from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.live.buying import buy
-from judgescale.harness.plan import terms
-from judgescale.harness.plan.live import live_arm
-from judgescale.harness.plan.recorded import recorded_arms
+from judgescale.harness.plan import read_limits
+from judgescale.harness.plan.live import plan_live_arm
+from judgescale.harness.plan.recorded import plan_recorded_arms
 from judgescale.harness.published import lists as published
 from judgescale.harness.stats.intervals import rollup
 from judgescale.harness.strategies.elo import Elo
@@ -113,7 +113,7 @@ def test_conflict_pairs(tmp_path: Path) -> None:
 def test_a_benchmark_is_told_by_its_data_set_its_column_or_not_at_all(tmp_path: Path, monkeypatch) -> None:
     """Rows as the Hub would give them, by data sets; the Hub itself was not reached."""
     ids = [f"lmarena-ai/PPE-{name}-Best-of-K" for name in BENCHMARKS]
-    monkeypatch.setattr(Hub, "rows", lambda hub, part: iter([answers([1, 0], [[0, 1]])]))
+    monkeypatch.setattr(Hub, "read_rows", lambda hub, part: iter([answers([1, 0], [[0, 1]])]))
     hub = {"id": ids, "config": None, "split": "train", "revision": None}
     task = ppe_correctness.task(hub=hub)
     assert [task.section(item) for item in texts(task).items] == list(BENCHMARKS)
@@ -169,9 +169,9 @@ def test_best_of_k(tmp_path: Path) -> None:
     assert [len(item.texts) for item in texts(ppe_best_of_k.task(path=file, n=8)).items] == [8] * 4
     assert task.revision != ppe_best_of_k.task(n=8).revision
     tied = np.array([[3.0, 3.0, 3.0, *[1.0] * 29]])  # of which two are right
-    assert best((half,), (tied,), PICK).tolist() == [pytest.approx(2 / 3)]
-    assert [best((i,), (tied,), PICK).tolist() for i in (every, none)] == [[1], [0]]
-    assert best((every,), (np.full((1, 32), np.nan),), PICK).tolist() == [0]
+    assert credit_best((half,), (tied,), PICK).tolist() == [pytest.approx(2 / 3)]
+    assert [credit_best((i,), (tied,), PICK).tolist() for i in (every, none)] == [[1], [0]]
+    assert credit_best((every,), (np.full((1, 32), np.nan),), PICK).tolist() == [0]
     for n in (1, 33, "8", True, None):
         with pytest.raises(JudgescaleError, match=r"^task\.n=.*from 2 to 32$"):
             ppe_best_of_k.task(n=n)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def test_the_leaderboard_s_mean_is_that_of_the_five(
 ) -> None:
     """Every printed figure is rounded to `unit`, so the mean of five and the printed mean differ by less than one."""
     found: dict[str, dict[str, float]] = {}
-    for row in published.lookup("PPE-Correctness", metric=metric):
+    for row in published.find_rows("PPE-Correctness", metric=metric):
         if row.source.startswith(source):
             found.setdefault(row.model, {})[row.subset] = 100 * row.value
     assert len(found) == rows
@@ -221,14 +221,14 @@ def test_the_leaderboard_s_mean_is_that_of_the_five(
         theirs = of_model.pop("Overall")
         assert set(of_model) == set(BENCHMARKS)
         items = [Item(id="", prompt="", cluster=name, responses=(), gold=(), subset=f"{name}/m") for name in of_model]
-        units = units_of(task, items)
+        units = make_units(task, items)
         ours = float(rollup(units, np.array(list(of_model.values())), "sections")[1])
         assert abs(ours - theirs) < unit
 
 
 def test_the_leaderboard_rounds() -> None:
     """Where somebody else prints a figure of it with two decimals, the leaderboard's whole percent is that, rounded."""
-    rows = published.lookup("PPE-Correctness")
+    rows = published.find_rows("PPE-Correctness")
     exact = {(r.model, r.subset): 100 * r.value for r in rows if r.source.startswith("Qwen2.5 technical report")}
     whole = {(r.model, r.subset): 100 * r.value for r in rows if r.source.startswith("PPE blog post")}
     both = exact.keys() & whole.keys()
@@ -320,12 +320,12 @@ def test_a_live_knockout_and_its_replay(composed, tmp_path: Path) -> None:
         f"run.store={tmp_path}/store.sqlite",
         "run.resamples=100",
     )
-    plan = live_arm(cfg)
-    (bought,) = buy([plan.purchase], terms(cfg), lambda meter: None)
-    live, _ = evaluate(plan.filled(bought))
+    plan = plan_live_arm(cfg)
+    (bought,) = buy([plan.purchase], read_limits(cfg), lambda meter: None)
+    live, _ = evaluate(plan.fill(bought))
     assert live.compute["judgments"] == 20 * 7 * 2 and {"random pick", "oracle pick"} <= set(live.subsets)
-    recorded.write(tmp_path / "set.parquet", bought.data.records, bought.data.meta)
-    (again,) = recorded_arms(
+    recorded.write_set(tmp_path / "set.parquet", bought.data.records, bought.data.meta)
+    (again,) = plan_recorded_arms(
         composed(
             "task=ppe_best_of_k",
             "task.n=8",
@@ -341,6 +341,6 @@ def test_a_live_knockout_and_its_replay(composed, tmp_path: Path) -> None:
 
 def test_published_figures_are_found_under_the_names_of_the_sections() -> None:
     for task in (ppe_preference.task(), ppe_correctness.task()):
-        assert task.published and {row.subset for row in published.lookup(task.published)} >= {"Overall"}
-    subsets = {row.subset for row in published.lookup("PPE-Correctness")}
+        assert task.published and {row.subset for row in published.find_rows(task.published)} >= {"Overall"}
+    subsets = {row.subset for row in published.find_rows("PPE-Correctness")}
     assert set(ppe_correctness.BENCHMARKS) <= subsets

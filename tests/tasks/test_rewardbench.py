@@ -17,16 +17,17 @@ import pytest
 from shapes import REWARDBENCH, put, read, refused, right
 
 from judgescale.harness import recorded
-from judgescale.harness.evaluation.estimates import units_of
+from judgescale.harness.evaluation.credits import make_units
 from judgescale.harness.judges.choice import Choice
 from judgescale.harness.judges.pointwise import Pointwise
-from judgescale.harness.live.buying import prompt_digest
+from judgescale.harness.live.buying import digest_prompt
 from judgescale.harness.options import build
-from judgescale.harness.plan import arms
-from judgescale.harness.plan.common import census
+from judgescale.harness.plan import plan_arms
+from judgescale.harness.plan.items import note_counts
 from judgescale.harness.plan.live import check_widths
 from judgescale.harness.published import lists as published
 from judgescale.harness.runner import evaluate_all
+from judgescale.harness.signature import sign
 from judgescale.harness.stats.intervals import Units, rollup
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Output, Record, Rules
@@ -55,9 +56,9 @@ def made(subset: str, number: int = 0) -> Item:
 def printed(benchmark: str, metric: str = "accuracy") -> dict[str, dict[str, float]]:
     """model -> subset or section -> what somebody printed."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in published.lookup(benchmark, metric=metric):
+    for row in published.find_rows(benchmark, metric=metric):
         if row.source.endswith("leaderboard snapshot") or metric == "count_correct":
-            found[row.model].setdefault(published._plain(row.subset), row.value)
+            found[row.model].setdefault(published._keep_letters_and_digits(row.subset), row.value)
     return found
 
 
@@ -65,8 +66,8 @@ def test_the_owners_counts() -> None:
     assert sum(sum(s.values()) for s in rewardbench.FOUR.values()) == 2985
     assert TASK.sizes == {"Chat": 358, "Chat Hard": 456, "Safety": 740, "Reasoning": 1431, "Prior Sets": 17154}
     items = [made(subset, i) for subset, count in TASK.counts.items() for i in range(count)]
-    assert census(TASK, items) == [] and len(items) == 2985 + 17154
-    units, weight = units_of(TASK, items), defaultdict[str, float](float)
+    assert note_counts(TASK, items) == [] and len(items) == 2985 + 17154
+    units, weight = make_units(TASK, items), defaultdict[str, float](float)
     for item, of_item in zip(items, units.weight):
         weight[item.subset] += of_item
     assert weight["math-prm"] == pytest.approx(984) and weight["hep-go"] == 164
@@ -79,7 +80,7 @@ def test_the_owners_counts() -> None:
 
 def test_right_answers_of_four_reward_models_give_their_stored_sections(composed, tmp_path: Path) -> None:
     counts = printed("RewardBench", "count_correct")
-    subsets = {published._plain(name): name for name in rewardbench.task().counts}
+    subsets = {published._keep_letters_and_digits(name): name for name in rewardbench.task().counts}
     records = [
         Record(
             prompt=f"{subset}/{i}",
@@ -94,9 +95,9 @@ def test_right_answers_of_four_reward_models_give_their_stored_sections(composed
         for subset in [subsets[plain]]
         for i in range(TASK.counts[subset])
     ]
-    recorded.write(tmp_path / "counts.parquet", records, {"name": "counts", "tasks": ["rewardbench"]})
+    recorded.write_set(tmp_path / "counts.parquet", records, {"name": "counts", "tasks": ["rewardbench"]})
     asked = ("task=rewardbench", "protocol=rewardbench_scalar", "strategy=single", "run.resamples=100")
-    found = {r.judge: r for r in evaluate_all(arms(composed(*asked, f"engine.path={tmp_path}/counts.parquet")))}
+    found = {r.judge: r for r in evaluate_all(plan_arms(composed(*asked, f"engine.path={tmp_path}/counts.parquet")))}
     assert set(found) == set(SECTIONS)
     for model, sections in SECTIONS.items():
         result = found[model]
@@ -108,19 +109,25 @@ def test_right_answers_of_four_reward_models_give_their_stored_sections(composed
 
 
 def test_23_subsets_of_rm_r1_give_its_sections() -> None:
-    of_model = published.lookup("RewardBench", "RM-R1-Qwen2.5-Instruct-32B")
-    shown = {published._plain(row.subset): row.value for row in of_model if "RM-R1-UIUC" in row.source}
+    of_model = published.find_rows("RewardBench", "RM-R1-Qwen2.5-Instruct-32B")
+    shown = {
+        published._keep_letters_and_digits(row.subset): row.value for row in of_model if "RM-R1-UIUC" in row.source
+    }
     items = [made(subset, i) for subset, count in rewardbench.task().counts.items() for i in range(count)]
-    credit = np.array([shown[published._plain(item.subset)] for item in items])
-    sections, headline = rollup(units_of(TASK, items), credit, TASK.rollups["four_sections"])
+    credit = np.array([shown[published._keep_letters_and_digits(item.subset)] for item in items])
+    sections, headline = rollup(make_units(TASK, items), credit, TASK.rollups["four_sections"])
     for name in FOUR:  # printed to 4 decimals of a percent
-        assert sections[name] == pytest.approx(shown[published._plain(name)], abs=1e-6)
+        assert sections[name] == pytest.approx(shown[published._keep_letters_and_digits(name)], abs=1e-6)
     assert headline == pytest.approx(shown["overall"], abs=1e-6) and round(float(headline) * 100, 1) == 91.4
 
 
 def total(row: Mapping[str, float], headline: str) -> float:
     """The headline over the sections that a row has. Prior sets are printed as 0.0 where they were not run."""
-    named = {name: row[published._plain(name)] for name in TASK.sizes if row.get(published._plain(name))}
+    named = {
+        name: row[published._keep_letters_and_digits(name)]
+        for name in TASK.sizes
+        if row.get(published._keep_letters_and_digits(name))
+    }
     names = np.array([*named])
     return float(rollup(Units(names, names, np.ones(len(names))), [*named.values()], TASK.rollups[headline])[1])
 
@@ -141,7 +148,7 @@ def test_the_rewardbench_leaderboard_adds_up() -> None:
 def test_the_rewardbench_2_leaderboard_adds_up() -> None:
     rows = printed("RewardBench2")
     names = np.array(rewardbench2.SUBSETS)
-    credit = np.array([[row[published._plain(name)] for row in rows.values()] for name in names])
+    credit = np.array([[row[published._keep_letters_and_digits(name)] for row in rows.values()] for name in names])
     _, headline = rollup(Units(names, names, np.ones(len(names))), credit, "sections")
     assert len(rows) == 197
     assert headline == pytest.approx([row["overall"] for row in rows.values()], abs=1e-4 + 1e-9)
@@ -165,11 +172,11 @@ def records(sizes: Mapping[str, int], right: Mapping[str, int]) -> list[Record]:
 def test_prior_sets_are_a_second_number_and_unknown_subsets_none(composed, tmp_path: Path) -> None:
     sizes = dict.fromkeys([*rewardbench.task().counts, *rewardbench.PRIOR, "mine"], 2)
     right = dict.fromkeys(sizes, 2) | {"shp": 0, "anthropic_hhh": 1, "mine": 0}
-    recorded.write(tmp_path / "all.parquet", records(sizes, right), {"tasks": ["rewardbench"]})
+    recorded.write_set(tmp_path / "all.parquet", records(sizes, right), {"tasks": ["rewardbench"]})
 
     def run(*more: str) -> Any:
         asked = ("task=rewardbench", "task.prior=true", f"engine.path={tmp_path}/all.parquet", "run.resamples=100")
-        return evaluate_all(arms(composed(*asked, *more)))[0]
+        return evaluate_all(plan_arms(composed(*asked, *more)))[0]
 
     plain, old, common = run(), run("protocol=rewardbench_prior"), run("protocol=common")
     assert list(plain.sections)[:6] == [*FOUR, "Prior Sets", "mine"] and plain.sections["mine"].value == 0
@@ -186,11 +193,11 @@ def test_prior_sets_are_a_second_number_and_unknown_subsets_none(composed, tmp_p
 def test_only_the_owners_headline_is_held_against_theirs(composed, tmp_path: Path) -> None:
     sizes = rewardbench.task().counts
     rows = [replace(r, judgment=replace(r.judgment, judge=ARMORM)) for r in records(sizes, sizes)]
-    recorded.write(tmp_path / "four.parquet", rows, {"tasks": ["rewardbench"]})
+    recorded.write_set(tmp_path / "four.parquet", rows, {"tasks": ["rewardbench"]})
 
     def compared(*more: str) -> set[str]:
         asked = ("task=rewardbench", f"engine.path={tmp_path}/four.parquet", "strategy=single", "run.resamples=100")
-        (result,) = evaluate_all(arms(composed(*asked, *more)))
+        (result,) = evaluate_all(plan_arms(composed(*asked, *more)))
         return {p.section for p in result.published if p.delta is not None}
 
     assert compared() == {"overall", *FOUR}
@@ -200,15 +207,15 @@ def test_only_the_owners_headline_is_held_against_theirs(composed, tmp_path: Pat
 
 def test_a_sample_says_what_it_lacks_and_which_it_is(composed, tmp_path: Path) -> None:
     sizes = rewardbench.task().counts
-    recorded.write(tmp_path / "four.parquet", records(sizes, sizes), {"tasks": ["rewardbench"]})
+    recorded.write_set(tmp_path / "four.parquet", records(sizes, sizes), {"tasks": ["rewardbench"]})
 
     def planned(*more: str) -> Any:
-        return arms(composed("task=rewardbench", f"engine.path={tmp_path}/four.parquet", "run.limit=2", *more))[0]
+        return plan_arms(composed("task=rewardbench", f"engine.path={tmp_path}/four.parquet", "run.limit=2", *more))[0]
 
     sections = {TASK.section(item) for item in planned().items}
     lost = [name for name in FOUR if name not in sections]
     assert f"The headline counts no {', no '.join(lost)}, of which there are no items here." in planned().about
-    drawn = {planned("strategy.seed=0", f"seed={seed}").signature for seed in (0, 0, 1)}
+    drawn = {sign(planned("strategy.seed=0", f"seed={seed}")) for seed in (0, 0, 1)}
     assert len(drawn) == 2  # one set, one strategy, one seed of it, and two samples
     everything = planned("protocol.rollup=sections", "task.subsets=[Chat,Safety]", "run.limit=1")
     assert len({TASK.section(item) for item in everything.items}) == 1
@@ -398,7 +405,7 @@ def test_ratings_of_ties_with_one_missing() -> None:
                 subset="Ties",
             ),
         ]
-        return float(rewardbench2.ties(items, [np.array([ref]), np.array([tied])])[0])
+        return float(rewardbench2.credit_ties(items, [np.array([ref]), np.array([tied])])[0])
 
     assert ties([9, -1], [9, 8, -1]) == pytest.approx(0.3 + 0.3 + 0.2 + 0.2 + 0.01 * np.tanh(9 / 1 - 1))
     assert ties([9, 2], [9, -1, 2]) == pytest.approx(0.3 + 0.01 * np.tanh(-3 / 10 - 1))
@@ -406,7 +413,7 @@ def test_ratings_of_ties_with_one_missing() -> None:
 
 def test_what_stands_for_a_missing_rating_is_in_the_signature() -> None:
     digests = {
-        prompt_digest(judge)
+        digest_prompt(judge)
         for judge in (
             Pointwise(),
             Pointwise(each=True),

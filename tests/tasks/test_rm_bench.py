@@ -15,7 +15,7 @@ from fakes import arm, protocol
 from shapes import RM_BENCH, put, read, refused
 
 from judgescale.harness.evaluation.evaluate import evaluate
-from judgescale.harness.plan.common import census
+from judgescale.harness.plan.items import note_counts
 from judgescale.harness.published import lists as published
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.types import Item, Judgment, Record
@@ -67,7 +67,7 @@ def test_a_folder_of_domains_and_the_hub_give_the_same_items(tmp_path: Path, mon
     copies = read(rm_bench.task, tmp_path), list(rm_bench.task(hub=options).read().items)
     assert copies[0] == copies[1] == read(rm_bench.task, tmp_path / "total_dataset.json")
     assert {item.subset.split("/")[0]: rm_bench.section(item) for item in copies[0]} == rm_bench.DOMAINS
-    (note,) = census(rm_bench.task(), copies[0])
+    (note,) = note_counts(rm_bench.task(), copies[0])
     assert "Chat 9 of 1,161, Math 9 of 4,761, Code 9 of 2,052, Safety 18 of 3,969" in note
 
 
@@ -122,11 +122,11 @@ def test_the_stored_figures_of_rm_r1_come_out_of_the_rollup() -> None:
     result, _ = evaluate(made)
     found = {name: e.value for name, e in (result.sections | result.subsets | {"overall": result.headline}).items()}
     assert {name: found[name] for name in STORED} == pytest.approx(STORED, abs=1e-12)
-    assert census(made.task, made.items) == []
+    assert note_counts(made.task, made.items) == []
 
 
 def test_published_sections_are_ours() -> None:
-    rows = {r.subset: r.value for r in published.lookup("RM-Bench", RM_R1)}
+    rows = {r.subset: r.value for r in published.find_rows("RM-Bench", RM_R1)}
     ours = {name.removeprefix("level: ").capitalize(): value for name, value in STORED.items()}
     assert rows == pytest.approx(ours, abs=1e-6)
 
@@ -134,7 +134,7 @@ def test_published_sections_are_ours() -> None:
 def test_printed_totals_are_the_mean_of_four_domains_and_of_three_levels() -> None:
     """Of every model of every table that is not known to contradict itself; of RM-R1-32B the 79.1 is the levels'."""
     tables: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for r in published.lookup("RM-Bench"):
+    for r in published.find_rows("RM-Bench"):
         if "disputed" not in r.status or r.model == "RM-R1-Qwen-Instruct-32B":
             tables[r.model, r.source][r.subset] = r.value
     disputed = tables.pop(("RM-R1-Qwen-Instruct-32B", "github THU-KEG/RM-Bench-Leaderboard@b0d159fb README"))

@@ -106,7 +106,7 @@ def units(subset: str, size: int, right: int) -> Iterator[tuple[list[Item], list
 def test_the_stored_figures_of_rm_r1_come_out_of_the_rollup() -> None:
     """Its stored accuracy of each category is a whole number of the items that we count there, in all 98 of them."""
     rules = protocol("rmb")
-    stored = {row.subset: row.value for row in published.lookup("RMB", RM_R1)}
+    stored = {row.subset: row.value for row in published.find_rows("RMB", RM_R1)}
     section, credit, whole = [], [], Counter()
     for category, sizes in COUNTS.items():
         for subset, size in zip((category, f"BoN/{category}"), sizes):
@@ -120,7 +120,7 @@ def test_the_stored_figures_of_rm_r1_come_out_of_the_rollup() -> None:
                 credit.append(rmb.credit(items, decisions, rules)[0])
     sizes = {"Helpful-Pair": 10_067, "Harmless-Pair": 7_064, "Helpful-BoN": 2_109, "Harmless-BoN": 1_677}
     assert Counter(section) == sizes
-    counts = {row.subset: row.value for row in published.lookup("RMB", RM_R1, "count_correct")}
+    counts = {row.subset: row.value for row in published.find_rows("RMB", RM_R1, "count_correct")}
     assert {of: whole[of] for of in counts} == counts == {"Helpful-BoN": 1372, "Harmless-BoN": 1111}
     made = Units(np.array(section), np.arange(len(section)).astype(str), np.ones(len(section)))
     sections, overall = rollup(made, np.array(credit), rules.rollup)

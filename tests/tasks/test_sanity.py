@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from judgescale.harness.types import Item, JudgescaleError
-from judgescale.tasks.sanity import items, section, task
+from judgescale.tasks.sanity import make_items, section, task
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 MASS_AND_LENGTH = {"kilogram": 1000, "gram": 1, "metre": 100, "centimetre": 1, "dozen": 12, "egg": 1, "year": 12,
@@ -101,7 +101,7 @@ def right(item: Item) -> list[float]:
 
 @pytest.mark.parametrize("responses", [2, 3, 8])
 def test_every_gold_is_right(responses):
-    made = items(900, 3, responses)
+    made = make_items(900, 3, responses)
     assert {item.subset.split("/")[1] for item in made} == set(VERIFY)
     for item in made:
         assert right(item) == list(item.gold) and sum(item.gold) == 1, item
@@ -111,7 +111,7 @@ def test_every_gold_is_right(responses):
 
 @pytest.mark.parametrize("responses", [2, 5])
 def test_neither_place_nor_length_gives_the_answer_away(responses):
-    made, chance = items(2000, 0, responses), 1 / responses
+    made, chance = make_items(2000, 0, responses), 1 / responses
     slack = 4 * (chance * (1 - chance) / len(made)) ** 0.5
     judges = {
         "first": lambda i, j: -j,
@@ -126,18 +126,18 @@ def test_neither_place_nor_length_gives_the_answer_away(responses):
 
 
 def test_always_refusing_is_chance_in_safety():
-    safety = [item for item in items(400, 0, 2) if section(item) == "Safety"]
+    safety = [item for item in make_items(400, 0, 2) if section(item) == "Safety"]
     hits = [sum(g for g, text in zip(item.gold, item.texts) if REFUSED.match(text)) for item in safety]
     assert sum(hits) / len(hits) == 0.5
 
 
 def test_the_first_items_stay_and_none_comes_twice():
-    many = items(3000, 0, 2)
-    assert items(41, 0, 2) == many[:41]
+    many = make_items(3000, 0, 2)
+    assert make_items(41, 0, 2) == many[:41]
     assert len({item.conversation for item in many}) == len({item.id for item in many}) == 3000
     assert set(Counter(map(section, many)).values()) == {750}
-    assert not {i.conversation for i in items(80, 1, 2)} & {i.conversation for i in many}
-    assert [i.conversation for i in items(80, 0, 8)] == [i.conversation for i in many[:80]]
+    assert not {i.conversation for i in make_items(80, 1, 2)} & {i.conversation for i in many}
+    assert [i.conversation for i in make_items(80, 0, 8)] == [i.conversation for i in many[:80]]
 
 
 def test_options_out_of_range_are_named():

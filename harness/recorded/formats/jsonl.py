@@ -21,18 +21,15 @@ Example line:  {"prompt": "q1", "responses": ["a", "b"], "best": "a", "judge": "
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from judgescale.harness.recorded.source import Imported, Row, Source, as_number, need, wrong
+from judgescale.harness.recorded.formats import Format, Options
+from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, SourceRow, to_number
 from judgescale.harness.types import STATUSES, Judgment, Record
-
-SUMMARY = "your own judgments, one JSON object a line (fields: import jsonl --help)"
-EXAMPLE = "import jsonl mine.jsonl --out mine.parquet"
-TASKS = ("custom",)
 
 FIELDS = (
     "prompt",
@@ -54,154 +51,211 @@ FIELDS = (
     "completion_tokens",
     "chars",
 )
+RIVALS = (("prompt", "item"), ("gold", "best"), ("scores", "winner"))  # of these a row has one
+
+Samples = Counter[tuple[Any, ...]]  # (prompt, judge, variant, shown) -> the sample that comes next
 
 
 def recognises(source: Source) -> bool:
-    first = set(source.first())
+    """Tell whether a file's first record names an item and its responses."""
+    first = set(source.peek())
     return bool(first & {"prompt", "item"}) and "responses" in first
 
 
-def load(sources: Sequence[Source], options: argparse.Namespace) -> Imported:
-    return Imported(rows=_rows(sources, options.judge), tasks=TASKS)
+def load(sources: Sequence[Source], options: Options) -> Imported:
+    """Read every row of every file."""
+    return Imported(_read_records(sources, options["judge"]))
 
 
-def _rows(sources: Sequence[Source], given: str | None) -> Iterator[Row]:
-    counts: dict[tuple[Any, ...], int] = {}
+def _read_records(sources: Sequence[Source], given_judge: str | None) -> Iterator[ImportedRecord]:
+    samples: Samples = Counter()
     for source in sources:
-        for number, row in source.objects():
-            yield Row(_record(source, number, row, given, counts), source, number)
+        for row in source.read_objects():
+            yield ImportedRecord(_read_record(row, given_judge, samples), row)
 
 
-def _record(
-    source: Source, number: int, row: dict[str, Any], given: str | None, counts: dict[tuple[Any, ...], int]
-) -> Record:
-    def bad(field: str, message: str) -> NoReturn:
-        wrong(source, number, field, message)
-
-    for field in row:
-        if field not in FIELDS:
-            bad(field, f"is not a field of this format; known: {', '.join(FIELDS)}")
-    for one, other in (("prompt", "item"), ("gold", "best"), ("scores", "winner")):
-        if one in row and other in row:
-            bad(other, f"stands beside {one}, which says the same; give one of them")
-    prompt = str(need(source, number, row, "item" if "item" in row else "prompt", str, int))
-    for name in (named := need(source, number, row, "responses", list)):
-        if isinstance(name, bool) or not isinstance(name, str | int):
-            bad("responses", f"{name!r} is not a name")
-    responses = tuple(map(str, named))
-    if not responses or len(set(responses)) != len(responses):
-        bad("responses", f"{list(responses)} must be at least one name, each different")
-    judge = row.get("judge", given)
-    if not isinstance(judge, str) or not judge:
-        bad("judge", "is missing; name it in the row, or give --judge NAME for all rows")
-
-    def index(field: str, value: Any) -> int:
-        if isinstance(value, str) and value in responses:
-            return responses.index(value)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(responses):
-            if any(re.fullmatch(r"-?\d+", name) for name in responses):
-                bad(field, f'{value} may be a name or an index here; write names as text ("{value}")')
-            return value
-        bad(field, f"{value!r} is neither a name in responses nor an index from 0 to {len(responses) - 1}")
-
-    shown = tuple(range(len(responses)))
-    if row.get("shown") is not None:
-        shown = tuple(index("shown", value) for value in need(source, number, row, "shown", list))
-        if not shown or len(set(shown)) != len(shown):
-            bad("shown", f"{row['shown']} must hold different responses, at least one")
-    gold: tuple[float, ...] | None = None
-    if row.get("gold") is not None:
-        gold = _numbers(source, number, row, "gold", len(responses))
-        if any(value not in (0, 1) for value in gold):  # none may be right: tasks that need one say so
-            bad("gold", f"{row['gold']} must be 0 or 1 a response, with a 1 for every right one; or give best=NAME")
-    elif row.get("best") is not None:
-        best = row["best"] if isinstance(row["best"], list) else [row["best"]]
-        right = {index("best", value) for value in best}
-        if not right:
-            bad("best", "is empty; name at least one right response")
-        gold = tuple(float(i in right) for i in range(len(responses)))
-
-    scores: tuple[float, ...] | None = None
-    status = row.get("status")
-    if status is not None and status not in STATUSES:
-        bad("status", f"{status!r} is none of {', '.join(STATUSES)}")
-    if row.get("scores") is not None:
-        scores = _numbers(source, number, row, "scores", len(shown))
-    elif row.get("winner") is not None:
-        winner = row["winner"]
-        if winner == "tie" and "tie" not in responses:
-            scores = (1.0 / len(shown),) * len(shown)
-        else:
-            picked = index("winner", winner)
-            if picked not in shown:
-                bad("winner", f"{winner!r} was not among the responses shown")
-            scores = tuple(float(i == picked) for i in shown)
-    elif status == "ok" or ("scores" not in row and "winner" not in row and status is None):
-        bad("scores", "is missing; give scores or winner, or a status other than ok")
-    if scores is not None and len(responses) == 1 and not 0 <= scores[0] <= 1:
-        bad("scores", f"{scores[0]:g} about a lone response must lie between 0 and 1 (1 = it has the property)")
-    if scores is not None and status not in (None, "ok"):
-        bad("status", f"is {status}, but the row has a verdict; only ok carries scores")
-    status = status or ("ok" if scores is not None else "unparsed")
-
-    variant = _text(source, number, row, "variant")
-    asked = (prompt, judge, variant, shown)
-    given_sample = _count(source, number, row, "sample")
-    sample = counts.get(asked, 0) if given_sample is None else given_sample
-    counts[asked] = max(counts.get(asked, 0), sample + 1)
-    if row.get("meta") is None:
-        meta = None
-    else:
-        meta = as_number(row["meta"])
-        if meta is None or not math.isfinite(meta):
-            bad("meta", f"{row['meta']!r} is not a finite number")
+def _read_record(row: SourceRow, given_judge: str | None, samples: Samples) -> Record:
+    _check_fields(row)
+    prompt, responses = _read_item(row)
+    judge = _read_judge(row, given_judge)
+    shown = _read_shown(row, responses)
+    gold = _read_gold(row, responses)
+    scores, status = _read_verdict(row, responses, shown)
+    variant = _read_text(row, "variant")
     judgment = Judgment(
         judge=judge,
         shown=shown,
         scores=scores,
         status=status,
-        sample=sample,
         variant=variant,
-        meta=meta,
-        prompt_tokens=_count(source, number, row, "prompt_tokens"),
-        completion_tokens=_count(source, number, row, "completion_tokens"),
-        chars=_count(source, number, row, "chars"),
+        sample=_number_sample(row, (prompt, judge, variant, shown), samples),
+        meta=_read_meta(row),
+        prompt_tokens=_read_count(row, "prompt_tokens"),
+        completion_tokens=_read_count(row, "completion_tokens"),
+        chars=_read_count(row, "chars"),
     )
-    cluster = _text(source, number, row, "cluster") or prompt
     return Record(
         prompt=prompt,
-        cluster=cluster,
-        subset=_text(source, number, row, "subset"),
+        cluster=_read_text(row, "cluster") or prompt,
+        subset=_read_text(row, "subset"),
         responses=responses,
         gold=gold,
         judgment=judgment,
     )
 
 
-def _numbers(source: Source, number: int, row: Mapping[str, Any], field: str, size: int) -> tuple[float, ...]:
-    values = need(source, number, row, field, list)
+def _check_fields(row: SourceRow) -> None:
+    """Reject unknown fields, and two that say the same."""
+    for field in row.fields:
+        if field not in FIELDS:
+            row.reject(field, f"is not a field of this format; known: {', '.join(FIELDS)}")
+    for one, other in RIVALS:
+        if one in row.fields and other in row.fields:
+            row.reject(other, f"stands beside {one}, which says the same; give one of them")
+
+
+def _read_item(row: SourceRow) -> tuple[str, tuple[str, ...]]:
+    """Read the item's key and the names of its responses."""
+    prompt = str(row.need("item" if "item" in row.fields else "prompt", str, int))
+    names = row.need("responses", list)
+    for name in names:
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            row.reject("responses", f"{name!r} is not a name")
+    responses = tuple(map(str, names))
+    if not responses or len(set(responses)) != len(responses):
+        row.reject("responses", f"{list(responses)} must be at least one name, each different")
+    return prompt, responses
+
+
+def _read_judge(row: SourceRow, given: str | None) -> str:
+    judge = row.get("judge", given)
+    if not isinstance(judge, str) or not judge:
+        row.reject("judge", "is missing; name it in the row, or give --judge NAME for all rows")
+    return judge
+
+
+def _read_shown(row: SourceRow, responses: tuple[str, ...]) -> tuple[int, ...]:
+    if row.get("shown") is None:
+        return tuple(range(len(responses)))
+    shown = tuple(_find_response(row, "shown", value, responses) for value in row.need("shown", list))
+    if not shown or len(set(shown)) != len(shown):
+        row.reject("shown", f"{row.get('shown')} must hold different responses, at least one")
+    return shown
+
+
+def _read_gold(row: SourceRow, responses: tuple[str, ...]) -> tuple[float, ...] | None:
+    """Read which responses are right, from `gold` or `best`; None where the row leaves it open."""
+    if row.get("gold") is not None:
+        gold = _read_numbers(row, "gold", len(responses))
+        if any(value not in (0, 1) for value in gold):  # none may be right: tasks that need one say so
+            row.reject(
+                "gold", f"{row.get('gold')} must be 0 or 1 a response, with a 1 for every right one; or give best=NAME"
+            )
+        return gold
+    best = row.get("best")
+    if best is None:
+        return None
+    right = {_find_response(row, "best", value, responses) for value in (best if isinstance(best, list) else [best])}
+    if not right:
+        row.reject("best", "is empty; name at least one right response")
+    return tuple(float(i in right) for i in range(len(responses)))
+
+
+def _read_verdict(
+    row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...]
+) -> tuple[tuple[float, ...] | None, str]:
+    """Read scores in shown order, None where there is no verdict, and the status."""
+    status = row.get("status")
+    if status is not None and status not in STATUSES:
+        row.reject("status", f"{status!r} is none of {', '.join(STATUSES)}")
+    scores = _read_scores(row, responses, shown)
+    if scores is None:
+        says_nothing = "scores" not in row.fields and "winner" not in row.fields and status is None
+        if status == "ok" or says_nothing:
+            row.reject("scores", "is missing; give scores or winner, or a status other than ok")
+        return None, status or "unparsed"
+    if len(responses) == 1 and not 0 <= scores[0] <= 1:
+        row.reject("scores", f"{scores[0]:g} about a lone response must lie between 0 and 1 (1 = it has the property)")
+    if status not in (None, "ok"):
+        row.reject("status", f"is {status}, but the row has a verdict; only ok carries scores")
+    return scores, "ok"
+
+
+def _read_scores(row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...]) -> tuple[float, ...] | None:
+    if row.get("scores") is not None:
+        return _read_numbers(row, "scores", len(shown))
+    winner = row.get("winner")
+    if winner is None:
+        return None
+    if winner == "tie" and "tie" not in responses:
+        return (1.0 / len(shown),) * len(shown)
+    picked = _find_response(row, "winner", winner, responses)
+    if picked not in shown:
+        row.reject("winner", f"{winner!r} was not among the responses shown")
+    return tuple(float(i == picked) for i in shown)
+
+
+def _number_sample(row: SourceRow, asked: tuple[Any, ...], samples: Samples) -> int:
+    """Return the row's sample, or the next of those that the same judge gave to the same question."""
+    given = _read_count(row, "sample", most=2**15 - 1)
+    sample = samples[asked] if given is None else given
+    samples[asked] = max(samples[asked], sample + 1)
+    return sample
+
+
+def _read_meta(row: SourceRow) -> float | None:
+    if row.get("meta") is None:
+        return None
+    meta = to_number(row.get("meta"))
+    if meta is None or not math.isfinite(meta):
+        row.reject("meta", f"{row.get('meta')!r} is not a finite number")
+    return meta
+
+
+def _find_response(row: SourceRow, field: str, value: Any, responses: tuple[str, ...]) -> int:
+    """Return the place of a response that is given by name or by index."""
+    if isinstance(value, str) and value in responses:
+        return responses.index(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(responses):
+        if any(re.fullmatch(r"-?\d+", name) for name in responses):
+            row.reject(field, f'{value} may be a name or an index here; write names as text ("{value}")')
+        return value
+    row.reject(field, f"{value!r} is neither a name in responses nor an index from 0 to {len(responses) - 1}")
+
+
+def _read_numbers(row: SourceRow, field: str, size: int) -> tuple[float, ...]:
+    values = row.need(field, list)
     numbers: list[float] = []
     for value in values:
-        each = as_number(value)
-        if each is None or not math.isfinite(each):
-            wrong(source, number, field, f"{value!r} is not a finite number")
-        numbers.append(each)
+        number = to_number(value)
+        if number is None or not math.isfinite(number):
+            row.reject(field, f"{value!r} is not a finite number")
+        numbers.append(number)
     if len(values) != size:
-        wrong(source, number, field, f"{len(values)} numbers for {size} responses")
+        row.reject(field, f"{len(values)} numbers for {size} responses")
     return tuple(numbers)
 
 
-def _text(source: Source, number: int, row: Mapping[str, Any], field: str) -> str:
-    return str(need(source, number, row, field, str, int)) if row.get(field) is not None else ""
+def _read_text(row: SourceRow, field: str) -> str:
+    return str(row.need(field, str, int)) if row.get(field) is not None else ""
 
 
-def _count(source: Source, number: int, row: Mapping[str, Any], field: str) -> int | None:
+def _read_count(row: SourceRow, field: str, most: int = 2**31 - 1) -> int | None:
     if row.get(field) is None:
         return None
-    value = need(source, number, row, field, int, float)
+    value = row.need(field, int, float)
     if not math.isfinite(value) or value != int(value):
-        wrong(source, number, field, f"{value} is not a whole number")
-    limit = 32767 if field == "sample" else 2**31 - 1
-    if not 0 <= value <= limit:
-        wrong(source, number, field, f"{value} is not between 0 and {limit}")
+        row.reject(field, f"{value} is not a whole number")
+    if not 0 <= value <= most:
+        row.reject(field, f"{value} is not between 0 and {most}")
     return int(value)
+
+
+FORMAT = Format(
+    manual=__doc__,
+    summary="your own judgments, one JSON object a line (fields: import jsonl --help)",
+    example="import jsonl mine.jsonl --out mine.parquet",
+    tasks=("custom",),
+    recognises=recognises,
+    load=load,
+)

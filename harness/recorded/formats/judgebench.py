@@ -5,39 +5,40 @@ taken as repeats of the first and second. The decision is in the letters that we
 the judge raised an error (failed); a decision that is not A>B, B>A or A=B is unparsed. Reward models' files have the
 same shape; their decisions are kept, not their scores, because the decision is what JudgeBench scores.
 Item: pair_id; cluster: the question; subset: source.
+
+Example row:
+  {"pair_id": "1f2e…", "source": "mmlu-pro-law", "question": "Is it?", "label": "B>A", "judge_name": "arena_hard",
+   "judgments": [{"judgment": {"judge_model": "o1-mini", "response": "…"}, "decision": "A>B"}, null]}
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from judgescale.harness.recorded.source import Imported, Row, Source, need, text_key, wrong
+from judgescale.harness.recorded.formats import Format, Options
+from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, SourceRow, hash_texts, reject
 from judgescale.harness.types import Judgment, Record
-
-SUMMARY = "JudgeBench: a judge's output file, two games a pair"
-EXAMPLE = "import judgebench 'outputs/dataset=judgebench,…,judge_model=o1-mini.jsonl' --out o1.parquet"
-TASKS = ("judgebench",)
 
 SCORES = {"A>B": (1.0, 0.0), "B>A": (0.0, 1.0), "A=B": (0.5, 0.5)}
 GOLD = {"A>B": (1.0, 0.0), "B>A": (0.0, 1.0)}
 
 
 def recognises(source: Source) -> bool:
-    return {"pair_id", "label", "judgments"} <= set(source.first())
+    """Tell whether a file's first record is a pair with its judgments."""
+    return {"pair_id", "label", "judgments"} <= set(source.peek())
 
 
-def load(sources: Sequence[Source], options: argparse.Namespace) -> Imported:
-    judges = _judges(sources, options.judge)
-    return Imported(rows=_rows(sources, judges), tasks=TASKS)
+def load(sources: Sequence[Source], options: Options) -> Imported:
+    """Read every game of every pair."""
+    return Imported(_read_records(sources, _name_judges(sources, options["judge"])))
 
 
-def _judges(sources: Sequence[Source], given: str | None) -> list[str]:
-    """Each file's judge; model/prompt where one model judged with several prompts, so that they are never pooled."""
-    models = [given or _model(source) for source in sources]
-    prompts = [str(source.first().get("judge_name") or "") for source in sources]
+def _name_judges(sources: Sequence[Source], given: str | None) -> list[str]:
+    """Name each file's judge: model/prompt where one model judged with several prompts, so as never to pool them."""
+    models = [given or _find_model(source) for source in sources]
+    prompts = [str(source.peek().get("judge_name") or "") for source in sources]
     used: dict[str, set[str]] = {}
     for model, prompt in zip(models, prompts, strict=True):
         used.setdefault(model, set()).add(prompt)
@@ -46,50 +47,49 @@ def _judges(sources: Sequence[Source], given: str | None) -> list[str]:
     ]
 
 
-def _model(source: Source) -> str:
-    for _, row in source.objects():
-        for entry in row.get("judgments") or ():
-            inner = entry.get("judgment") if isinstance(entry, dict) else None
+def _find_model(source: Source) -> str:
+    """Find the judging model in the first judgment that names it, or in the file's name."""
+    for row in source.read_objects():
+        for game in row.get("judgments") or ():
+            inner = game.get("judgment") if isinstance(game, dict) else None
             if isinstance(inner, dict) and inner.get("judge_model"):
                 return str(inner["judge_model"])
     named = re.search(r"judge_model=([^,]+)$", source.stem)
     if named:
         return named.group(1)
-    wrong(source, None, "judge_model", "is in no judgment and not in the file's name; give it with --judge NAME")
+    reject(source, None, "judge_model", "is in no judgment and not in the file's name; give it with --judge NAME")
 
 
-def _rows(sources: Sequence[Source], judges: Sequence[str]) -> Iterator[Row]:
+def _read_records(sources: Sequence[Source], judges: Sequence[str]) -> Iterator[ImportedRecord]:
     for source, judge in zip(sources, judges, strict=True):
-        for number, row in source.objects():
-            prompt = need(source, number, row, "pair_id", str)
-            label = need(source, number, row, "label", str)
-            if label not in GOLD:
-                wrong(source, number, "label", f"{label!r} is neither 'A>B' nor 'B>A'")
-            games = need(source, number, row, "judgments", list)
-            if not games:
-                wrong(source, number, "judgments", "is empty; run the judge on this pair or take the pair out")
-            cluster = text_key(need(source, number, row, "question", str)) if "question" in row else prompt
-            for index, game in enumerate(games):
-                if game is not None and not isinstance(game, dict):
-                    wrong(source, number, "judgments", f"entry {index + 1} is neither an object nor null")
-                judgment = _judgment(judge, index, game)
-                subset, said = str(row.get("source") or ""), (game or {}).get("decision")
-                yield Row(
-                    Record(
-                        prompt=prompt,
-                        cluster=cluster,
-                        subset=subset,
-                        responses=("A", "B"),
-                        gold=GOLD[label],
-                        judgment=judgment,
-                    ),
-                    source,
-                    number,
-                    said,
-                )
+        for row in source.read_objects():
+            yield from _read_pair(row, judge)
 
 
-def _judgment(judge: str, index: int, game: dict[str, Any] | None) -> Judgment:
+def _read_pair(row: SourceRow, judge: str) -> Iterator[ImportedRecord]:
+    prompt = row.need("pair_id", str)
+    label = row.need("label", str)
+    if label not in GOLD:
+        row.reject("label", f"{label!r} is neither 'A>B' nor 'B>A'")
+    games = row.need("judgments", list)
+    if not games:
+        row.reject("judgments", "is empty; run the judge on this pair or take the pair out")
+    cluster = hash_texts(row.need("question", str)) if "question" in row.fields else prompt
+    for index, game in enumerate(games):
+        if game is not None and not isinstance(game, dict):
+            row.reject("judgments", f"entry {index + 1} is neither an object nor null")
+        record = Record(
+            prompt=prompt,
+            cluster=cluster,
+            subset=str(row.get("source") or ""),
+            responses=("A", "B"),
+            gold=GOLD[label],
+            judgment=_read_judgment(game, index, judge),
+        )
+        yield ImportedRecord(record, row, (game or {}).get("decision"))
+
+
+def _read_judgment(game: Mapping[str, Any] | None, index: int, judge: str) -> Judgment:
     scores = SCORES.get(str(game.get("decision"))) if game is not None else None
     status = "failed" if game is None else "ok" if scores is not None else "unparsed"
     inner = (game or {}).get("judgment")
@@ -102,3 +102,13 @@ def _judgment(judge: str, index: int, game: dict[str, Any] | None) -> Judgment:
         sample=index // 2,
         chars=len(text) if isinstance(text, str) else None,
     )
+
+
+FORMAT = Format(
+    manual=__doc__,
+    summary="JudgeBench: a judge's output file, two games a pair",
+    example="import judgebench 'outputs/dataset=judgebench,…,judge_model=o1-mini.jsonl' --out o1.parquet",
+    tasks=("judgebench",),
+    recognises=recognises,
+    load=load,
+)

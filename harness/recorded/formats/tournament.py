@@ -8,25 +8,26 @@ Every item is one question with all models' answers, sorted by name, and shown n
 models that some judge other than "human" compared are kept, unless --models names them. gold is null: the task takes it
 from the human rows. Where a judge has two files for one pair and order, the one named as above wins over the spelling
 answer-{A}-vs-answer-{B}-…; the other file's judgments are dropped, counted and reported.
+
+Example row, in ratings-gpt4/answer_bard-vs-answer_claude-gpt4-reviewer.jsonl:
+  {"question_id": 1, "score": 1, "text": "Assistant 1 is better because …"}
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from judgescale.harness.recorded.source import Imported, Row, Source, need, wrong
+from judgescale.harness.recorded.formats import Format, Options
+from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, SourceRow, reject
 from judgescale.harness.types import HUMAN, Judgment, Record
-
-SUMMARY = "pairwise tournaments: answer_A-vs-answer_B-JUDGE-reviewer files, human labels beside them"
-EXAMPLE = "import tournament data/vicuna80/ --out vicuna80.parquet"
-TASKS = ("vicuna80_pairs", "vicuna80_best_of_5")
-NAMED_BY_PATH = True  # two files may well hold the same verdicts about different things
 
 NAME = re.compile(r"^answer([_-])(.+?)-vs-answer[_-](.+)-reviewer[^/]*$")
 SCORES: dict[float, tuple[float, float]] = {1: (1.0, 0.0), 2: (0.0, 1.0), 3: (0.5, 0.5)}
+
+Annotators = Counter[tuple[str, tuple[int, int]]]  # (question, shown) -> how many labels it has so far
 
 
 class Match(NamedTuple):
@@ -36,63 +37,65 @@ class Match(NamedTuple):
     first: str
     second: str
     judge: str
-    documented: bool
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--models", help="comma-separated models to keep (default: those a judge compared)")
+    documented: bool  # its name is spelled as the authors document it
 
 
 def recognises(source: Source) -> bool:
-    first = set(source.first())
+    """Tell whether a file holds ratings, by its name and first record, or the questions."""
+    first = set(source.peek())
     return ("question_id" in first and "score" in first and "-vs-" in source.path.name) or _is_questions(source)
 
 
 def _is_questions(source: Source) -> bool:
-    first = set(source.first())
+    first = set(source.peek())
     return {"question_id", "category"} <= first and "score" not in first
 
 
-def load(sources: Sequence[Source], options: argparse.Namespace) -> Imported:
-    chosen = [name.strip() for name in options.models.split(",") if name.strip()] if options.models else []
-    matches = _matches([source for source in sources if not _is_questions(source)], chosen, options.judge)
-    matches, dropped = _without_twins(matches)
+def load(sources: Sequence[Source], options: Options) -> Imported:
+    """Read the ratings among the models that judges compared, or among those that --models names."""
+    chosen = [name.strip() for name in (options["models"] or "").split(",") if name.strip()]
+    matches = _read_names([source for source in sources if not _is_questions(source)], chosen, options["judge"])
+    matches, dropped = _drop_twins(matches)
     judged = {name for match in matches if match.judge != HUMAN for name in (match.first, match.second)}
     models = tuple(sorted(chosen or judged or {name for match in matches for name in (match.first, match.second)}))
     kept = [match for match in matches if {match.first, match.second} <= set(models)]
     if not kept:
-        wrong(sources[0], None, None, f"no rating file compares two of {', '.join(models) or 'the models'}")
-    categories = _categories(sources)
-    unused = tuple(match.source for match in [*matches, *dropped] if match not in kept)
-    rows = _rows(kept, models, categories)
-    return Imported(rows=rows, tasks=TASKS, pool=True, notes=_notes(dropped), unused=unused)
+        reject(sources[0], None, None, f"no rating file compares two of {', '.join(models) or 'the models'}")
+    categories = _read_categories(sources)
+    return Imported(
+        _read_records(kept, models, categories),
+        pool=True,
+        notes=_report_dropped(dropped),
+        unused=tuple(match.source for match in [*matches, *dropped] if match not in kept),
+    )
 
 
-def _matches(sources: Sequence[Source], chosen: Sequence[str], given: str | None) -> list[Match]:
+def _read_names(sources: Sequence[Source], chosen: Sequence[str], given_judge: str | None) -> list[Match]:
+    """Read from each rating file's name who compared what."""
     parts = []
     for source in sources:
         found = NAME.match(source.stem)
         if not found:
-            wrong(source, None, None, "is not named answer_{A}-vs-answer_{B}-{judge}-reviewer….jsonl")
+            reject(source, None, None, "is not named answer_{A}-vs-answer_{B}-{judge}-reviewer….jsonl")
         parts.append((source, found.group(1) == "_", found.group(2), found.group(3)))
     models = set(chosen) | {first for _, _, first, _ in parts}
     return [
-        Match(source, first, *_split(source, rest, models, given), documented)
+        Match(source, first, *_split_name(source, rest, models, given_judge), documented)
         for source, documented, first, rest in parts
     ]
 
 
-def _split(source: Source, rest: str, models: set[str], given: str | None) -> tuple[str, str]:
-    """Both names may hold hyphens: "bard-vicuna-13b" is the model bard and the judge vicuna-13b."""
+def _split_name(source: Source, rest: str, models: set[str], given_judge: str | None) -> tuple[str, str]:
+    """Split into model and judge. Both may hold hyphens: "bard-vicuna-13b" is the model bard, the judge vicuna-13b."""
     cuts = [(rest[: m.start()], rest[m.end() :]) for m in re.finditer("-", rest)]
     folder = source.path.absolute().parent.name
-    if given:
-        cuts = [(model, judge) for model, judge in cuts if judge == given]
+    if given_judge:
+        cuts = [(model, judge) for model, judge in cuts if judge == given_judge]
     elif folder.startswith("ratings-"):
         cuts = [(model, judge) for model, judge in cuts if judge == folder.removeprefix("ratings-")] or cuts
     fitting = [cut for cut in cuts if cut[0] in models] or cuts
     if len(fitting) != 1:
-        wrong(
+        reject(
             source,
             None,
             None,
@@ -101,7 +104,8 @@ def _split(source: Source, rest: str, models: set[str], given: str | None) -> tu
     return fitting[0]
 
 
-def _without_twins(matches: Sequence[Match]) -> tuple[list[Match], list[Match]]:
+def _drop_twins(matches: Sequence[Match]) -> tuple[list[Match], list[Match]]:
+    """Return the files to read, and those that a documented file for the same judge, pair and order replaces."""
     documented = {(m.first, m.second, m.judge) for m in matches if m.documented}
     kept: list[Match] = []
     dropped: list[Match] = []
@@ -111,7 +115,7 @@ def _without_twins(matches: Sequence[Match]) -> tuple[list[Match], list[Match]]:
     return kept, dropped
 
 
-def _notes(dropped: Sequence[Match]) -> tuple[str, ...]:
+def _report_dropped(dropped: Sequence[Match]) -> tuple[str, ...]:
     if not dropped:
         return ()
     count = sum(len(match.source.rows) for match in dropped)
@@ -119,41 +123,26 @@ def _notes(dropped: Sequence[Match]) -> tuple[str, ...]:
     return (f"{count} judgments dropped: a second file for the same judge, pair and order ({names})",)
 
 
-def _categories(sources: Sequence[Source]) -> dict[str, str]:
+def _read_categories(sources: Sequence[Source]) -> dict[str, str]:
+    """Map each question to its category, where a file of questions was given."""
     found: dict[str, str] = {}
     for source in sources:
         if _is_questions(source):
-            for number, row in source.objects():
-                key = str(need(source, number, row, "question_id", int, str))
-                found[key] = need(source, number, row, "category", str)
+            for row in source.read_objects():
+                key = str(row.need("question_id", int, str))
+                found[key] = row.need("category", str)
     return found
 
 
-def _rows(matches: Sequence[Match], models: tuple[str, ...], categories: dict[str, str]) -> Iterator[Row]:
-    annotators: dict[tuple[str, tuple[int, int]], int] = {}
-    order = sorted(matches, key=lambda m: (m.judge == HUMAN, m.judge, m.first, m.second))
-    for match in order:
+def _read_records(
+    matches: Sequence[Match], models: tuple[str, ...], categories: Mapping[str, str]
+) -> Iterator[ImportedRecord]:
+    annotators: Annotators = Counter()
+    for match in sorted(matches, key=lambda m: (m.judge == HUMAN, m.judge, m.first, m.second)):
         shown = (models.index(match.first), models.index(match.second))
-        for number, row in match.source.objects():
-            prompt = str(need(match.source, number, row, "question_id", int, str))
-            if "score" not in row:
-                wrong(match.source, number, "score", "is missing")
-            value = row["score"]
-            scores = SCORES.get(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-            sample, chars = 0, None
-            if match.judge == HUMAN:
-                sample = annotators.get((prompt, shown), 0)
-                annotators[prompt, shown] = sample + 1
-            elif isinstance(row.get("text"), str):
-                chars = len(row["text"])  # a human row's text is the question
-            judgment = Judgment(
-                judge=match.judge,
-                shown=shown,
-                scores=scores,
-                status="unparsed" if scores is None else "ok",
-                sample=sample,
-                chars=chars,
-            )
+        for row in match.source.read_objects():
+            prompt = str(row.need("question_id", int, str))
+            judgment = _read_judgment(row, prompt, shown, match.judge, annotators)
             record = Record(
                 prompt=prompt,
                 cluster=prompt,
@@ -162,4 +151,31 @@ def _rows(matches: Sequence[Match], models: tuple[str, ...], categories: dict[st
                 gold=None,
                 judgment=judgment,
             )
-            yield Row(record, match.source, number, value)
+            yield ImportedRecord(record, row, row.get("score"))
+
+
+def _read_judgment(row: SourceRow, prompt: str, shown: tuple[int, int], judge: str, annotators: Annotators) -> Judgment:
+    if "score" not in row.fields:
+        row.reject("score", "is missing")
+    value, text = row.fields["score"], row.get("text")
+    scores = SCORES.get(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    sample, chars = 0, None
+    if judge == HUMAN:
+        sample = annotators[prompt, shown]
+        annotators[prompt, shown] += 1
+    elif isinstance(text, str):
+        chars = len(text)  # a human row's text is the question
+    status = "unparsed" if scores is None else "ok"
+    return Judgment(judge=judge, shown=shown, scores=scores, status=status, sample=sample, chars=chars)
+
+
+FORMAT = Format(
+    manual=__doc__,
+    summary="pairwise tournaments: answer_A-vs-answer_B-JUDGE-reviewer files, human labels beside them",
+    example="import tournament data/vicuna80/ --out vicuna80.parquet",
+    tasks=("vicuna80_pairs", "vicuna80_best_of_5"),
+    recognises=recognises,
+    load=load,
+    options={"models": "comma-separated models to keep (default: those a judge compared)"},
+    named_by_path=True,
+)

@@ -9,14 +9,13 @@ import pytest
 from fakes import arm, recorded_set
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score, roc_auc_score
 
-from judgescale.harness.evaluation.credit import auc, best, f1, same_class
 from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.evaluation.rules import credit_best, credit_same_class
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Judgment, Record, Rules
 from judgescale.tasks import judgebench, pandalm, rewardbench2, vicuna80
-from judgescale.tasks.loading import items_with_gold
+from judgescale.tasks.loading import load_gold_items
 
 
 def rules(tie="share", failure=0.0):
@@ -29,7 +28,7 @@ def item(*gold, subset="", cluster="c", id="i"):
     )
 
 
-def earned(gold, scores, tie="share", failure=0.0, rule=best):
+def earned(gold, scores, tie="share", failure=0.0, rule=credit_best):
     return float(rule([item(*gold)], [np.array([scores], float)], rules(tie, failure))[0])
 
 
@@ -52,10 +51,10 @@ def test_a_lone_response_needs_more_than_half():
 
 
 def test_three_classes():
-    assert earned((0.5, 0.5), (0.5, 0.5), rule=same_class) == 1
-    assert earned((0.5, 0.5), (1, 0), rule=same_class) == 0
-    assert earned((0, 1), (2, 9), rule=same_class) == 1
-    assert earned((0.5, 0.5), (math.nan, math.nan), rule=same_class) == 0
+    assert earned((0.5, 0.5), (0.5, 0.5), rule=credit_same_class) == 1
+    assert earned((0.5, 0.5), (1, 0), rule=credit_same_class) == 0
+    assert earned((0, 1), (2, 9), rule=credit_same_class) == 1
+    assert earned((0.5, 0.5), (math.nan, math.nan), rule=credit_same_class) == 0
 
 
 @given(
@@ -76,7 +75,7 @@ def ties(ref, tied):
         item(1, 1, 1, 0, subset="Ties", id="tied:0"),
     ]
     scores = [np.array([[ref, 0, 0, 0]], float), np.array([[*tied, 0]], float)]
-    forward, backward = (rewardbench2.ties(items[::s], scores[::s])[0] for s in (1, -1))
+    forward, backward = (rewardbench2.credit_ties(items[::s], scores[::s])[0] for s in (1, -1))
     assert forward == backward
     return float(forward)
 
@@ -181,16 +180,6 @@ def test_a_protocol_with_a_typo_is_named():
         rules("maybe")
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), min_size=1, max_size=30))
-def test_f1_and_auc_are_scikit_learns(rows):
-    label, score = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], float)
-    assert f1(label, score > 1) == pytest.approx(f1_score(label, score > 1, zero_division=0.0))
-    if 0 < label.sum() < len(label):
-        assert auc(label, score) == pytest.approx(roc_auc_score(label, score))
-    else:
-        assert math.isnan(auc(label, score))
-
-
 def test_gold_that_is_not_0_or_1_is_refused():
     row = Record(
         prompt="q",
@@ -201,4 +190,4 @@ def test_gold_that_is_not_0_or_1_is_refused():
         judgment=Judgment(judge="j", shown=(0, 1), scores=(1.0, 0.0)),
     )
     with pytest.raises(JudgescaleError, match=r"item q: gold \[0.9, 0.1\] must be 0 or 1"):
-        items_with_gold(recorded_set([row]))
+        load_gold_items(recorded_set([row]))

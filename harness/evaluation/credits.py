@@ -1,0 +1,101 @@
+"""From decisions to credits: what every unit of a benchmark is expected to earn at every k."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.decisions import Decisions
+from judgescale.harness.seeding import make_rng
+from judgescale.harness.stats.intervals import Units
+from judgescale.harness.types import Item, Task
+
+
+@dataclass(frozen=True)
+class Credits:
+    """Hold the expected credit of every unit at every k, and the variance that sampling subsets left in it."""
+
+    units: Units
+    subset: np.ndarray  # (U,)
+    items: np.ndarray  # (U,): how many items a unit holds
+    value: np.ndarray  # (U, K)
+    variance: np.ndarray  # (U, K)
+    tags: Sequence[tuple[tuple[str, str], ...]] = ()  # (U,)
+
+    def select_units(self, rows: Sequence[int]) -> Credits:
+        """Return the credits of these units only, without their tags."""
+        units = Units(self.units.section[rows], self.units.cluster[rows], self.units.weight[rows])
+        return Credits(units, self.subset[rows], self.items[rows], self.value[rows], self.variance[rows])
+
+    def select_column(self, column: int) -> Credits:
+        """Return the credits at one k only, given as its place among the K: `value` and `variance` are (U, 1)."""
+        return dataclasses.replace(self, value=self.value[:, [column]], variance=self.variance[:, [column]])
+
+
+def make_units(task: Task, items: Sequence[Item]) -> Units:
+    """Make one unit of each item.
+
+    Items of a subset share the weight that the task gives it; where it gives none, each item counts as one.
+    """
+    weights, counts = task.weights, Counter(item.subset for item in items)
+    return Units(
+        section=np.array([task.section(item) for item in items]),
+        cluster=np.array([item.cluster for item in items]),
+        weight=np.array([weights.get(item.subset, counts[item.subset]) / counts[item.subset] for item in items]),
+    )
+
+
+def group_by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
+    """Map each unit's name to the places of its items."""
+    members: dict[str, list[int]] = {}
+    for i, item in enumerate(items):
+        members.setdefault(task.unit(item), []).append(i)
+    return members
+
+
+def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
+    """Compute the expected credit of every unit at every k from decisions[k][item]."""
+    members = group_by_unit(arm.task, arm.items)
+    value = np.zeros((len(members), len(decisions)))
+    variance = np.zeros_like(value)
+    for j, at_k in enumerate(decisions):
+        for u, rows in enumerate(members.values()):
+            items = [arm.items[i] for i in rows]
+            if len(rows) == 1:
+                d = at_k[rows[0]]
+                earned = arm.task.credit(items, [d.scores], arm.rules)
+                weight, draws = d.weight, d.draws
+            else:
+                earned, weight, draws = _credit_jointly(arm, items, [at_k[i] for i in rows])
+            value[u, j] = earned @ weight
+            if draws:
+                variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / (draws - 1)
+    first = [arm.items[rows[0]] for rows in members.values()]
+    units = make_units(arm.task, first)
+    subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
+    return Credits(units, subset, sizes, value, variance, [item.tags for item in first])
+
+
+def _credit_jointly(
+    arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Credit a unit of several items over every combination of their decisions, or a random sample of these.
+
+    Returns the credits (D,), how likely each is (D,), and the number of random draws (0 where none was made).
+    """
+    if math.prod(len(d.scores) for d in of_items) <= arm.draws:
+        index = np.indices([len(d.scores) for d in of_items]).reshape(len(of_items), -1)
+        weight = np.prod([d.weight[i] for d, i in zip(of_items, index, strict=True)], axis=0)
+        draws = max(d.draws for d in of_items)
+    else:
+        rng = make_rng(arm.seed, "unit", *(item.id for item in items))
+        index = np.array([rng.choice(len(d.scores), arm.draws, p=d.weight) for d in of_items])
+        weight, draws = np.full(arm.draws, 1 / arm.draws), arm.draws
+    scores = [d.scores[i] for d, i in zip(of_items, index, strict=True)]
+    return arm.task.credit(items, scores, arm.rules), weight, draws

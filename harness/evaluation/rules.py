@@ -1,0 +1,43 @@
+"""Crediting rules that several benchmarks share: what a decision about one item earns.
+
+Each rule is a `credit` of `Task`: it takes the items and decisions of one unit (here always one item; scores (D, n))
+and returns one credit for each of the D decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from judgescale.harness.types import Item, Rules
+
+
+def credit_best(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:
+    """Credit a decision whose top-scored response is a right one.
+
+    Tied maxima earn what `rules.tie` says, unless all or none of them are right. A lone response is credited by
+    `credit_detection`.
+    """
+    (item,), (decision,) = items, scores
+    if len(item.responses) == 1:
+        return credit_detection(items, scores, rules)
+    top = decision == decision.max(axis=1, keepdims=True)
+    share = (top & (np.asarray(item.gold) >= 1)).sum(axis=1) / np.maximum(top.sum(axis=1), 1)
+    mixed = (share > 0) & (share < 1)
+    credit = np.where(mixed, {"zero": 0.0, "half": 0.5, "share": share}[rules.tie], share)
+    return np.where(np.isnan(decision).any(axis=1), rules.failure, credit)
+
+
+def credit_detection(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:
+    """Credit a decision that says correctly whether a lone response has the property: a score above 1/2 says yes."""
+    (item,), (decision,) = items, scores
+    right = (decision[:, 0] > 0.5) == (item.gold[0] >= 1)
+    return np.where(np.isnan(decision[:, 0]), rules.failure, right)
+
+
+def credit_same_class(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:
+    """Credit a decision that falls in gold's class: the first is better, the second is, or a tie (gold (.5, .5))."""
+    (item,), (decision,) = items, scores
+    right = np.sign(decision[:, 0] - decision[:, 1]) == np.sign(item.gold[0] - item.gold[1])
+    return np.where(np.isnan(decision).any(axis=1), rules.failure, right)

@@ -1,0 +1,114 @@
+"""What tables, figures and the terminal all read from the `Result`s of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from judgescale.harness.report.text import flatten_text
+from judgescale.harness.types import CurvePoint, Published, Result
+
+OVERALL = "overall"
+
+
+def group_by_task(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Group the arms by task, in the order they came."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.task, []).append(result)
+    return groups
+
+
+def list_curve_points(result: Result, section: str = OVERALL) -> list[CurvePoint]:
+    """List one section's points that have a value, the fewest judgments first."""
+    points = (p for p in result.curve if p.section == section and isfinite(p.estimate.value))
+    return sorted(points, key=lambda p: (p.judgments_per_item, p.k))
+
+
+def find_value_at_one(result: Result) -> float | None:
+    """Find the headline's value at k=1; None where the result itself is of k=1, or has no such point."""
+    return next((p.estimate.value for p in list_curve_points(result) if p.k == 1 and result.k > 1), None)
+
+
+def count_judgments_per_item(result: Result) -> float | None:
+    """Count the judgments that one decision of this arm cost at its k; None where it is unknown."""
+    points = list_curve_points(result)
+    for point in points:
+        if point.k == result.k:
+            return point.judgments_per_item
+    if points:
+        return points[-1].judgments_per_item
+    judgments = result.compute.get("judgments")
+    return judgments / result.items if judgments is not None and result.items else None
+
+
+def find_own_published(result: Result, recalled: bool = False) -> dict[str, Published]:
+    """Find the best-trusted published number of the same judge for each section, by section.
+
+    recalled: whether numbers typed from memory count too.
+    """
+    found: dict[str, Published] = {}
+    for row in result.published:  # the best-trusted come first
+        if row.delta is not None and (recalled or not is_recalled(row)):
+            found.setdefault(row.section, row)
+    return found
+
+
+def list_context(results: Sequence[Result], recalled: bool = False) -> list[Published]:
+    """List other judges' published numbers, each once; none that stand beside an arm as its own."""
+    ours = {row.name for result in results for row in result.published if row.delta is not None}
+    rows = (row for result in results for row in result.published if row.delta is None and row.name not in ours)
+    return list(dict.fromkeys(row for row in rows if recalled or not is_recalled(row)))
+
+
+def is_recalled(row: Published) -> bool:
+    """Tell whether the number was typed from memory, so that nobody should quote it."""
+    return row.status.startswith("recalled")
+
+
+def name_arms(results: Sequence[Result]) -> list[str]:
+    """Give each arm of one task a short name of its own, made of what tells it from the others."""
+    judges, strategies = {r.judge for r in results}, {r.strategy for r in results}
+    names = []
+    for r in results:
+        parts = [r.judge] * (len(judges) > 1) + [r.strategy] * (len(strategies) > 1)
+        names.append(flatten_text(", ".join(parts) or f"{r.judge}, {r.strategy}"))
+    if len(set(names)) < len(names) and len({r.k for r in results}) > 1:
+        names = [f"{name}, k={r.k}" for name, r in zip(names, results, strict=True)]
+    names = [f"{name}, {more}" if more else name for name, more in zip(names, tell_apart(results), strict=True)]
+    return names if len(set(names)) == len(names) else [f"{name} ({i})" for i, name in enumerate(names, 1)]
+
+
+def tell_apart(results: Sequence[Result]) -> list[str]:
+    """Tell arms alike in judge, strategy and k apart by their signatures, as in "seed 1"; empty for all others."""
+    signatures = [[flatten_text(part) for part in r.signature.split("|")] for r in results]
+    alike: dict[tuple[str, str, int], list[int]] = {}
+    for i, r in enumerate(results):
+        alike.setdefault((r.judge, r.strategy, r.k), []).append(i)
+    told = [""] * len(results)
+    for group in alike.values():
+        theirs = [signatures[i] for i in group]
+        names = [_find_own_parts(mine, theirs) for mine in theirs]
+        without_digests = [[part for part in parts if "@" not in part] for parts in names]
+        if len(set(map(tuple, without_digests))) == len(without_digests):  # digests only where nothing else tells
+            names = without_digests
+        for i, parts in zip(group, names):
+            told[i] = ", ".join(part.replace(":", " ", 1) for part in parts)
+    return told
+
+
+def _find_own_parts(mine: Sequence[str], all_of_them: Sequence[Sequence[str]]) -> list[str]:
+    """Find the parts of a signature that not all have.
+
+    Of a protocol only the name is given where the names differ, and nothing else where its name alone tells.
+    """
+    rules, rule = [_find_protocol(parts) for parts in all_of_them], _find_protocol(mine)
+    if len(set(rules)) > 1 and rules.count(rule) == 1:
+        return [rule]
+    parts = [part for part in mine if not all(part in other for other in all_of_them)]
+    return [rule if part.startswith("protocol:") and len(set(rules)) > 1 else part for part in parts]
+
+
+def _find_protocol(signature: Sequence[str]) -> str:
+    """Find the part of a signature that names the protocol, without its settings."""
+    return next((part.split("(")[0] for part in signature if part.startswith("protocol:")), "")

@@ -1,0 +1,39 @@
+"""How numbers and names are written in every table, figure and line."""
+
+from __future__ import annotations
+
+import unicodedata
+from math import isfinite
+
+UNKNOWN = "-"
+
+
+def format_percent(value: float | None) -> str:
+    """Format a fraction as a percentage with one decimal, 78.8; a dash where it is unknown."""
+    return f"{100 * value:.1f}" if value is not None and isfinite(value) else UNKNOWN
+
+
+def format_points(delta: float | None) -> str:
+    """Format a difference of fractions in percentage points, +0.3; one that rounds to nothing has no sign."""
+    if delta is None or not isfinite(delta):
+        return UNKNOWN
+    return f"{100 * delta:+.1f}" if round(100 * delta, 1) else "0.0"
+
+
+def format_interval(ci: tuple[float, float] | None) -> str:
+    """Format an interval of fractions in percent, [72.1, 84.9]; empty where it is unknown."""
+    return f"[{format_percent(ci[0])}, {format_percent(ci[1])}]" if ci is not None and all(map(isfinite, ci)) else ""
+
+
+def format_count(value: float | None) -> str:
+    """Format a count per item without needless zeros, 10 or 2.5; a dash where it is unknown."""
+    return f"{value:.1f}".removesuffix(".0") if value is not None and isfinite(value) else UNKNOWN
+
+
+def flatten_text(text: str) -> str:
+    """Put a text on one line, without control characters.
+
+    Names and notes come from files and servers we do not know; what is left cannot steer a terminal.
+    """
+    text = " ".join(str(text).split())
+    return "".join(c for c in text if unicodedata.category(c)[0] != "C")

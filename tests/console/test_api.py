@@ -1,0 +1,116 @@
+"""The public face: the examples of docs/python.md, what it returns, and what it says of what does not fit."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+from conftest import ROOT
+
+import judgescale as js
+
+PAGE = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_docs_run_and_are_short(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len([line for line in example.splitlines() if line.strip()]) <= 12
+    exec(compile(example, "docs/python.md", "exec"), {})
+    for line in re.findall(r"# (\d\.\d)", example):
+        assert line in capsys.readouterr().out
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(getattr(js, name) for name in js.__all__) and js.__version__
+    with pytest.raises(AttributeError, match="nothing"):
+        js.nothing  # noqa: B018
+
+
+def test_a_shipped_set_gives_the_command_lines_numbers(evaluated) -> None:
+    (ours,) = js.evaluate(
+        "vicuna80", task=js.load_task("vicuna80_pairs"), strategy=js.Voting(), protocol="vicuna80_pairs", resamples=200
+    )
+    theirs = evaluated("task=vicuna80_pairs")[ours.judge]
+    assert ours.headline == theirs.headline and ours.signature == theirs.signature
+    assert [p.estimate for p in ours.curve] == [p.estimate for p in theirs.curve]
+
+
+def test_each_judge_of_the_rows_is_a_result() -> None:
+    rows = [
+        {"prompt": str(i), "responses": ["a", "b"], "best": "a", "judge": judge, "scores": scores}
+        for i in range(6)
+        for judge, scores in (("right", [1, 0]), ("wrong", [0, 1]))
+    ]
+    found = {r.judge: r.headline.value for r in js.evaluate(rows)}
+    assert found == {"right": 1.0, "wrong": 0.0}
+    (pooled,) = js.evaluate(rows, pool=True)
+    assert pooled.headline.value == 0.5 and pooled.k == 2
+
+
+def test_a_row_that_does_not_fit_is_named() -> None:
+    with pytest.raises(js.JudgescaleError, match="row 1, field .*: .*missing"):
+        js.evaluate([{"prompt": "q", "responses": ["a", "b"], "judge": "j", "best": "a"}])
+
+
+def items(n: int = 6) -> list[js.Item]:
+    return [
+        js.Item(
+            id=str(i),
+            prompt=str(i),
+            cluster=str(i),
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            conversation=(("user", "q"),),
+            texts=("good", "bad"),
+        )
+        for i in range(n)
+    ]
+
+
+def test_an_async_judge_is_asked_about_several_items_at_once_also_inside_a_loop() -> None:
+    busy = most = 0
+
+    async def judge(question: str, responses: list[str]) -> list[float]:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.01)
+        busy -= 1
+        return [float(r == "good") for r in responses]
+
+    async def notebook() -> js.Result:
+        return js.run_judge(judge, items(12), strategy=js.Voting(k=2), concurrency=4)
+
+    result = asyncio.run(notebook())
+    assert result.headline.value == 1.0 and result.judge == "judge" and 1 < most <= 4
+    assert result.compute["judgments"] == 24
+
+
+def test_a_guessing_judge_does_not_win_by_the_places() -> None:
+    """It always takes what is shown first, and right answers come first in the items."""
+    result = js.run_judge(lambda question, responses: [1.0, 0.0], items(400), name="first", strategy=js.Voting(k=1))
+    low, high = result.headline.ci
+    assert low < 0.5 < high
+
+
+def test_answers_are_kept_in_the_store(tmp_path) -> None:
+    calls = []
+
+    def judge(question: str, responses: list[str]) -> list[float]:
+        calls.append(question)
+        return [1.0, 0.0]
+
+    for k in (1, 3, 3):
+        js.run_judge(judge, items(2), strategy=js.Voting(k=k), store=tmp_path / "store.sqlite", seed=1)
+    assert len(calls) == 2 * 3
+
+
+def test_no_verdict_is_counted_and_a_wrong_one_is_named() -> None:
+    result = js.run_judge(lambda q, r: None if q == "q" else [0.0, 0.0], items(2), name="silent", protocol="custom")
+    assert result.health["statuses"] == {"unparsed": 2} and result.headline.value == 0.0
+    with pytest.raises(js.JudgescaleError, match=r"two returned \[1.0\]: it must return 2 numbers, or None"):
+        js.run_judge(lambda q, r: [1.0], items(1), name="two")
+    with pytest.raises(js.JudgescaleError, match="broken: ZeroDivisionError"):
+        js.run_judge(lambda q, r: [1 / 0], items(1), name="broken")
