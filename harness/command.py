@@ -44,7 +44,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
     try:
         check_protocol(job.runtime.choices)
         suite = read_suite(cfg)
-        cfgs = compose_arms(cfg, given, suite)
+        cfgs = compose_arms(cfg, given, suite.members if suite else None)
         return run(cfgs, Path(job.runtime.output_dir), suite, show=alone) or None
     except Exception as e:
         if is_debugging():

@@ -12,12 +12,14 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from judgescale.harness import ROOT
 from judgescale.harness.contracts import Engine, Judge, Reading, Strategy
@@ -39,9 +41,26 @@ from judgescale.harness.types import Item, JudgescaleError, Loaded, Output, Requ
 
 Scores = Sequence[float] | None
 JudgeFunction = Callable[[str, list[str]], Scores | Awaitable[Scores]]
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def outside_loop(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function that needs an event loop of its own also work where one runs already, as in a notebook."""
+
+    @wraps(function)
+    def run(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return function(*args, **options)
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(function, *args, **options).result()
+
+    return run
+
+
+@outside_loop
 def evaluate(
     judgments: str | Path | Iterable[Mapping[str, Any]],
     *,
@@ -75,11 +94,10 @@ def evaluate(
     groups = choose_judges(data, judges, pool)
     of_judges = {label: RecordedJudgments(data, names) for label, names in groups.items()}
     selection = Selection(tuple(task.load(data)), (), None, ())
-    return _run_outside_loop(
-        lambda: [evaluate_arm(arm)[0] for arm in make_arms(of_judges, shared, selection, ks, sha256)]
-    )
+    return [evaluate_arm(arm)[0] for arm in make_arms(of_judges, shared, selection, ks, sha256)]
 
 
+@outside_loop
 def run_judge(
     judge: JudgeFunction,
     task: Task | Iterable[Item],
@@ -133,21 +151,19 @@ def run_judge(
     )
     ks = (k,) if shared.strategy.adaptive else list_ks(None, k, k, shared.strategy)
     plan = make_live_arm(purchase, shared, Selection(items, (), None, tuple(loaded.notes)), loaded, ks, k)
-
-    def work() -> Result:
-        with tempfile.TemporaryDirectory() as folder:
-            limits = SpendingLimits(Path(store or f"{folder}/store.sqlite"), max_failures)
-            (delivery,) = buy([purchase], limits, lambda meter: None)
-            return evaluate_arm(plan.fill(delivery))[0]
-
-    return _run_outside_loop(work)
+    with tempfile.TemporaryDirectory() as folder:
+        limits = SpendingLimits(Path(store or f"{folder}/store.sqlite"), max_failures)
+        (delivery,) = buy([purchase], limits, lambda meter: None)
+    return evaluate_arm(plan.fill(delivery))[0]
 
 
 def load_task(name: str, **options: Any) -> Task:
     """Load a benchmark by its name in conf/task/, with options of its YAML: load_task("rmb", path="RMB_FOLDER")."""
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = compose("config", [f"task={name}", "task.recorded=none"])
-    return build({**cfg.task, **options}, "task", drop=FOR_HARNESS)
+    running = GlobalHydra.instance().is_initialized()  # then it looks in the folders of that command line as well
+    with nullcontext() if running else initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("config", [f"task={name}"])
+    known = {key: value for key, value in cfg.task.items_ex(resolve=False) if key not in FOR_HARNESS}
+    return build({**known, **options}, "task")
 
 
 def load_protocol(name: str) -> Rules:
@@ -160,16 +176,6 @@ def _share(task: Task, strategy: Strategy, protocol: str | Rules, numbers: Numbe
     rules = load_rules(protocol) if isinstance(protocol, str) else protocol
     rules = dataclasses.replace(rules, unusable=strategy.unusable or rules.unusable)
     return Shared(task, strategy, rules, tuple(map(load_rules, task.protocols)), numbers)
-
-
-def _run_outside_loop(work: Callable[[], T]) -> T:
-    """Run work that needs an event loop of its own, also where one runs already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return work()
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(work).result()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from judgescale.harness.suite import Suite
 from judgescale.harness.types import JudgescaleError
 
 STAYS = "strategy.k"  # which every strategy has: arms are compared at the same k unless they say otherwise
@@ -39,17 +38,20 @@ def drop_given(given: Sequence[str], member: Sequence[str]) -> list[str]:
     return [override for override, key in zip(member, read_keys(member)) if key not in said]
 
 
-def compose_arms(cfg: DictConfig, given: Sequence[str], suite: Suite | None) -> list[DictConfig]:
-    """Compose the configs of a run: its own and one for each entry of `compare`, each for every member of a suite."""
+def compose_arms(cfg: DictConfig, given: Sequence[str], members: Sequence[Sequence[str]] | None) -> list[DictConfig]:
+    """Compose the configs of a run: its own and one for each entry of `compare`, each for every member of a suite.
+
+    given: the command line's overrides. members: those of a suite's members; None where the task is no suite.
+    """
     compare = OmegaConf.to_container(cfg.compare) if OmegaConf.is_list(cfg.compare) else None
     if not isinstance(compare, list) or not all(
         isinstance(arm, list) and all(isinstance(override, str) for override in arm) for arm in compare
     ):
         raise JudgescaleError('compare: must be lists of overrides, as in compare=[["strategy=elo"]]')
-    if suite is None:
+    if members is None:
         return [cfg, *(compose_config(replace_overrides(given, arm)) for arm in compare)]
     each = [replace_overrides(given, arm) for arm in [[], *compare]]
-    return [compose_config(replace_overrides(own, drop_given(own, member))) for own in each for member in suite.members]
+    return [compose_config(replace_overrides(own, drop_given(own, member))) for own in each for member in members]
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:

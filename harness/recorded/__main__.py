@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from judgescale.harness.recorded import describe, formats
+from judgescale.harness.recorded.build import build_sets
 from judgescale.harness.recorded.importing import import_files
 from judgescale.harness.recorded.sets import RecordedSet, list_shipped_sets, read_set
 from judgescale.harness.types import HUMAN, JudgescaleError, Record
@@ -40,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif options.command == "show":
             show_set(options.set) if options.set else show_shipped_sets()
         else:
-            build_sets(options)
+            for line in build_sets(Path(options.data), Path(options.out) if options.out else None, options.only):
+                print(line)
     except JudgescaleError as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 2
@@ -184,14 +186,6 @@ def _print_judges(records: Sequence[Record]) -> None:
     for row in [head, *rows]:
         middle = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
         print("  " + "  ".join([row[0].ljust(widths[0]), *middle, row[-1]]).rstrip())
-
-
-def build_sets(options: argparse.Namespace) -> None:
-    """Rebuild shipped sets, and print a line about each."""
-    from judgescale.harness.recorded.build import build
-
-    for line in build(Path(options.data), Path(options.out) if options.out else None, options.only):
-        print(line)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ RECIPES = (
 )
 
 
-def build(data: Path, out: Path | None = None, only: Sequence[str] | None = None) -> Iterator[str]:
+def build_sets(data: Path, out: Path | None = None, only: Sequence[str] | None = None) -> Iterator[str]:
     """Write the sets, or those in `only`, one after another; yield a line about each.
 
     Raises JudgescaleError for an unknown name, and where a set's source files are not in the data folder.

@@ -36,7 +36,7 @@ def import_files(
     if not str(out).endswith(".parquet"):
         raise JudgescaleError(f"--out {out}: a set is a Parquet file; name it SET.parquet")
     sources, passed_over = open_sources(format_name, paths)
-    imported = format_.load(sources, {name: (options or {}).get(name) for name in ("judge", *format_.options)})
+    imported = format_.read_sources(sources, {name: (options or {}).get(name) for name in ("judge", *format_.options)})
     read = list(imported.records)
     _check_agreement(read)
     records = [each.record for each in read]
@@ -67,7 +67,7 @@ def import_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Record], str]:
     numbered = tuple(enumerate(map(dict, rows), 1))
     sha256 = hashlib.sha256(json.dumps(numbered, sort_keys=True, default=str).encode()).hexdigest()
     source = Source(Path("rows"), numbered, sha256)
-    read = list(formats.find_format("jsonl").load([source], {"judge": None}).records)
+    read = list(formats.find_format("jsonl").read_sources([source], {"judge": None}).records)
     _check_agreement(read)
     return [each.record for each in read], sha256
 

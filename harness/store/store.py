@@ -99,6 +99,7 @@ class Store:
     _models: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __enter__(self) -> Store:
+        """Open the file; create it unless read-only, for which a missing file is an empty store."""
         with self._translate_errors():
             if self.readonly and not self.path.exists():
                 self._db = sqlite3.connect(":memory:", isolation_level=None)
@@ -113,6 +114,7 @@ class Store:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        """Flush and close."""
         try:
             with self._translate_errors():
                 self.flush()

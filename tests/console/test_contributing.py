@@ -109,6 +109,7 @@ def test_a_knockout_that_forgets_to_be_adaptive_is_refused_before_it_buys(checko
     yaml = "_target_: judgescale.harness.strategies.cup.Cup\nk: null\n"
     (checkout / "conf/strategy/cup.yaml").write_text(yaml, encoding="utf-8")
     arguments = ["strategy=cup", "judge=random", "task=sanity", "task.responses=4", "task.size=8", "strategy.k=2"]
+    (checkout / "store.sqlite").unlink(missing_ok=True)
     done = go(checkout, ["run.py"], arguments, checkout)
     assert done.returncode == 1 and "adaptive = True" in done.stderr and "strategy=cup" in done.stderr
     assert not (checkout / "store.sqlite").exists() and not (checkout / "out").exists()

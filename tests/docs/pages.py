@@ -22,6 +22,6 @@ def find_pages(folder: Path = ROOT) -> list[Path]:
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *find_pages(ROOT / "docs")]
 
 
-def drop_code(text: str) -> str:
-    """Return a page without its code blocks and inline code."""
-    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE))
+def drop_blocks(text: str) -> str:
+    """Return a page without its code blocks."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)

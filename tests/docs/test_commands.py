@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Block(NamedTuple):
     number: int
     marks: str
     text: str
-    files: dict[str, str]
+    files: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
         return f"{self.page}-{self.number}"
@@ -43,7 +44,7 @@ class Block(NamedTuple):
 def list_blocks() -> Iterator[Block]:
     for page in [ROOT / "README.md", *find_pages(ROOT / "docs")]:
         blocks = BLOCK.findall(page.read_text())
-        files = {found[1]: text for marks, _, text in blocks if (found := FILE.search(marks))}
+        files = tuple((found[1], text) for marks, _, text in blocks if (found := FILE.search(marks)))
         shells = [(marks, text) for marks, language, text in blocks if language in ("sh", "bash", "shell")]
         for number, (marks, text) in enumerate(shells):
             yield Block(page.relative_to(ROOT).as_posix(), number, marks, text, files)
@@ -64,18 +65,31 @@ def split_commands(text: str) -> list[list[str]]:
     return [words for words in commands if words]
 
 
+@pytest.fixture(scope="module")
+def running(request, tmp_path_factory) -> Iterator[dict[Block, Future[None]]]:
+    """Run the blocks of the tests that were chosen, as many at a time as there are processors."""
+    chosen = [item.callspec.params["block"] for item in request.session.items if item.function is test_commands]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {block: pool.submit(run_block, block, tmp_path_factory.mktemp("block")) for block in chosen}
+
+
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_commands(block, tmp_path):
+def test_commands(block, running):
+    running[block].result()
+
+
+def run_block(block: Block, folder: Path) -> None:
+    """Run the commands of a block one after another in a folder. Raises AssertionError where one fails."""
     if NOT_RUN.search(block.marks):
         return
-    for name, text in block.files.items():
-        (tmp_path / name).write_text(text)
+    for name, text in block.files:
+        (folder / name).write_text(text)
     for number, words in enumerate(split_commands(block.text)):
-        if "pip" in words[0] or words[:3] == ["python3", "-m", "venv"]:
+        if words[0].endswith("pip") or words[:3] == ["python3", "-m", "venv"]:
             check_setup(words)
         elif not words[0].endswith("pytest"):  # which is running
             arguments = find_arguments(words)
-            run_words(complete(arguments, tmp_path / f"run-{number}", bool(COMPOSED.search(block.marks))), tmp_path)
+            run_words(complete(arguments, folder / f"run-{number}", bool(COMPOSED.search(block.marks))), folder)
 
 
 def check_setup(words: list[str]) -> None:

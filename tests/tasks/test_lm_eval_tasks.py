@@ -16,6 +16,8 @@ pytest.importorskip("lm_eval")
 pytest.importorskip("aiohttp")
 
 from faulty_server import FaultyServer  # noqa: E402
+from hydra import compose, initialize_config_dir  # noqa: E402
+from hydra.core.global_hydra import GlobalHydra  # noqa: E402
 from lm_eval import simple_evaluate  # noqa: E402
 from lm_eval.api.model import LM  # noqa: E402
 from lm_eval.api.registry import register_model  # noqa: E402
@@ -23,6 +25,7 @@ from lm_eval.tasks import TaskManager  # noqa: E402
 from shapes import best_of, put  # noqa: E402
 
 from judgescale.harness.plan import plan_arms, read_limits  # noqa: E402
+from judgescale.harness.plan.common import load_rules  # noqa: E402
 from judgescale.harness.runner import buy_missing, evaluate_all  # noqa: E402
 from judgescale.harness.types import JudgescaleError  # noqa: E402
 from judgescale.tasks.lm_eval_tasks import JudgeTask  # noqa: E402
@@ -230,6 +233,7 @@ def test_a_limit_takes_all_judgments_of_an_item_or_none(tmp_path):
         ({"judge": "no", "task.path": 1}, "judge=no: no such choice"),
         ({"judge": "pairwise", "strategy": "knockout"}, "strategy=knockout asks by what it was answered"),
         ({"seed": -1}, "seed=-1: must be a whole number"),
+        ({"protocol": "llmbra"}, "protocol=llmbra: no such choice; did you mean llmbar?"),
     ],
 )
 def test_what_cannot_be_run_is_one_line(options, message, tmp_path):
@@ -240,6 +244,20 @@ def test_what_cannot_be_run_is_one_line(options, message, tmp_path):
         JudgeTask({"task": "judgescale_custom", "metadata": metadata})
     assert isinstance(error.value, SystemExit) and error.value.code.startswith(f"error: {message}")
     assert "\n" not in error.value.code
+
+
+def test_a_program_may_have_a_hydra_config_of_its_own(tmp_path):
+    (tmp_path / "config.yaml").write_text("mine: 1\n")
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(tmp_path), version_base="1.3"):
+            load_rules.cache_clear()
+            made = JudgeTask({"task": "mine", "metadata": {"task": "sanity", "judge": "choice", "strategy.k": 1}})
+            assert [rules.name for rules in made.plan.arm.owners_rules] == ["sanity"]
+            assert compose("config") == {"mine": 1}
+    finally:
+        GlobalHydra.instance().hydra = before
 
 
 def test_the_command_line_says_it_in_one_line():

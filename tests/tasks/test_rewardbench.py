@@ -5,6 +5,7 @@ The Hub was not reached: files and data sets here are made up in the documented 
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shapes import REWARDBENCH, put, read, refused, right
+from shapes import REWARDBENCH, REWARDBENCH2, put, read, refused, right
 
 from judgescale.harness import recorded
 from judgescale.harness.evaluation.credits import make_units
@@ -315,6 +316,8 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     assert "field subset: 'math-prm' is none of anthropic_helpful" in refused(prior, file, prior_path=str(file))
     assert "no data file" in refused(prior, file, prior_path=str(tmp_path))
     assert refused(prior, file, prior_path="nowhere").startswith("task.prior_path=nowhere: there is no such file")
+    assert refused(prior, file, prior_path=5).startswith("task.prior_path=5: must be the path of a file or folder")
+    assert refused(prior, file, prior_hub={"id": "x"}).startswith("task.prior_hub.split=null: must be a name")
     assert "only read with task.prior=true" in refused(rewardbench.task, file, prior_path=str(file))
     assert "must be true or false" in refused(rewardbench.task, file, prior="yes")
     with pytest.raises(JudgescaleError, match="needs 2"):
@@ -335,6 +338,29 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
                 ),
             )
         )
+
+
+def test_of_prior_sets_on_the_hub_their_own_options_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    file = put(tmp_path / "filtered.jsonl", [REWARDBENCH])
+    hub = {"id": "owner/name", "split": "shp"}
+    line = refused(partial(rewardbench.task, prior=True), file, prior_hub=hub)
+    assert line.startswith("task.prior_hub.id=owner/name: the Hub needs datasets")
+    assert "give a local copy with task.prior_path=FILE_OR_FOLDER" in line
+
+
+def test_rewardbench2(tmp_path: Path) -> None:
+    ties = [
+        REWARDBENCH2 | {"id": f"{kind}:4", "subset": "Ties", "chosen": good}
+        for kind, good in (("ref", ["a"]), ("tied", ["a", "b"]))
+    ]
+    focus, ref, tied = read(rewardbench2.task, put(tmp_path / "test.parquet", [*ties, REWARDBENCH2]))
+    assert focus.id == "Focus/1" and right(focus) == {"good"} and sorted(focus.responses) == ["0", "1", "2", "3"]
+    assert dict(zip(focus.responses, focus.texts))["0"] == "good"
+    assert ref.cluster == tied.cluster == "Ties/4" and right(tied) == {"a", "b"}
+    assert "has 1 item(s)" in refused(rewardbench2.task, put(tmp_path / "x.jsonl", ties[:1]))
+    chat = put(tmp_path / "y.jsonl", [REWARDBENCH2 | {"subset": "Chat"}])
+    assert "RewardBench 2 has" in refused(rewardbench2.task, chat)
 
 
 FOUR_TEXTS = ("good", "worse", "bad", "awful")

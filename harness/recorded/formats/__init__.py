@@ -21,7 +21,7 @@ Options = Mapping[str, str | None]  # what the command line said: "judge" for ev
 class Format:
     """Declare one format of result files.
 
-    `load` reads the files of one import; what it yields is checked as a whole, counted and written by `importing`.
+    `read_sources` reads the files of one import; what it yields is checked as a whole and written by `importing`.
     `recognises` looks at one file: is it of this format? A folder is searched with it, and a file that was given to
     another format is pointed to this one.
     """
@@ -31,7 +31,7 @@ class Format:
     example: str  # one command line
     tasks: tuple[str, ...]  # that its sets can serve
     recognises: Callable[[Source], bool]
-    load: Callable[[Sequence[Source], Options], Imported]
+    read_sources: Callable[[Sequence[Source], Options], Imported]
     options: Mapping[str, str] = field(default_factory=dict)  # of the command line, beside --judge: name -> its help
     named_by_path: bool = False  # the path says what a file is about: files of equal content may be about two things
 

@@ -62,7 +62,7 @@ def recognises(source: Source) -> bool:
     return bool(first & {"prompt", "item"}) and "responses" in first
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every row of every file."""
     return Imported(_read_records(sources, options["judge"]))
 
@@ -257,5 +257,5 @@ FORMAT = Format(
     example="import jsonl mine.jsonl --out mine.parquet",
     tasks=("custom",),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
 )

@@ -30,7 +30,7 @@ def recognises(source: Source) -> bool:
     return {"pair_id", "label", "judgments"} <= set(source.peek())
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every game of every pair."""
     return Imported(_read_records(sources, _name_judges(sources, options["judge"])))
 
@@ -110,5 +110,5 @@ FORMAT = Format(
     example="import judgebench 'outputs/dataset=judgebench,…,judge_model=o1-mini.jsonl' --out o1.parquet",
     tasks=("judgebench",),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
 )

@@ -31,7 +31,7 @@ def recognises(source: Source) -> bool:
     return {"input", "output_1", "output_2", "label", "results"} <= set(source.peek())
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read both orders of every item."""
     return Imported(_read_records(sources, [_read_path(source, options) for source in sources]))
 
@@ -118,7 +118,7 @@ FORMAT = Format(
     example="import llmbar Natural/evaluators/*/*/result.json --out llmbar.parquet",
     tasks=("llmbar",),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
     options={
         "subset": "the subset, where the path does not say it (Natural, Neighbor, …)",
         "variant": "the evaluator's prompt, where the path does not say it (Vanilla, CoT, …)",

@@ -42,7 +42,7 @@ def recognises(source: Source) -> bool:
     return "idx" in first and ("annotator1" in first or any(_is_result(field) for field in first))
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read the annotators' labels, then the judges' verdicts."""
     return Imported(_read_records(sources, options))
 
@@ -154,6 +154,6 @@ FORMAT = Format(
     example="import pandalm testset-v1.json pandalm-7b-testset-v1.json --out pandalm.parquet",
     tasks=("pandalm",),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
     options={"field": "the field with the verdict, where it is not the one that ends in _result"},
 )

@@ -37,7 +37,7 @@ def recognises(source: Source) -> bool:
     return mine and bool({"responder", "metadata", "votes_count"} & first)
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every prediction of every row."""
     return Imported(_read_records(sources, options))
 
@@ -135,6 +135,6 @@ FORMAT = Format(
     example="import realmistake self_consistency_predictions.jsonl --out realmistake.parquet",
     tasks=("realmistake",),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
     options={"variant": "the prompt's name, where neither the record nor the path says it"},
 )

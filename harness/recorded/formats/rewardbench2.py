@@ -38,7 +38,7 @@ def recognises(source: Source) -> bool:
     return {"id", "subset"} <= set(first) and bool({"scores", "parsed_letter", "results"} & set(first))
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every item's scores or verdict."""
     notes = []
     for source in sources:
@@ -190,5 +190,5 @@ FORMAT = Format(
     example="import rewardbench2 Skywork-Reward-V2.jsonl --out rb2.parquet",
     tasks=("rewardbench2",),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
 )

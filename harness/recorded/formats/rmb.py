@@ -34,7 +34,7 @@ def recognises(source: Source) -> bool:
     return {"pair_uid", "category_path"} <= first and bool({"chosen_reward", "conversation_input"} & first)
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read the rewards of every pair."""
     return Imported(_read_records(sources, options["judge"]))
 
@@ -104,5 +104,5 @@ FORMAT = Format(
     example="import rmb ArmoRM-Llama3-8B-v0.1_result.json --out rmb_armorm.parquet",
     tasks=("rmb",),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
 )

@@ -51,7 +51,7 @@ def _is_questions(source: Source) -> bool:
     return {"question_id", "category"} <= first and "score" not in first
 
 
-def load(sources: Sequence[Source], options: Options) -> Imported:
+def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read the ratings among the models that judges compared, or among those that --models names."""
     chosen = [name.strip() for name in (options["models"] or "").split(",") if name.strip()]
     matches = _read_names([source for source in sources if not _is_questions(source)], chosen, options["judge"])
@@ -175,7 +175,7 @@ FORMAT = Format(
     example="import tournament data/vicuna80/ --out vicuna80.parquet",
     tasks=("vicuna80_pairs", "vicuna80_best_of_5"),
     recognises=recognises,
-    load=load,
+    read_sources=read_sources,
     options={"models": "comma-separated models to keep (default: those a judge compared)"},
     named_by_path=True,
 )

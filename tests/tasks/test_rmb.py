@@ -1,18 +1,20 @@
-"""RMB's roll-up, on every category of it: RM-R1-32B's stored figures come out of the task's own sections and units."""
+"""RMB: texts of both sets, and RM-R1-32B's stored figures of every category out of the task's sections and units."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fakes import protocol, recorded_set
+from shapes import best_of, pair, put, read, refused, right
 
 from judgescale.harness.published import lists as published
 from judgescale.harness.stats.intervals import Units, rollup
-from judgescale.harness.types import Item, JudgescaleError, Judgment, Record
-from judgescale.tasks import rmb
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Rules
+from judgescale.tasks import rmb, rmb_bon
 
 RM_R1 = "RM-R1-Qwen2.5-Instruct-32B"
 # Pairs and best-of-N items of every category in the owners' files.
@@ -127,3 +129,52 @@ def test_the_stored_figures_of_rm_r1_come_out_of_the_rollup() -> None:
     for of in sizes:
         assert float(sections[of]) == pytest.approx(stored[of], abs=1e-6)
     assert float(overall) == pytest.approx(stored["Overall"], abs=1e-6) and round(float(overall), 3) == 0.730
+
+
+def test_rmb_pairs(tmp_path: Path) -> None:
+    said = [{"role": r, "content": r} for r in ("user", "assistant", "user")]
+    put(tmp_path / "Pairwise_set/Helpfulness/Chat.json.gz", [pair(str(i)) for i in range(60)])
+    mute = {"llm_name": "n", "answer": ""}  # the owners' files hold such answers
+    other = pair(9, "Pairwise_set/Harmlessness/S1", conversation_input=said, reject=mute)
+    put(tmp_path / "Pairwise_set/Harmlessness/S1.json", [other])
+    put(tmp_path / "BoN_set/Harmlessness/S1.json", [best_of("1", 2)])
+    whole, items = read(rmb.task, tmp_path), read(rmb.task, tmp_path / "Pairwise_set")
+    assert whole[:-2] == items and len(items) == 61
+    assert items[0].id == "Harmlessness/S1/9" and items[0].conversation[1] == ("assistant", "assistant")
+    assert {right(item) == {"good"} for item in items} == {True}
+    assert {dict(zip(i.responses, i.gold))["chosen"] for i in items} == {1.0}
+    assert len({item.cluster for item in items}) == 2
+    assert {rmb.section(item) for item in items} == {"Helpful-Pair", "Harmless-Pair"}
+    assert {rmb.section(item) for item in whole[-2:]} == {"Harmless-BoN"}
+    assert len({rmb.unit(item) for item in whole}) == 62 and {len(item.texts) for item in whole} == {2}
+    assert "'Pairwise_set' is not BoN_set" in refused(rmb_bon.task, tmp_path / "Pairwise_set")
+
+
+def test_rmb_best_of_n_as_pairs_is_right_only_where_the_best_beats_every_loser() -> None:
+    pairs = [
+        Item(
+            id=f"BoN/x/1/{i}",
+            prompt="",
+            cluster="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            subset="BoN/Harmlessness/S1",
+        )
+        for i in range(3)
+    ]
+    rules = Rules(name="rmb", tie="zero", failure=0.0, unusable="abstain", order="any")
+    won, tied, failed = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]), np.full((1, 2), np.nan)
+    for last, earned in ((won, 1), (tied, 0), (failed, 0), (won[:, ::-1], 0)):
+        assert rmb.credit(pairs, [won, won, last], rules).tolist() == [earned]
+
+
+def test_rmb_best_of_n(tmp_path: Path) -> None:
+    put(tmp_path / "BoN_set/S1.json", [best_of(str(i), 2 + i % 5) for i in range(60)])
+    items = read(rmb_bon.task, tmp_path)
+    assert {right(item) == {"best"} for item in items} == {True} and {len(i.texts) for i in items} == {3, 4, 5, 6, 7}
+    assert dict(zip(items[0].responses, items[0].texts)) == {"top": "best", "m0": "loser 0", "m1": "loser 1"}
+    twins = best_of("1", 1, loser_list=[{"llm_name": "top", "answer": "x"}])
+    assert "field loser_list[0].llm_name: top is among" in refused(rmb_bon.task, put(tmp_path / "x.json", [twins]))
+    assert "field loser_list: is empty" in refused(rmb_bon.task, put(tmp_path / "y.json", [best_of("1", 0)]))
+    mute = best_of("1", 1, loser_list=[{"llm_name": "a"}])
+    assert "field loser_list[0].answer: is missing" in refused(rmb_bon.task, put(tmp_path / "z.json", [mute]))
