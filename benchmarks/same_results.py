@@ -231,6 +231,7 @@ VARYING = (  # in texts: what differs from one run to the next, or says where a 
 )
 # … and in JSON and tables: times, a digest over a row with its time, and the commit
 VARYING_KEYS = {"seconds", "created", "digest", "date", "git_hash", "total_evaluation_time_seconds"}
+ADVICE = re.compile(r"^next  .*(?:\n {6}.*)*\n?", re.MULTILINE)  # which command to try after a run is no result
 PROGRESS = re.compile(r"\d+%\|.*(it/s|s/it|\?it)")
 TEXTS = (".txt", ".csv", ".md", ".tex", ".jsonl")  # compared line by line; of files with other endings only the names
 TIMEOUT = 300  # seconds a command
@@ -557,7 +558,7 @@ def content(path: Path, known: Places) -> Any:
         return cleaned(parquet(path), known)
     if path.suffix not in TEXTS:
         return None
-    lines = plain(path.read_text(encoding="utf-8"), known).splitlines()
+    lines = ADVICE.sub("", plain(path.read_text(encoding="utf-8"), known)).splitlines()
     return [line for line in lines if not PROGRESS.search(line)]
 
 

@@ -78,8 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"judgescale {find_version()}")
         return
     given = ["run.dry=true" if argument == "--dry" else argument for argument in given]
-    if not any(map(chooses, given)):
-        given.insert(0, "experiment=tour")
+    if not any(map(selects_what_to_run, given)):
+        overrides = (i for i, argument in enumerate(given) if "=" in argument and not argument.startswith("-"))
+        given.insert(next(overrides, len(given)), "experiment=tour")  # argparse wants overrides side by side
     sys.argv = [sys.argv[0], *given]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(explain_error(e))
 
 
-def chooses(argument: str) -> bool:
+def selects_what_to_run(argument: str) -> bool:
     """Tell whether an argument says what to run, and not only how or where."""
     return "=" in argument and argument.split("=")[0].split(".")[0] not in ("hydra", "run", "seed")
 

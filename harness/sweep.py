@@ -17,7 +17,7 @@ LONGEST = 150  # bytes of a folder's name; file systems take 255
 
 
 def name_folder(overrides: str) -> str:
-    """One flat name for a job's folder: other than plain characters become "-", and a hash ends what is too long."""
+    """Name a job's folder in one flat word: "-" for anything but plain characters, and a hash ends a long one."""
     name = re.sub(r"[^\w.,=+@~\[\]-]+", "-", overrides)
     if len(name.encode()) <= LONGEST:
         return name

@@ -16,7 +16,7 @@ from judgescale.harness.types import Item, JudgescaleError, Rules, Task
 
 
 class Selection(NamedTuple):
-    """The items of an arm, how they were select_items, and what to know about those there were."""
+    """Hold the items of an arm, how they were selected, and what to know about those there are."""
 
     items: tuple[Item, ...]
     subsets: tuple[str, ...]

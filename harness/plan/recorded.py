@@ -105,7 +105,7 @@ def choose_judges(
 
 
 def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:
-    """Whether an adaptive strategy finds no more than what it asked itself when it was live."""
+    """Tell whether an adaptive strategy finds no more than what it asked itself when it was live."""
     return strategy.adaptive and not all(
         judgments.has_judgments(item, question)
         for item in items
