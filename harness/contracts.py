@@ -82,7 +82,7 @@ class Strategy:
         """Tell how its vote takes unusable judgments (abstain, plurality); None where it takes no such vote."""
         return None
 
-    def abstaining(self) -> Strategy:
+    def let_unusable_abstain(self) -> Strategy:
         """Return the same strategy, with a vote from which unusable judgments abstain."""
         return self
 
@@ -91,7 +91,7 @@ class Strategy:
         """Tell which meta RM scores the judgments for it (evaluation/meta.py); None where it needs none."""
         return None
 
-    def kept(self, k: int) -> int:
+    def count_voters(self, k: int) -> int:
         """Count how many of k judgments decide."""
         return k
 
@@ -99,7 +99,7 @@ class Strategy:
         """Return the plainer strategy that its result is held against on the same judgments, if any."""
         return None
 
-    def buying(self, samples: int) -> Strategy:
+    def make_buyer(self, samples: int) -> Strategy:
         """Return the strategy that buys `samples` judgments of every question, for pools larger than k."""
         return dataclasses.replace(self, k=samples)
 

@@ -16,7 +16,7 @@ def sign(arm: Arm) -> str:
     """Write an arm's signature: `name:value` parts between bars, in one order."""
     strategy, data = arm.strategy, arm.judgments.data
     knobs = {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy) if f.name != "unusable"}
-    knobs |= {"k": arm.k, **({"k_meta": strategy.kept(arm.k)} if strategy.meta_rm else {})}
+    knobs |= {"k": arm.k, **({"k_meta": strategy.count_voters(arm.k)} if strategy.meta_rm else {})}
     rules = {f.name: getattr(arm.rules, f.name) for f in dataclasses.fields(arm.rules)}
     del rules["name"], rules["order"]  # each has a place of its own
     said = ",".join(f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in rules.items())

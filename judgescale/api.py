@@ -142,7 +142,7 @@ def run_judge(
         label=label,
         judge=function,
         spec=ModelSpec(FunctionEngine(label, function=judge, concurrency=concurrency), Sampling(temperature=1.0)),
-        strategy=shared.strategy.buying(k),
+        strategy=shared.strategy.make_buyer(k),
         items=items,
         order=choose_order(shared.rules),
         seed=seed,

@@ -161,7 +161,7 @@ def estimate_metrics(arm: Arm, pools: Sequence[Pools]) -> dict[str, list[Estimat
         groups |= {f"{name}: ": np.flatnonzero(section == name) for name in dict.fromkeys(section)}
     found: dict[str, list[Estimate]] = {f"{group}{name}": [] for group in groups for name in arm.task.metrics}
     for name, metric in arm.task.metrics.items():
-        strategy = arm.strategy.abstaining() if name in arm.task.of_mean else arm.strategy
+        strategy = arm.strategy.let_unusable_abstain() if name in arm.task.of_mean else arm.strategy
         for k, at_k in zip(arm.ks, decide_by_replay(arm, strategy, arm.ks, pools), strict=True):
             worlds = _draw_worlds(arm, at_k)
             for group, rows in groups.items():

@@ -89,7 +89,7 @@ def assess_meta_rm(
     assert vote is not None
     plain = credit_units(arm, decide(arm, vote, at, pools))
     # A meta RM that knows nothing keeps any k_meta of the k: on average, that is a vote of k_meta.
-    k_meta = arm.strategy.kept(arm.k)
+    k_meta = arm.strategy.count_voters(arm.k)
     blind = credit_units(arm, decide(arm, vote, [k_meta], pools))
     knowing = credit_units(
         arm, decide(arm, arm.strategy, at, add_meta_scores(arm, pools, score_by_meta_rm(arm, pools, "oracle")))

@@ -85,7 +85,7 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
         label=read_label(cfg),
         judge=judge,
         spec=spec,
-        strategy=strategy.at(k).buying(samples),
+        strategy=strategy.at(k).make_buyer(samples),
         items=items,
         order=order,
         seed=cfg.seed,

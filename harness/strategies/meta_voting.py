@@ -30,7 +30,7 @@ class MetaVoting(Strategy):
         """List one question: all the responses at once."""
         return [tuple(range(n))]
 
-    def abstaining(self) -> Strategy:
+    def let_unusable_abstain(self) -> Strategy:
         """Return the same vote, from which unusable judgments abstain."""
         return replace(self, unusable="abstain")
 
@@ -47,7 +47,7 @@ class MetaVoting(Strategy):
         """Return the vote of all k judgments."""
         return Voting(self.k, self.unusable)
 
-    def kept(self, k: int) -> int:
+    def count_voters(self, k: int) -> int:
         """Count how many of k judgments vote: k_meta, or half of them."""
         return min(k, self.k_meta or max(1, k // 2))
 
@@ -57,7 +57,7 @@ class MetaVoting(Strategy):
         answers = await ask(np.arange(n)[None], k)
         scores, meta = answers.scores[:, 0], answers.meta[:, 0]
         trust = np.where(np.isnan(scores).any(axis=2) | np.isnan(meta), -np.inf, meta)
-        most_trusted = np.argsort(-trust, axis=1, kind="stable")[:, : self.kept(k)]
+        most_trusted = np.argsort(-trust, axis=1, kind="stable")[:, : self.count_voters(k)]
         return vote(np.take_along_axis(scores, most_trusted[..., None], axis=1), self.unusable)
 
     def exact(
@@ -66,4 +66,4 @@ class MetaVoting(Strategy):
         """Count the whole curve; None where unusable judgments are verdicts of their own."""
         if self.unusable == "plurality" and any(np.isnan(m).any() for m in margins):
             return None
-        return meta_curve(margins, meta, ks, self.kept, draws, seed)
+        return meta_curve(margins, meta, ks, self.count_voters, draws, seed)

@@ -23,6 +23,6 @@ class Single(Voting):
         """Set k to 1, whatever was given, so that one sweep over k serves every strategy."""
         object.__setattr__(self, "k", 1)
 
-    def buying(self, samples: int) -> Strategy:
+    def make_buyer(self, samples: int) -> Strategy:
         """Return a vote of all samples: of several judgments, this takes each as it comes."""
         return Voting(samples, self.unusable)

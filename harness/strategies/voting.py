@@ -33,7 +33,7 @@ class Voting(Strategy):
         """List one question: all the responses at once."""
         return [tuple(range(n))]
 
-    def abstaining(self) -> Strategy:
+    def let_unusable_abstain(self) -> Strategy:
         """Return the same vote, from which unusable judgments abstain."""
         return replace(self, unusable="abstain")
 

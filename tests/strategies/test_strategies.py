@@ -48,7 +48,11 @@ def test_golden_case_of_the_paper():
     assert decide(Voting(3), GOLDEN, 2).tolist() == [[20, 27]]
     assert decide(MetaVoting(3, k_meta=2), GOLDEN, 2).tolist() == [[12, 19]]
     assert decide(MetaVoting(3, k_meta=1), GOLDEN, 2).tolist() == [[7, 10]]
-    assert MetaVoting(3).kept(3) == 1 and MetaVoting(32).kept(32) == 16 and MetaVoting(1).kept(1) == 1
+    assert (
+        MetaVoting(3).count_voters(3) == 1
+        and MetaVoting(32).count_voters(32) == 16
+        and MetaVoting(1).count_voters(1) == 1
+    )
 
 
 @given(st.lists(verdicts, min_size=1, max_size=8))
