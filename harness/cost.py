@@ -39,7 +39,8 @@ class Price:
     def __post_init__(self) -> None:
         for name in ("input", "output", "cached"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < 0):
+            number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+            if value is not None and not number:
                 raise JudgescaleError(f"judge.price.{name}={value}: must be dollars a million tokens, 0 or more")
 
     def dollars(self, tokens: Tokens) -> float:
@@ -61,6 +62,7 @@ class Bill:
     reused: int  # answers that the store had
     tokens: Tokens  # of the answers bought
     dollars: float  # the most that it may have been, where an engine does not count
+    uncounted: int  # of the answers bought, those whose tokens the engine did not count
     trouble: str | None  # why an engine gave up on an answer, the last time
     faults: Mapping[str, int]  # of the engines
     store: Path  # where the answers are

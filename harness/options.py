@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,6 +94,8 @@ def find_file(path: str) -> Path:
 def read_positive(cfg: DictConfig, name: str) -> float | None:
     """Return the number at a dotted place of a config, or None. Raises JudgescaleError where it is not above 0."""
     value = OmegaConf.select(cfg, name)
-    if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
+    if value is not None and (
+        not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf
+    ):  # NaN too: nothing is ever above it, so it would be no limit
         raise JudgescaleError(f"{name}={value}: must be a number above 0, or null")
     return value

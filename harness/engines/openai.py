@@ -6,6 +6,7 @@ Scalar heads are asked through vLLM's `/classify` (chat messages in, raw logits 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import functools
 import json
@@ -13,6 +14,7 @@ import math
 import os
 import re
 import time
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
-from judgescale.harness.contracts import Engine
+from judgescale.harness.contracts import Engine, EngineSession
 from judgescale.harness.engines.openai_replies import (
     WRAPPER,
     Fault,
@@ -38,6 +40,8 @@ LONGEST_WAIT = 60.0  # seconds between two attempts, unless the server asks for 
 PATIENCE = 900.0  # seconds; a server that asks for a longer wait ends the run
 START_RETRIES = 3  # before the server has ever answered: about 10 s, then it was probably not started
 SHORT_REPLIES = 3  # in a row with fewer than n answers; after these, n is no longer sent
+REPLIES_HELD = 8  # times max_reply_bytes that all replies in flight may take
+READ_STEP = 2**16  # bytes unpacked at once
 OWN_FIELDS = ("model", "messages", "n", "seed", "stream")
 Read = Callable[[Any, float], list[Output]]  # reads the outputs of a parsed reply that took so many seconds
 
@@ -65,6 +69,7 @@ class OpenAI(Engine):
     backoff: float = 0.5
     many: str | bool = "auto"
     max_n: int = 128
+    max_reply_bytes: int = 2**25
     constrain: str = "none"
     seed: bool = True
     max_tokens_field: str = "max_tokens"
@@ -111,12 +116,17 @@ class OpenAI(Engine):
         first = self.parse_urls()[0]  # with its port: on one machine, the port tells servers of different models apart
         return {
             "name": self.name,
-            "provider": self.provider or first.netloc.rpartition("@")[2] + first.path,
+            "provider": self.provider or _name_server(first),
             "constrain": self.constrain,
             "max_tokens_field": self.max_tokens_field,
             "thinking_field": self.thinking_field,
             "extra_body": dict(self.extra_body or {}),
         }
+
+    def stop_sending(self, session: EngineSession) -> None:
+        """Send nothing any more, no retries either."""
+        assert isinstance(session, OpenAISession)
+        session.stop_sending()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[OpenAISession]:
@@ -130,7 +140,7 @@ class OpenAI(Engine):
         except ImportError as error:
             raise JudgescaleError(f"engine=openai needs {error.name}: pip install -e '.[openai]'") from error
         key = self._read_key()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         async with aiohttp.ClientSession(
@@ -138,6 +148,7 @@ class OpenAI(Engine):
             connector=aiohttp.TCPConnector(limit=0),  # the session's own slots are the limit
             timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=10),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # _read_body unpacks
         ) as http:
             yield OpenAISession(self, http, key)
 
@@ -193,7 +204,13 @@ class OpenAISession:
         self._met = False  # whether any server has ever answered
         self._many = options.many is not False  # whether several samples are asked for in one request
         self._short = 0  # replies in a row with fewer than n answers
+        self._held = 0  # bytes of the replies that are being read
+        self._stopping = asyncio.Event()  # set: nothing is sent any more
         self._next_turn = 0.0  # when requests_per_minute allows the next request, in the event loop's time
+
+    def stop_sending(self) -> None:
+        """Send nothing any more, neither retries nor what waits for its turn; what is in flight may still come."""
+        self._stopping.set()
 
     async def __call__(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
@@ -290,6 +307,9 @@ class OpenAISession:
             self.faults["empty"] += empty
         if len(outputs) != n:
             self.faults["wrong_n"] += 1
+        if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
+            # nobody asked for the others, but the bill has them
+            outputs[n - 1] = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
         if n > 1:
             self._short = self._short + 1 if len(outputs) < n else 0
             if self._short >= SHORT_REPLIES and self._options.many == "auto":
@@ -320,7 +340,9 @@ class OpenAISession:
             return state.attempt_number > (min(options.retries, START_RETRIES) if short else options.retries)
 
         wait = wait_exponential(multiplier=options.backoff, max=LONGEST_WAIT) + wait_random(0, options.backoff)
-        retrying = AsyncRetrying(stop=is_spent, wait=wait, retry=retry_if_exception_type(Fault), reraise=True)
+        retrying = AsyncRetrying(
+            stop=is_spent, wait=wait, sleep=self._sleep, retry=retry_if_exception_type(Fault), reraise=True
+        )
         try:
             return await retrying(attempt)
         except Fault as fault:
@@ -343,6 +365,8 @@ class OpenAISession:
         async with self._slots:
             while True:
                 endpoint = await self._choose_endpoint()
+                if self._stopping.is_set():
+                    raise Rejected("not asked (again): the run was stopped")
                 endpoint.busy += 1
                 endpoint.sent += 1
                 start = time.perf_counter()
@@ -375,11 +399,16 @@ class OpenAISession:
                 key=lambda e: (max(e.rest_until - now, 0), e.down > 0 and e.busy > 0, e.busy, e.sent),
             )
             wait = max(endpoint.rest_until, self._next_turn) - now
-            if wait <= 0:
+            if wait <= 0 or self._stopping.is_set():
                 if self._options.requests_per_minute:  # evenly spaced, so that no minute sees more
                     self._next_turn = now + 60 / self._options.requests_per_minute
                 return endpoint
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but not on when nothing is to be sent any more."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _post(self, endpoint: Endpoint, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Post a body and return (status, headers, reply). Raises Fault where no whole reply comes back."""
@@ -388,15 +417,40 @@ class OpenAISession:
         try:
             async with self._http.post(_make_address(endpoint.url, path), data=body, allow_redirects=False) as response:
                 self._met = True
-                return response.status, response.headers, await response.read()
+                return response.status, response.headers, await self._read_body(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             reason = re.search(r"\[(.+)\]$", str(error))  # a name not known, a certificate not valid, …
             why = f" ({self._clean_line(reason[1])})" if reason and "Connect call failed" not in reason[1] else ""
             raise Fault("connect", f"cannot connect to {endpoint.url.netloc}{why}") from error
         except TimeoutError as error:
             raise Fault("timeout", f"no answer within {self._options.timeout:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, zlib.error) as error:
             raise Fault("reset", f"connection lost: {self._clean_line(str(error) or type(error).__name__)}") from error
+
+    async def _read_body(self, response: Any) -> bytes:
+        """Read a reply, unpacked, as far as the memory set aside for replies goes.
+
+        A few bytes can unpack to gigabytes, so they are unpacked here and step by step. Raises Rejected for a reply of
+        more than max_reply_bytes, Fault where all replies together hold more than REPLIES_HELD of these.
+        """
+        most, data = self._options.max_reply_bytes, bytearray()
+        packed = response.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip", "deflate")
+        unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
+        try:
+            async for chunk in response.content.iter_any():
+                while chunk:
+                    piece = unpack.decompress(chunk, READ_STEP) if packed else chunk
+                    chunk = unpack.unconsumed_tail if packed else b""
+                    data += piece
+                    self._held += len(piece)
+                    if len(data) > most:
+                        self.faults["too_large"] += 1
+                        raise Rejected(f"the reply is larger than engine.max_reply_bytes={most}")
+                    if self._held > REPLIES_HELD * most:
+                        raise Fault("too_large", f"the replies in flight hold more than {REPLIES_HELD * most} bytes")
+        finally:
+            self._held -= len(data)
+        return bytes(data)
 
     async def _raise_for_status(
         self, endpoint: Endpoint, path: str, status: int, headers: Mapping[str, str], data: bytes
@@ -438,8 +492,8 @@ class OpenAISession:
             async with self._http.get(
                 _make_address(endpoint.url, "models"), timeout=aiohttp.ClientTimeout(5)
             ) as response:
-                names = [str(entry["id"]) for entry in parse_reply(await response.read())["data"]]
-        except (aiohttp.ClientError, OSError, TimeoutError, Fault, LookupError, TypeError):
+                names = [str(entry["id"]) for entry in parse_reply(await self._read_body(response))["data"]]
+        except (aiohttp.ClientError, OSError, TimeoutError, zlib.error, Fault, Rejected, LookupError, TypeError):
             return ""
         return f"; it serves {self._clean_line(', '.join(names[:8]))}" if names else ""
 
@@ -467,6 +521,12 @@ def read_retry_after(value: str, now: float) -> float:
     return max(wait, 0.0) if math.isfinite(wait) else 0.0
 
 
+def _name_server(url: SplitResult) -> str:
+    """Name a server by its address: what follows `?` may choose a deployment, a slash at the end says nothing."""
+    query = f"?{url.query}" if url.query else ""
+    return url.netloc.rpartition("@")[2].lower() + url.path.rstrip("/") + query
+
+
 @functools.cache
 def _make_address(base: SplitResult, path: str) -> str:
     """Join a server's address and a path of the protocol; vLLM's /classify lies beside /v1, not in it."""
@@ -488,4 +548,4 @@ def _parse_url(url: str) -> SplitResult:
         raise JudgescaleError(f"engine.base_url={url}: an address like http://localhost:8000/v1 is needed")
     if parts.path.rstrip("/").endswith("/chat/completions"):
         raise JudgescaleError("engine.base_url ends in /chat/completions: leave that off (most end in /v1)")
-    return parts
+    return parts._replace(fragment="")  # which is not sent

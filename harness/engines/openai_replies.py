@@ -74,11 +74,11 @@ def _get_field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
     return value
 
 
-def _get_count(owner: Any, key: str) -> int | None:
-    value = _get_field(owner, key, int)
-    if value is not None and (isinstance(value, bool) or not 0 <= value < 2**31):
-        raise Fault("bad_json", f"the reply's {key!r} is no count")
-    return value
+def _read_count(owner: Any, key: str) -> int | None:
+    """Return owner[key] as a count; None where it is absent or makes no sense: the answer itself is paid for."""
+    value = owner.get(key) if isinstance(owner, dict) else None
+    number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**31
+    return int(value) if number and value == int(value) else None
 
 
 def _get_text(owner: Any, key: str) -> str | None:
@@ -104,20 +104,22 @@ def read_completions(reply: Any, labels: Sequence[str], pattern: str | None, sec
     if not choices:
         raise Fault("bad_json", "the reply has no choices")
     if len(choices) > 1:
-        choices = [choice for _, choice in sorted(enumerate(choices), key=lambda c: _get_count(c[1], "index") or 0)]
-    usage = _get_field(reply, "usage", dict) or {}
-    prompt = _get_count(usage, "prompt_tokens")
-    cached = _get_count(_get_field(usage, "prompt_tokens_details", dict) or {}, "cached_tokens")
+        choices = sorted(choices, key=lambda choice: _read_count(choice, "index") or 0)
+    usage = reply.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    prompt = _read_count(usage, "prompt_tokens") or None  # no prompt has 0 tokens: such a server does not count
+    cached = _read_count(usage.get("prompt_tokens_details"), "cached_tokens")
     if cached is None:
-        cached = _get_count(usage, "prompt_cache_hit_tokens")  # DeepSeek's name
-    details = _get_field(usage, "completion_tokens_details", dict) or {}
+        cached = _read_count(usage, "prompt_cache_hit_tokens")  # DeepSeek's name
+    cached = None if cached is None or prompt is None else min(cached, prompt)
     tokens = [_get_field(_get_field(choice, "logprobs", dict) or {}, "content", list) or [] for choice in choices]
-    total = _get_count(usage, "completion_tokens")
+    total = _read_count(usage, "completion_tokens")
     own = list(map(len, tokens))  # one log-probability a token
     written = own if total == sum(own) else _split_evenly(total, len(choices))
     if len(choices) > 1 and "timings" in reply:  # llama.cpp counts the tokens of the first sample alone
         written = [total] + [None] * (len(choices) - 1)
-    thought = _split_evenly(_get_count(details, "reasoning_tokens"), len(choices))
+    thoughts = _read_count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    thought = _split_evenly(thoughts if thoughts is None or total is None else min(thoughts, total), len(choices))
     outputs = []
     for i, choice in enumerate(choices):
         message = _get_field(choice, "message", dict, needed=True)
@@ -133,7 +135,7 @@ def read_completions(reply: Any, labels: Sequence[str], pattern: str | None, sec
                 logprobs=_read_logprobs(tokens[i], labels) if labels and tokens[i] else None,
                 prompt_tokens=prompt,
                 cached_tokens=prompt if i else cached,
-                completion_tokens=written[i],
+                completion_tokens=None if text and not total else written[i],
                 reasoning_tokens=thought[i],
                 shared=i > 0,
                 seconds=seconds,
@@ -186,5 +188,5 @@ def read_scores(reply: Any, seconds: float) -> list[Output]:
     values = _get_field(data[0] if data else None, "probs", list, needed=True)
     if len(values) != 1:
         raise JudgescaleError(f"the server's model has {len(values)} classes: a scalar judge has one")
-    prompt = _get_count(_get_field(reply, "usage", dict) or {}, "prompt_tokens")
+    prompt = _read_count(reply.get("usage"), "prompt_tokens") or None
     return [Output(score=_check_number(values[0]), prompt_tokens=prompt, completion_tokens=0, seconds=seconds)]

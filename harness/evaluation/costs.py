@@ -8,8 +8,9 @@ import numpy as np
 
 from judgescale.harness import cost
 from judgescale.harness.arm import Arm
-from judgescale.harness.cost import Bill
+from judgescale.harness.cost import Bill, count_call_tokens
 from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.types import Call
 
 
 def compute_recorded_costs(
@@ -21,6 +22,7 @@ def compute_recorded_costs(
     it, and notes on what is not known.
     """
     tokens, notes = _average_tokens(pools)
+    prompts_lack = any("completion tokens only" in note for note in notes)
     unknown = dict.fromkeys(("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars"))
     if tokens is None:
         return dict.fromkeys(arm.ks, unknown), notes
@@ -28,7 +30,7 @@ def compute_recorded_costs(
     for k in arm.ks:
         prompt, completion = map(float, judgments[k] @ tokens)
         known = {"tokens": prompt + completion, "completion_tokens": completion}
-        found[k] = unknown | known | {"prompt_tokens": None if notes else prompt}
+        found[k] = unknown | known | {"prompt_tokens": None if prompts_lack else prompt}
     return found, notes
 
 
@@ -41,7 +43,10 @@ def compute_live_costs(
     """
     notes = [*bill.notes, *describe_bill(bill)]
     found: dict[int, dict[str, float | None]] = {}
-    calls = [[[j.calls for j in pool.judgments] for pool in of_item.values()] for of_item in pools]
+    calls, estimated = estimate_uncounted_calls(
+        [[[j.calls for j in pool.judgments] for pool in of_item.values()] for of_item in pools]
+    )
+    notes += estimated
     for k in ks:
         total: dict[str, cost.Tokens] | None = {}
         for of_item in calls:
@@ -57,6 +62,40 @@ def compute_live_costs(
     return found, notes
 
 
+Calls = list[list[list[Sequence[Call]]]]  # item -> question -> judgment -> the answers that it was read from
+
+
+def estimate_uncounted_calls(calls: Calls) -> tuple[Calls, list[str]]:
+    """Give each answer without token counts the mean of its model's other answers, and say so in a note.
+
+    Left as they are where a model's answers mostly lack them: then the costs are unknown.
+    """
+    every = {(c.role, c.key, c.rank): c for item in calls for pool in item for judgment in pool for c in judgment}
+    mean: dict[str, Call] = {}
+    lacking, whole = 0, len(every)
+    for role in {c.role for c in every.values()}:
+        known = [c for c in every.values() if c.role == role and count_call_tokens(c) is not None]
+        lacks = sum(c.role == role for c in every.values()) - len(known)
+        if lacks and lacks < len(known):
+            prompt, completion = (
+                round(sum(getattr(c, name) for c in known) / len(known))
+                for name in ("prompt_tokens", "completion_tokens")
+            )
+            mean[role] = known[0]._replace(prompt_tokens=prompt, completion_tokens=completion)
+            lacking += lacks
+    if not mean:
+        return calls, []
+
+    def fill(call: Call) -> Call:
+        if call.role not in mean or count_call_tokens(call) is not None:
+            return call
+        typical = mean[call.role]
+        return call._replace(prompt_tokens=typical.prompt_tokens, completion_tokens=typical.completion_tokens)
+
+    filled: Calls = [[[[fill(c) for c in judgment] for judgment in pool] for pool in item] for item in calls]
+    return filled, [f"Tokens: {lacking:,} of {whole:,} came uncounted and are taken at the mean of the others."]
+
+
 def describe_bill(bill: Bill) -> list[str]:
     """Say what the run bought, what it had already, and what went wrong on the way, one line each."""
     unpriced = [role for role, price in bill.prices.items() if price is None]
@@ -70,6 +109,11 @@ def describe_bill(bill: Bill) -> list[str]:
         notes.append(f"{bill.reused:,} answers were in the store; this run bought {bill.bought:,} more{took}")
     else:
         notes.append(f"This run bought {bill.bought:,} answers{took}")
+    if bill.uncounted and any(bill.tokens):  # of an engine that counts nothing, the costs say so
+        notes.append(
+            f"Of these, {bill.uncounted:,} came without token counts; prices and budgets take them at the most that"
+            " they may have cost."
+        )
     if bill.trouble:
         notes.append(f"The last answer that failed: {bill.trouble}. The same command asks for those again.")
     if bill.faults:
@@ -105,7 +149,12 @@ def _average_tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, list[str
     if completions == len(every) and prompts in (0, len(every)):
         table = np.array([np.mean([(a or 0, b or 0) for a, b in of_item], axis=0) for of_item in known])
         return table, [] if prompts else ["Tokens are completion tokens only: prompt tokens were not recorded."]
+    counted = [pair for pair in every if None not in pair]
+    lacking = len(every) - len(counted)
+    if lacking < len(counted):
+        mean = np.mean(counted, axis=0)
+        table = np.array([np.mean([mean if None in pair else pair for pair in of_item], axis=0) for of_item in known])
+        return table, [f"Tokens: {lacking:,} of {len(every):,} came uncounted and are taken at the mean of the others."]
     if completions or prompts:
-        lacking = sum(None in pair for pair in every)
         return None, [f"{lacking:,} of {len(every):,} judgments lack a token count, so tokens an item are unknown."]
     return None, []

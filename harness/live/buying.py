@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from judgescale.harness.store import Store
 from judgescale.harness.types import Item, Judgment, Record, Sampling
 
 CHARACTERS_A_TOKEN = 4  # where nothing was measured yet
-GRACE = 20  # seconds that answers in flight are given to arrive once a run is stopped
+GRACE = 60  # seconds that answers in flight are given to arrive once a run is stopped
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ async def _run_purchases(
                 purchases,
                 [asks for _, asks in done],
                 meter,
-                sum(connection.engine.window for connection in connections.values()),
+                connections.values(),
             )
         finally:
             ticker.cancel()
@@ -214,9 +214,13 @@ async def _run_purchases(
 
 
 async def _judge_all_items(
-    purchases: Sequence[Purchase], asks: Sequence[Sequence[LiveAsk]], meter: Meter, at_once: int
+    purchases: Sequence[Purchase],
+    asks: Sequence[Sequence[LiveAsk]],
+    meter: Meter,
+    connections: Collection[Connection],
 ) -> None:
     """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another."""
+    at_once = sum(connection.engine.window for connection in connections)
     unused = np.random.default_rng(0)  # for strategies with a closed form, which leave nothing to chance
     jobs = ((purchase, ask) for purchase, of_item in zip(purchases, asks) for ask in of_item)
 
@@ -234,22 +238,28 @@ async def _judge_all_items(
 
     workers = {asyncio.create_task(work()) for _ in range(at_once)}
     try:
-        await _finish_workers(workers, meter)
+        await _finish_workers(workers, meter, connections)
     except asyncio.CancelledError:  # Ctrl-C; a second one ends the wait
         meter.stop("interrupted")
-        await _finish_workers(workers, meter)
+        await _finish_workers(workers, meter, connections)
         raise
     if meter.stopped:
         raise meter.stopped
 
 
-async def _finish_workers(workers: set[asyncio.Task[None]], meter: Meter) -> None:
+async def _finish_workers(workers: set[asyncio.Task[None]], meter: Meter, connections: Collection[Connection]) -> None:
     """Wait for the workers; once the run is stopped, GRACE seconds for what is in flight, which is paid for."""
-    waited = 0
+    clock = asyncio.get_running_loop().time
+    stopped_at: float | None = None
     while workers:
-        _, workers = await asyncio.wait(workers, timeout=1)
-        waited += bool(meter.stopped)
-        if meter.stopped and waited > GRACE:
+        if meter.stopped and stopped_at is None:
+            stopped_at = clock()
+            for connection in connections:
+                connection.stop_sending()
+        _, workers = await asyncio.wait(workers, timeout=0.2)
+        if stopped_at is not None and clock() > stopped_at + GRACE:
+            if workers:
+                print(f"stopped waiting for {meter.in_flight} requests in flight", file=sys.stderr)
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)

@@ -32,6 +32,11 @@ class Connection:
                     self.session = await self.open_engines.enter_async_context(self.engine.open())
         return self.session
 
+    def stop_sending(self) -> None:
+        """Let the engine ask nothing again, by retries of its own."""
+        if self.session is not None:
+            self.engine.stop_sending(self.session)
+
     @property
     def faults(self) -> Counter[str]:
         """Return what went wrong on the way, by kind."""

@@ -39,6 +39,7 @@ class Meter:
     failed: int = 0  # answers that an engine gave up on
     trouble: str | None = None  # why, the last time
     bought: int = 0  # answers that this run paid for
+    uncounted: int = 0  # of these, those whose tokens the engine did not count
     reused: int = 0  # answers that the store had
     tokens: Tokens = Tokens()
     spent: Spending = Spending()  # the most that it may have been, where an engine does not count
@@ -91,6 +92,7 @@ class Meter:
         """Add an answer's tokens and dollars to what is spent; `most`, its upper bound, where nobody counts them."""
         if (tokens := count_call_tokens(call)) is None:
             self.spent = self.spent.plus(most)
+            self.uncounted += 1
         else:
             self.tokens = self.tokens.plus(tokens)
             dollars = price.dollars(tokens) if price else 0.0

@@ -134,7 +134,7 @@ class Model:
         self, question: Question, request: Request, ranks: Sequence[int], promised: dict[int, asyncio.Future[Answer]]
     ) -> None:
         async with self.connection.slots:
-            each = self._bound_spending(question) if self.meter.has_budget else Spending()
+            each = self._bound_spending(question)
             most = Spending(each.tokens * len(ranks), each.dollars * len(ranks))
             await self.meter.set_aside(most)
             try:

@@ -53,6 +53,7 @@ class LiveArm:
             reused=meter.reused,
             tokens=meter.tokens,
             dollars=meter.spent.dollars,
+            uncounted=meter.uncounted,
             trouble=meter.trouble,
             faults=dict(delivery.faults),
             store=delivery.data.path,
