@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judgescale.harness.command import main
+from judgescale.__main__ import main
 
 if __name__ == "__main__":
     main()

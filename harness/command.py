@@ -62,7 +62,19 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what the arguments ask for; without any that chooses, the tour."""
+    from judgescale.harness.stopping import treat_signals_as_ctrl_c
+
+    treat_signals_as_ctrl_c()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        run_command(given)
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "interrupted: nothing of the run in progress was written", file=sys.stderr)
+        sys.exit(130)
+
+
+def run_command(given: list[str]) -> None:
+    """Run what the arguments ask for."""
     if given[:1] == ["recorded"]:
         from judgescale.harness.recorded.__main__ import main as run_recorded
 
@@ -85,9 +97,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
         run_job()
-    except KeyboardInterrupt as interrupt:
-        print(str(interrupt) or "interrupted: nothing of the run in progress was written", file=sys.stderr)
-        sys.exit(130)
     except Exception as e:
         if is_debugging():
             raise

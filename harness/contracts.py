@@ -227,5 +227,5 @@ class Engine:
         """Start the model: `async with engine.open() as session`. Raises JudgescaleError where it cannot start."""
         raise NotImplementedError
 
-    def stop_sending(self, session: EngineSession) -> None:  # noqa: B027  # an engine that never retries has nothing to stop
+    def stop_sending(self, session: EngineSession) -> None:
         """Tell its session that the run was stopped: it must ask nothing again; what is in flight may still come."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.live.buying import Delivery, Purchase, SpendingLimits
-from judgescale.harness.live.meter import Meter
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
 from judgescale.harness.suite import Evaluation, Suite, average_headlines
 from judgescale.harness.types import JudgescaleError, Result
@@ -51,8 +52,9 @@ def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, sh
 def lock_run_folder(folder: Path) -> Iterator[Path]:
     """Take the folder, or folder-2, -3, … while another run is at work in it: two may start in the same second.
 
-    Nothing is left of it where nothing was written.
+    Nothing is left of it where nothing was written, nor of neighbours whose run was killed before it wrote anything.
     """
+    remove_abandoned_folders(folder.parent)
     for number in count(1):
         own = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
         own.mkdir(parents=True, exist_ok=True)
@@ -62,6 +64,7 @@ def lock_run_folder(folder: Path) -> Iterator[Path]:
             lock.acquire(timeout=0)
         except Timeout:
             continue
+        remove_drafts(own)
         try:
             yield own
         finally:
@@ -72,6 +75,23 @@ def lock_run_folder(folder: Path) -> Iterator[Path]:
         return
 
 
+def remove_abandoned_folders(parent: Path) -> None:
+    """Remove what killed runs left in a folder of runs: their marks, which no process holds any more, and drafts."""
+    for mark in parent.glob("*/.running"):
+        with contextlib.suppress(Timeout, OSError), FileLock(mark).acquire(timeout=0):
+            remove_drafts(mark.parent)
+            mark.unlink(missing_ok=True)
+            mark.parent.rmdir()  # only if it is empty: nothing was written
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove the files that a killed run had not finished."""
+    from judgescale.harness.report.files import DRAFT
+
+    for draft in folder.glob(f"{DRAFT}*"):
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def buy_missing(planned: Sequence[Arm | LiveArm], limits: SpendingLimits) -> list[Arm]:
     """Return the arms, live ones with the judgments that they needed: from the store, or bought."""
     from judgescale.harness.live.buying import buy
@@ -80,21 +100,8 @@ def buy_missing(planned: Sequence[Arm | LiveArm], limits: SpendingLimits) -> lis
     orders = [p for p in planned if isinstance(p, LiveArm)]
     if not orders:
         return [p for p in planned if isinstance(p, Arm)]
-    items = sum(len(o.purchase.items) for o in orders)
-    answers = 0
-
-    def watch(meter: Meter) -> None:
-        nonlocal answers
-        answers = meter.bought + meter.reused
-        show(meter)
-
-    with terminal.show_buying(items) as show:
-        try:
-            deliveries = iter(buy([o.purchase for o in orders], limits, watch))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(answers, limits)}") from None
-        except JudgescaleError as error:
-            raise JudgescaleError(f"{error}{tell_what_is_kept(answers, limits)}") from None
+    with terminal.show_buying(sum(len(o.purchase.items) for o in orders)) as show:
+        deliveries = iter(buy([o.purchase for o in orders], limits, show))
     arms = []
     for plan in planned:
         if isinstance(plan, LiveArm):
@@ -120,14 +127,6 @@ def check_usable(purchase: Purchase, delivery: Delivery) -> None:
     if purchase.meta and all(j.meta is None for j in judgments):
         model = purchase.meta[1].engine.model
         raise JudgescaleError(f"no answer of meta.model={model} held a score; see meta.sampling.max_tokens{texts}")
-
-
-def tell_what_is_kept(answers: int, limits: SpendingLimits) -> str:
-    """Say what a run that stopped early leaves behind."""
-    if not answers:
-        return ""
-    told = "1 answer is" if answers == 1 else f"{answers:,} answers are"
-    return f"; {told} in {limits.store}, and the same command goes on from there"
 
 
 def show_estimates(orders: Sequence[LiveArm], limits: SpendingLimits) -> None:

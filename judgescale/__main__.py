@@ -1,8 +1,20 @@
-"""python -m judgescale: the same as the command `judgescale`."""
+"""The command `judgescale`, and `python -m judgescale`."""
 
 from __future__ import annotations
 
-from judgescale.harness.command import main
+import sys
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C while the program is still being loaded is one line too."""
+    try:
+        from judgescale.harness.command import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print("interrupted: nothing was started", file=sys.stderr)
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import gzip
 import json
+import math
 import random
 import re
 import socket
@@ -39,7 +41,60 @@ FAULTS = (  # what may happen to a request instead of its answer
     "fewer",  # one answer less than n, where n > 1
     "more",  # one answer more than n
     "n_refused",  # 400 where n > 1
+    "408",
+    "502",
+    "retry_nonsense",  # 429 with a Retry-After that is neither seconds nor a date
+    "html",  # a proxy's page, with status 200
+    "error_200",  # an error object, with status 200
+    "null_json",
+    "no_choices",
+    "unknown_finish",
+    "bad_utf8",
+    "deep",  # JSON nested 100,000 deep
+    "bad_gzip",  # said to be gzip, and is not
+    "huge",  # 64 MB of text
+    "bomb",  # 64 MB of text, packed into 64 kB
+    # what follows is an answer that must not be thrown away
+    "packed",  # gzip
+    "slow",  # byte by byte
+    "no_usage",
+    "zero_usage",
+    "nan_usage",
+    "negative_usage",
+    "text_usage",
+    "float_usage",
+    "cached_over",  # more cached tokens than there are
+    "float_index",
+    "same_index",
+    "parts",  # content as a list
+    "refusal",
+    "content_filter",
+    "length",
+    "escapes",  # control characters before the answer
 )
+USAGES: Mapping[str, Any] = {
+    "no_usage": None,
+    "zero_usage": {"prompt_tokens": 0, "completion_tokens": 0},
+    "nan_usage": {"prompt_tokens": math.nan, "completion_tokens": math.inf},
+    "negative_usage": {"prompt_tokens": -5, "completion_tokens": -7},
+    "text_usage": "many",
+    "float_usage": {"prompt_tokens": 12.0, "completion_tokens": 3.0},
+    "cached_over": {
+        "prompt_tokens": 10,
+        "completion_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 10**6},
+    },
+}
+BODIES: Mapping[str, bytes] = {  # whole replies
+    "wrong_types": b'{"choices": [{"index": "first", "message": ["no"], "finish_reason": 7}], "usage": "none"}',
+    "html": b"<html><body>502 Bad Gateway</body></html>",
+    "error_200": b'{"error": {"message": "overloaded"}}',
+    "null_json": b"null",
+    "no_choices": b'{"choices": [], "usage": {}}',
+    "bad_utf8": b'{"choices": [{"message": {"content": "\xff\xfe"}}]}',
+    "deep": b"[" * 100_000,
+}
+HUGE = 2**26  # characters of an answer that nobody wants
 
 
 @dataclass(frozen=True)
@@ -166,13 +221,27 @@ class FaultyServer:
         await asyncio.sleep(self.latency)
         if fault == "reset":
             request.transport.abort()
-        if fault in ("400", "401", "429", "500", "503", "n_refused"):
-            status = 400 if fault == "n_refused" else int(fault)
+        if fault in ("400", "401", "408", "429", "500", "502", "503", "n_refused", "retry_nonsense"):
+            status = {"n_refused": 400, "retry_nonsense": 429}.get(fault) or int(fault)
             message = "n must be 1" if fault == "n_refused" else f"injected {fault}"
             wait = {"Retry-After": self.retry_after} if fault in ("429", "503") else {}
+            if fault == "retry_nonsense":
+                wait = {"Retry-After": "soon, -1"}
             return web.json_response({"error": {"message": message}}, status=status, headers=wait)
         n = body.get("n", 1) + {"fewer": -1, "more": 1}.get(fault, 0)
-        reply = json.dumps(completion(body, n, self.answer, null=fault == "empty")).encode()
+        told = completion(body, n, self.answer, null=fault == "empty")
+        spoil(told, fault)
+        reply = BODIES.get(fault) or json.dumps(told).encode()
+        if fault in ("packed", "bomb", "bad_gzip"):
+            packed = reply if fault == "bad_gzip" else gzip.compress(reply)
+            return web.Response(body=packed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+        if fault == "slow":
+            response = web.StreamResponse(headers={"Content-Length": str(len(reply))})
+            await response.prepare(request)
+            for i in range(0, len(reply), 1 + len(reply) // 20):
+                await response.write(reply[i : i + 1 + len(reply) // 20])
+                await asyncio.sleep(0.002)
+            return response
         if fault == "cut":
             response = web.StreamResponse(headers={"Content-Length": str(len(reply))})
             await response.prepare(request)
@@ -181,8 +250,6 @@ class FaultyServer:
             return response
         if fault == "bad_json":
             reply = reply[: len(reply) // 2]
-        if fault == "wrong_types":
-            reply = b'{"choices": [{"index": "first", "message": ["no"], "finish_reason": 7}], "usage": "none"}'
         return web.Response(body=reply, content_type="application/json")
 
     async def _classify(self, request: web.Request) -> web.Response:
@@ -215,6 +282,32 @@ def completion(body: Mapping[str, Any], n: int, answer: Callable[[Any, int], str
         "choices": choices,
         "usage": usage,
     }
+
+
+def spoil(told: dict[str, Any], fault: str) -> None:
+    """Change a completion as the fault wants it."""
+    if fault in USAGES:
+        told["usage"] = USAGES[fault]
+    for choice in told["choices"]:
+        message = choice["message"]
+        if fault in ("float_index", "same_index"):
+            choice["index"] = float(choice["index"]) if fault == "float_index" else 0
+        elif fault == "parts":
+            message["content"] = [
+                {"type": "thinking", "text": "hm"},
+                {"type": "text", "text": message["content"][:3]},
+                {"type": "text", "text": message["content"][3:]},
+            ]
+        elif fault == "refusal":
+            message |= {"refusal": "I will not.", "content": None}
+        elif fault in ("content_filter", "length"):
+            choice["finish_reason"] = fault
+        elif fault == "unknown_finish":
+            choice["finish_reason"] = "eaten"
+        elif fault in ("huge", "bomb"):
+            message["content"] = "x" * HUGE
+        elif fault == "escapes":
+            message["content"] = "\x1b]0;owned\x07\u202e\x00" + message["content"]
 
 
 def _tokens(messages: Sequence[Mapping[str, str]]) -> int:

@@ -82,9 +82,19 @@ def _read_count(owner: Any, key: str) -> int | None:
 
 
 def _get_text(owner: Any, key: str) -> str | None:
-    value = _get_field(owner, key, str)
+    """Return the text owner[key], or that of its parts; None where it is absent. Raises Fault where it is neither."""
+    value = owner.get(key) if isinstance(owner, dict) else None
+    if isinstance(value, list):
+        value = "".join(_get_text(part, "text") or "" for part in value if _is_answer(part))
+    else:
+        value = _get_field(owner, key, str)
     # JSON can spell a lone surrogate, which could not be stored
     return value if value is None or value.isascii() else value.encode(errors="replace").decode()
+
+
+def _is_answer(part: Any) -> bool:
+    """Tell whether a part of a message's content is what the model answers: not a thought, an image, …"""
+    return _get_field(part, "type", str) in (None, "text", "output_text")
 
 
 def _check_number(value: Any) -> float:

@@ -26,8 +26,9 @@ from judgescale.harness.live.model import Model
 from judgescale.harness.live.session import JudgeSession, LiveAsk
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.seeding import make_rng
+from judgescale.harness.stopping import cancel_on_signals
 from judgescale.harness.store import Store
-from judgescale.harness.types import Item, Judgment, Record, Sampling
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Sampling
 
 CHARACTERS_A_TOKEN = 4  # where nothing was measured yet
 GRACE = 60  # seconds that answers in flight are given to arrive once a run is stopped
@@ -103,8 +104,16 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
     """
     meter = Meter(limits.max_failures, limits.budget)
     done: list[Done] = []
-    with Store(limits.store) as store, collect_garbage_rarely():
-        asyncio.run(_run_purchases(purchases, store, meter, watch, done))
+    store = Store(limits.store)
+    try:
+        with store, collect_garbage_rarely():
+            asyncio.run(_run_purchases(purchases, store, meter, watch, done))
+    except asyncio.CancelledError:  # by a signal other than Ctrl-C's
+        raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(meter, store)}") from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(meter, store)}") from None
+    except JudgescaleError as error:
+        raise JudgescaleError(f"{error}{tell_what_is_kept(meter, store)}") from None
     connections = {id(m.connection): m.connection for session, _ in done for m in session.models}.values()
     faults = sum((connection.faults for connection in connections), Counter[str]())
     # How long one arm took is known where it was the only one and had to buy everything.
@@ -114,6 +123,14 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
         for p, (session, asks) in zip(purchases, done)
     ]
     return [Delivery(data, meter, faults, seconds) for data in sets]
+
+
+def tell_what_is_kept(meter: Meter, store: Store) -> str:
+    """Say what a run that stopped early leaves in its store: what was there before, and what was committed."""
+    if not (answers := meter.reused + store.committed):
+        return ""
+    told = "1 answer is" if answers == 1 else f"{answers:,} answers are"
+    return f"; {told} in {store.path}, and the same command goes on from there"
 
 
 @contextmanager
@@ -201,13 +218,11 @@ async def _run_purchases(
         if not dry:
             await _wait_for_other_runs(purchases, [m.settings for m in models.values()], store.path, open_engines)
         ticker = asyncio.create_task(_show_progress(meter, watch))
+        this = asyncio.current_task()
+        assert this is not None
         try:
-            await _judge_all_items(
-                purchases,
-                [asks for _, asks in done],
-                meter,
-                connections.values(),
-            )
+            with cancel_on_signals(this):
+                await _judge_all_items(purchases, [asks for _, asks in done], meter, connections.values())
         finally:
             ticker.cancel()
             watch(meter)
@@ -278,6 +293,7 @@ async def _wait_for_other_runs(
     """Wait while another process buys from the same judges on the same tasks: what it buys is not bought again."""
     from filelock import FileLock, Timeout
 
+    store = store.resolve()  # a lock belongs to the file, however its path is spelled
     folder = store.with_name(f"{store.name}.locks")
     folder.mkdir(exist_ok=True)
     names = {f"{p.name}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}" for settings in models for p in purchases}

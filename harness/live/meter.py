@@ -100,6 +100,8 @@ class Meter:
 
     def record_failure(self, why: str | None) -> None:
         """Count an answer that an engine gave up on; stop the run where there are too many."""
+        if self.stopped:  # it was told to give up
+            return
         self.failed += 1
         self.trouble = why
         if self.failed > self.max_failures:

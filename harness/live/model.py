@@ -51,7 +51,7 @@ class Model:
 
     def __post_init__(self) -> None:
         engine = self.connection.engine
-        self.settings = encode_canonical(
+        settings = encode_canonical(
             {
                 "model": engine.model,
                 "revision": engine.revision,
@@ -61,6 +61,7 @@ class Model:
                 "seed": None if self.is_deterministic else self.seed,
             }
         )
+        self.settings = self.store.find_settings(settings)
 
     @property
     def is_deterministic(self) -> bool:

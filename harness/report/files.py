@@ -39,6 +39,7 @@ SECRETS = {"key", "keys", "apikey", "token", "secret", "secrets", "password", "p
 # an environment reference is no secret, unless its default is one
 ENVIRONMENT = re.compile(r"(?:Bearer )?\$\{oc\.env:\s*[\w.]+\s*(,\s*(null|''|\"\")?\s*)?\}")
 ASSIGNED = re.compile(r"([\w.\-]+)=(?!\$\{)(\S+)")  # a command-line override quoted in the config
+DRAFT = ".draft-"  # how the names of folders begin in which files are written; a killed run leaves one behind
 IN_URL = re.compile(r"(\w+://)[^/@\s]+@")
 
 
@@ -48,7 +49,7 @@ def write_files(results: Sequence[Result], folder: Path, config_yaml: str) -> No
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as scratch:
         draft = Path(scratch)
         _write_curve(results, draft / "curve.csv")
         write_judgments(results, draft / "judgments.parquet")

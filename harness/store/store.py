@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import sqlite3
 import time
 import zlib
@@ -78,6 +79,15 @@ def encode_canonical(settings: Mapping[str, Any]) -> str:
     return ENCODER.encode(settings)
 
 
+def _spell_alike(settings: str) -> str:
+    """Spell canonical JSON with every whole number as an integer."""
+    return encode_canonical(json.loads(settings, parse_float=lambda text: _to_integer(float(text))))
+
+
+def _to_integer(number: float) -> float:
+    return int(number) if number.is_integer() else number
+
+
 def _escape_surrogates(value: str) -> str:
     """Return text as SQLite takes it: a lone surrogate (half a character) becomes its JSON escape."""
     return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
@@ -94,6 +104,9 @@ class Store:
     path: Path
     readonly: bool = False
     flush_pending: bool = False  # set by the caller when it has arranged for a flush, cleared by the flush
+    committed: int = 0  # answers that this process added and that are in the file
+    _added: int = field(default=0, repr=False)  # since the last flush
+    _file: tuple[int, int] = field(default=(0, 0), repr=False)  # device and number of the file that was opened
     _db: sqlite3.Connection = field(init=False, repr=False)
     _known: set[bytes] = field(default_factory=set, repr=False)  # questions that this process wrote
     _models: dict[str, int] = field(default_factory=dict, repr=False)
@@ -111,7 +124,16 @@ class Store:
             place = self.path.absolute().as_uri()
             self._db = sqlite3.connect(f"{place}?mode={mode}", uri=True, timeout=60, isolation_level=None)
             self._prepare_file()
+            self._file = self._identify_file()
         return self
+
+    def _identify_file(self) -> tuple[int, int]:
+        """Return what tells the file at the path from another one; (0, 0) where there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_dev, found.st_ino
 
     def __exit__(self, *exc: object) -> None:
         """Flush and close."""
@@ -177,12 +199,14 @@ class Store:
             written = self._db.execute(ADD_ANSWER, (*row, digest_row(row)))
         if not written.rowcount:
             return self.find_answers(question)[rank]
+        self._added += 1
         return output if all(a is b for a, b in zip(given, values)) else _to_output(values)
 
     def flush(self) -> None:
         """Commit the answers added since the last flush.
 
-        Raises JudgescaleError where that fails, and then none of them is in the store.
+        Raises JudgescaleError where that fails, and then none of them is in the store; and where somebody removed the
+        file, which is then written anew with all that it held.
         """
         self.flush_pending = False
         if self._db.in_transaction:
@@ -192,6 +216,27 @@ class Store:
             except JudgescaleError:
                 self.discard_unflushed()
                 raise
+            self.committed += self._added
+            self._added = 0
+            if self._identify_file() != self._file:
+                self._rescue()
+
+    def _rescue(self) -> None:
+        """Write what the removed file holds, which is readable as long as it is open, to a new one; and say so."""
+        place = self.path
+        if place.exists():
+            place = self.path.with_name(f"{self.path.stem}-rescued-{os.getpid()}{self.path.suffix}")
+        for rest in ("-wal", "-shm"):  # of the removed file
+            place.with_name(place.name + rest).unlink(missing_ok=True)
+        with self._translate_errors():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            copy = sqlite3.connect(place)
+            self._db.backup(copy)
+            copy.close()
+        self._file = self._identify_file()
+        raise JudgescaleError(
+            f"store {self.path} was removed or replaced while this run wrote to it; what it held is saved in {place}"
+        )
 
     def has_written(self, question: Question) -> bool:
         """Tell whether this process added an answer to the question."""
@@ -220,8 +265,17 @@ class Store:
         """Take back the answers added since the last flush."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+        self._added = 0
         self._known.clear()
         self._models.clear()
+
+    def find_settings(self, settings: str) -> str:
+        """Return settings as this store spells them, where it knows them: to a model, 1 and 1.0 are one number."""
+        with self._translate_errors():
+            known = [text for (text,) in self._db.execute("SELECT settings FROM model")]
+        if settings in known:
+            return settings
+        return next((text for text in known if _spell_alike(text) == _spell_alike(settings)), settings)
 
     def count_answers(self) -> int:
         """Return how many answers the store holds."""
@@ -312,7 +366,7 @@ def _to_column(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return encode_canonical({str(k): float(v) for k, v in value.items()})
+        return _escape_surrogates(encode_canonical({str(k): float(v) for k, v in value.items()}))
     return int(value) if -(2**63) <= value < 2**63 else None  # SQLite's integers have 64 bits
 
 
