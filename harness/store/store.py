@@ -190,13 +190,18 @@ class Store:
         """Write an answer and return the one that counts from now on: another process's where that came first."""
         given = [getattr(output, name) for name in FIELDS]
         values = [None if value is None else _to_column(value) for value in given]
-        with self._translate_errors():
-            if not self._db.in_transaction:
-                self._db.execute("BEGIN IMMEDIATE")
-            if question.key not in self._known:
-                self._write_question(question)
-            row = [question.key, rank, *values]
-            written = self._db.execute(ADD_ANSWER, (*row, digest_row(row)))
+        try:
+            with self._translate_errors():
+                if not self._db.in_transaction:
+                    self._db.execute("BEGIN IMMEDIATE")
+                if question.key not in self._known:
+                    self._write_question(question)
+                row = [question.key, rank, *values]
+                written = self._db.execute(ADD_ANSWER, (*row, digest_row(row)))
+        except JudgescaleError:
+            if not self._db.in_transaction:  # on a full disk SQLite itself takes back all that was not committed
+                self.discard_unflushed()
+            raise
         if not written.rowcount:
             return self.find_answers(question)[rank]
         self._added += 1

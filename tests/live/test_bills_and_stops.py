@@ -39,12 +39,12 @@ def count_kept(tmp_path: Path) -> int:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("run.budget={tokens: .nan}", "run.budget.tokens=nan: must be a number above 0"),
-        ("run.budget={tokens: .inf}", "run.budget.tokens=inf: must be a number above 0"),
-        ("run.budget={dollars: .nan}", "run.budget.dollars=nan: must be a number above 0"),
-        ("judge.price={input: .nan, output: 1}", "judge.price.input=nan: must be dollars a million tokens"),
-        ("judge.price={input: 1, output: .inf}", "judge.price.output=inf: must be dollars a million tokens"),
-        ("judge.price={input: 1, output: 1, cached: .nan}", "judge.price.cached=nan: must be dollars"),
+        ("run.budget={tokens: nan}", "run.budget.tokens=nan: must be a number above 0"),
+        ("run.budget={tokens: inf}", "run.budget.tokens=inf: must be a number above 0"),
+        ("run.budget={dollars: nan}", "run.budget.dollars=nan: must be a number above 0"),
+        ("judge.price={input: nan, output: 1}", "judge.price.input=nan: must be dollars a million tokens"),
+        ("judge.price={input: 1, output: inf}", "judge.price.output=inf: must be dollars a million tokens"),
+        ("judge.price={input: 1, output: 1, cached: nan}", "judge.price.cached=nan: must be dollars"),
     ],
 )
 def test_a_budget_or_price_that_limits_nothing_is_refused(composed, tmp_path, given, said):
@@ -58,7 +58,7 @@ def test_a_budget_or_price_that_limits_nothing_is_refused(composed, tmp_path, gi
 @pytest.mark.parametrize("fault", ["no_usage", "zero_usage", "nan_usage", "negative_usage", "text_usage"])
 def test_a_token_budget_holds_where_the_server_does_not_count(go, fault):  # noqa: F811
     with FaultyServer(answer=verdict, faults={fault: 1.0}) as server:
-        with pytest.raises(JudgescaleError, match=r"run\.budget\.tokens=5e\+04"):
+        with pytest.raises(JudgescaleError, match=r"run.budget.tokens=50000"):
             go(server, "task.size=400", "strategy.k=1", "run.budget={tokens: 50000}", "engine.concurrency=2")
         assert 0 < server.requests < 60  # each may have cost about 1,000 bytes of prompt and 64 tokens
 
@@ -87,8 +87,8 @@ def test_answers_beyond_n_are_billed(go):  # noqa: F811
     size = ("task.size=20", "strategy.k=4")
     with FaultyServer(answer=lambda messages, seed: r"\boxed{Assistant 1}", faults={"more": 1.0}) as server:
         result = go(server, *size)
-    assert result.health["faults"] == {"wrong_n": 20}
-    assert result.compute["completion_tokens"] == 20 * 5 * 2  # five answers of two words came for each four
+    assert result.health["faults"] == {"wrong_n": 40}
+    assert result.compute["completion_tokens"] == 40 * 3 * 2  # three answers of two words came for each two
 
 
 def test_counts_are_read_as_servers_write_them():
@@ -109,9 +109,9 @@ def test_counts_are_read_as_servers_write_them():
 @pytest.mark.parametrize("fault", ["huge", "bomb"])
 def test_a_reply_that_is_too_large_is_not_read_to_its_end(tmp_path, fault):
     script = (
-        "import resource, sys; from judgescale.harness.command import main\n"
+        "import re, sys; from judgescale.harness.command import main\n"
         "try: main(sys.argv[1:])\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "finally: print(int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]) // 1024)"
     )
     with FaultyServer(answer=verdict, faults={fault: 0.3}) as server:
         command = [
@@ -157,11 +157,12 @@ def test_a_full_disk_says_how_many_answers_are_kept(go, tmp_path, monkeypatch): 
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_store_that_is_removed_meanwhile_is_saved_and_told(go, tmp_path, replaced):  # noqa: F811
-    path = tmp_path / "store.sqlite"
+    path, done = tmp_path / "store.sqlite", []
 
     def remove(messages, seed):
-        if server.requests == 50:
-            path.unlink(missing_ok=True)
+        if server.requests >= 50 and not done:
+            done.append(True)
+            path.unlink()
             if replaced:
                 path.write_text("mine")
         return verdict(messages, seed)
