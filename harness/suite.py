@@ -17,7 +17,8 @@ from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.published import lists as published
 from judgescale.harness.published.comparable import is_as_published
 from judgescale.harness.signature import find_version
-from judgescale.harness.stats.intervals import bootstrap, percentile_interval
+from judgescale.harness.stats.intervals import Units, share_headline
+from judgescale.harness.stats.means import find_mean_intervals
 from judgescale.harness.types import CurvePoint, Estimate, JudgescaleError, Result
 
 
@@ -145,18 +146,19 @@ def _index_curve(result: Result) -> dict[int, CurvePoint]:
 
 
 def _average_at(averaged: Sequence[Evaluation], ks: Sequence[int]) -> Estimate:
-    """Average the members' headlines, each at its k."""
-    values, replicates, errors = [], [], []
-    for place, ((arm, result, credits), k) in enumerate(zip(averaged, ks)):
-        point = _index_curve(result)[k].estimate
-        column = credits.select_column(arm.ks.index(k)).value[:, 0]
-        drawn = bootstrap(credits.units, column, arm.rollup, draws=arm.resamples, seed=arm.seed + 1_000 * place)
-        values.append(point.value)
-        replicates.append(drawn["overall"])
-        errors.append(point.mc_error)
+    """Average the members' headlines, each at its k. Sections and clusters of different members are different ones."""
+    points = [_index_curve(e.result)[k].estimate for e, k in zip(averaged, ks)]
+    values, errors = [p.value for p in points], [p.mc_error for p in points]
+    every = [(f"{place} ", e.credits.units, e.arm.rollup) for place, e in enumerate(averaged)]
+    units = Units(
+        np.concatenate([np.char.add(place, units.section) for place, units, _ in every]),
+        np.concatenate([np.char.add(place, units.cluster) for place, units, _ in every]),
+        np.concatenate([share_headline(units, rollup) for _, units, rollup in every]),
+    )
+    credit = np.concatenate([e.credits.value[:, [e.arm.ks.index(k)]] for e, k in zip(averaged, ks)])
+    (interval,) = find_mean_intervals(units, credit, "items")
     error = float(np.sqrt(np.square(errors).sum()) / len(errors))
     items = sum(e.result.headline.items for e in averaged)
-    interval = percentile_interval(np.mean(replicates, axis=0))
     return Estimate("mean accuracy", float(np.mean(values)), interval, items, error)
 
 

@@ -77,8 +77,9 @@ def _get_field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
 def _read_count(owner: Any, key: str) -> int | None:
     """Return owner[key] as a count; None where it is absent or makes no sense: the answer itself is paid for."""
     value = owner.get(key) if isinstance(owner, dict) else None
-    number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**31
-    return int(value) if number and value == int(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**31:
+        return None
+    return int(value) if value == int(value) else None
 
 
 def _get_text(owner: Any, key: str) -> str | None:

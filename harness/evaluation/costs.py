@@ -152,8 +152,9 @@ def _average_tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, list[str
     counted = [pair for pair in every if None not in pair]
     lacking = len(every) - len(counted)
     if lacking < len(counted):
-        mean = np.mean(counted, axis=0)
-        table = np.array([np.mean([mean if None in pair else pair for pair in of_item], axis=0) for of_item in known])
+        mean = np.array(counted, dtype=float).mean(axis=0)
+        filled = [[mean if None in pair else np.array(pair, dtype=float) for pair in of_item] for of_item in known]
+        table = np.array([np.mean(of_item, axis=0) for of_item in filled])
         return table, [f"Tokens: {lacking:,} of {len(every):,} came uncounted and are taken at the mean of the others."]
     if completions or prompts:
         return None, [f"{lacking:,} of {len(every):,} judgments lack a token count, so tokens an item are unknown."]

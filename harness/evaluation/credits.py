@@ -13,7 +13,7 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
 from judgescale.harness.seeding import make_rng
-from judgescale.harness.stats.intervals import Units
+from judgescale.harness.stats.intervals import Units, select_units
 from judgescale.harness.types import Item, Task
 
 
@@ -30,7 +30,7 @@ class Credits:
 
     def select_units(self, rows: Sequence[int]) -> Credits:
         """Return the credits of these units only, without their tags."""
-        units = Units(self.units.section[rows], self.units.cluster[rows], self.units.weight[rows])
+        units = select_units(self.units, np.asarray(rows))
         return Credits(units, self.subset[rows], self.items[rows], self.value[rows], self.variance[rows])
 
     def select_column(self, column: int) -> Credits:

@@ -16,13 +16,16 @@ from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import (
     Rollup,
     Units,
-    bootstrap,
     find_counted_units,
-    paired_difference,
     percentile_interval,
     rollup,
     section_weights,
+    select_units,
+    share_headline,
 )
+from judgescale.harness.stats.means import find_mean_intervals
+from judgescale.harness.stats.paired import paired_difference
+from judgescale.harness.stats.spread import count_clusters
 from judgescale.harness.types import Estimate, Metric
 
 WORLDS = 50  # joint draws of all items' decisions that a metric is averaged over
@@ -35,11 +38,11 @@ def roll_up_headline(arm: Arm, credits: Credits) -> float:
 
 
 def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
-    """Say in one sentence whether a's headline is above b's, by a paired bootstrap over the same units.
+    """Say in one sentence whether a's headline is above b's, by their paired difference on the same units.
 
     a, b: credits at one k each (`select_column`). what: which difference this is, as in "voting - single".
     """
-    gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup, draws=arm.resamples, seed=arm.seed)
+    gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup)
     if ci is None:
         return f"{what}: {gap * 100:+.1f} points (too few clusters for an interval)"
     verdict = "not told apart" if ci[0] <= 0 <= ci[1] else "above" if gap > 0 else "below"
@@ -54,16 +57,17 @@ def estimate_sections(arm: Arm, credits: Credits, headline: Rollup | None = None
     units, metric = credits.units, "accuracy" if headline else arm.metric
     headline = headline or arm.rollup
     sections, whole = rollup(units, credits.value, headline)
-    replicates = bootstrap(units, credits.value, headline, draws=arm.resamples, seed=arm.seed)
     found = {}
     for name, value in {"overall": whole, **sections}.items():
         mask = find_counted_units(units.section, headline) if name == "overall" else units.section == name
-        error = _compute_mc_error(units, credits.variance, mask, headline if name == "overall" else "items")
+        own = headline if name == "overall" else "items"
+        error = _compute_mc_error(units, credits.variance, mask, own)
+        intervals = find_mean_intervals(select_units(units, mask), credits.value[mask], own)
         found[name] = [
             Estimate(
                 metric if name == "overall" else "accuracy",
                 float(value[j]),
-                percentile_interval(replicates[name][:, j]),
+                intervals[j],
                 int(credits.items[mask].sum()),
                 float(error[j]),
             )
@@ -85,6 +89,11 @@ def _compute_mc_error(units: Units, variance: np.ndarray, mask: np.ndarray, head
     for rows, weight in parts:
         share[rows] = units.weight[rows] / units.weight[rows].sum() * weight / sum(weight for _, weight in parts)
     return np.sqrt(share**2 @ variance)
+
+
+def count_independent_clusters(arm: Arm, credits: Credits) -> float:
+    """Count the clusters that the headline rests on, unequal ones as so many equal ones."""
+    return count_clusters(credits.units, share_headline(credits.units, arm.rollup))
 
 
 def estimate_other_rollups(arm: Arm, credits: Credits) -> dict[str, list[Estimate]]:

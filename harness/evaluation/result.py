@@ -12,6 +12,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.evaluation.estimates import (
+    count_independent_clusters,
     estimate_extras,
     estimate_metrics,
     estimate_other_rollups,
@@ -29,6 +30,8 @@ from judgescale.harness.published.comparable import (
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.signature import sign
 from judgescale.harness.types import CurvePoint, Result
+
+FEW_CLUSTERS = 20  # below these, how much they vary is itself hardly known
 
 
 def make_result(
@@ -101,6 +104,7 @@ def make_result(
         notes=[
             *arm.about,
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), reproduces),
+            *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *cost_notes,
             *notes,
         ],
@@ -144,6 +148,15 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: 
     if mc_error > 5e-5:
         notes.append(f"Replayed {arm.draws} times an item: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes
+
+
+def _warn_of_few_clusters(clusters: float) -> list[str]:
+    if clusters >= FEW_CLUSTERS or clusters < 1.5:  # a single one has no interval to be warned of
+        return []
+    return [
+        f"Intervals rest on about {clusters:.0f} independent clusters of items; with less than {FEW_CLUSTERS} they are"
+        " rough."
+    ]
 
 
 def _list_judgments(arm: Arm, pools: Sequence[Pools]) -> list[dict[str, object]]:

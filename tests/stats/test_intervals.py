@@ -1,22 +1,23 @@
-"""Bootstrap intervals: known answers, clusters, sections and weights."""
+"""Intervals: known answers, clusters, sections and weights, and that they hold the truth as often as they say."""
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from judgescale.harness.stats.intervals import (
     HEADLINES,
+    Interval,
     Rollup,
     Units,
-    bootstrap,
-    draw_resamples,
-    paired_difference,
-    percentile_interval,
     rollup,
 )
+from judgescale.harness.stats.means import find_beta_intervals, find_mean_intervals
+from judgescale.harness.stats.paired import compute_mcnemar_p, paired_difference
+from judgescale.harness.stats.spread import count_clusters, measure_spread
 from judgescale.harness.types import JudgescaleError
 
 
@@ -32,6 +33,12 @@ def flat(count: int) -> Units:
 def shuffled(units: Units, *credits: np.ndarray) -> tuple[Units, list[np.ndarray]]:
     order = np.random.default_rng(0).permutation(len(units.section))
     return Units(units.section[order], units.cluster[order], units.weight[order]), [c[order] for c in credits]
+
+
+def interval(units: Units, credit: np.ndarray, headline: Rollup = "items", level: float = 0.95) -> tuple[float, float]:
+    (found,) = find_mean_intervals(units, np.asarray(credit, dtype=float)[:, None], headline, level)
+    assert found is not None
+    return found
 
 
 MIXED = make(
@@ -55,164 +62,162 @@ def test_math_prm_weighs_as_many_items_as_its_section_says() -> None:
     units = make(["Reasoning"] * 1431, [f"q{i}" for i in range(1431)], [984 / 447] * 447 + [1.0] * 984)
     credit = np.r_[np.ones(447), np.zeros(984)]
     assert rollup(units, credit, "sections")[0]["Reasoning"] == pytest.approx(0.5)
-    low, high = percentile_interval(bootstrap(units, credit, "sections")["Reasoning"]) or (np.nan, np.nan)
+    low, high = interval(units, credit, "sections")
     assert low < 0.5 < high
 
 
-def test_rollup_of_resamples_is_rollup_of_repeated_units() -> None:
-    times = np.array([[1, 0, 2, 1, 1, 3, 0, 1], [1] * 8])
-    for headline in HEADLINES:
-        sections, overall = rollup(MIXED, CREDIT, headline, times)
-        rows = np.repeat(np.arange(8), times[0])
-        repeated = Units(MIXED.section[rows], MIXED.cluster[rows], MIXED.weight[rows])
-        expected = rollup(repeated, CREDIT[rows], headline)
-        assert overall[0] == pytest.approx(float(expected[1]))
-        assert overall[1] == pytest.approx(float(rollup(MIXED, CREDIT, headline)[1]))
-        for name, value in expected[0].items():
-            assert sections[name][0] == pytest.approx(float(value))
+def test_independent_right_or_wrong_units_are_trials() -> None:
+    """The ends lie between those of Jeffreys and of Clopper and Pearson, which SciPy has."""
+    for right, n in ((30, 30), (0, 12), (49, 50), (245, 350), (1, 2)):
+        low, high = interval(flat(n), np.r_[np.ones(right), np.zeros(n - right)])
+        exact = stats.binomtest(right, n).proportion_ci(method="exact")
+        jeffreys = stats.beta.ppf([0.025, 0.975], right + 0.5, n - right + 0.5)
+        assert exact.low - 1e-3 <= low <= max(jeffreys[0], 0) + 2e-3 or right == 0
+        assert jeffreys[1] - 2e-3 <= high <= exact.high + 1e-3 or right == n
+        assert low <= right / n <= high and high > low
 
 
-def test_resamples_draw_whole_clusters_within_sections() -> None:
-    times = draw_resamples(MIXED, draws=300, seed=1)
-    assert times.shape == (300, 8) and times.dtype == np.float32
-    for cluster in np.unique(MIXED.cluster):
-        assert np.ptp(times[:, MIXED.cluster == cluster], axis=1).max() == 0
-    _, first = np.unique(MIXED.cluster, return_index=True)
-    for section in "abc":  # two clusters each, in every replicate
-        own = [i for i in first if MIXED.section[i] == section]
-        assert (times[:, own].sum(axis=1) == 2).all()
-    assert times.mean(axis=0) == pytest.approx(np.ones(8), abs=0.2)
+def test_thirty_of_thirty_are_not_certain() -> None:
+    low, high = interval(flat(30), np.ones(30))
+    assert high == 1 and 0.85 < low < 0.93
+    low, high = interval(make(["s"] * 30, [f"c{i // 5}" for i in range(30)]), np.ones(30))
+    assert high == 1 and 0.45 < low < 0.7  # six clusters: all they say is six times right
 
 
-def test_a_cluster_that_spans_sections_is_drawn_whole() -> None:
-    units = make(["a", "b", "a", "b", "c", "c"], ["q1", "q1", "q2", "q3", "q4", "q5"])
-    times = draw_resamples(units, draws=500)
-    np.testing.assert_array_equal(times[:, 0], times[:, 1])
-    assert (times[:, [0, 2, 3]].sum(axis=1) == 3).all()  # a and b share a stratum of three clusters
-    assert (times[:, [4, 5]].sum(axis=1) == 2).all()
-    replicates = bootstrap(units, np.array([1, 0, 0, 1, 1, 0.0]), "sections", draws=500)
-    assert np.isnan(replicates["a"]).any()  # neither q1 nor q2 was drawn
-    assert not np.isnan(replicates["overall"]).any()
-    assert percentile_interval(replicates["a"]) == (0, 1)
+@pytest.mark.parametrize(("p", "n", "least"), [(0.98, 20, 0.93), (0.98, 50, 0.93), (0.98, 100, 0.93), (0.99, 350, 0.9)])
+def test_coverage_near_one(p: float, n: int, least: float) -> None:
+    """Exact: the chance of each count times whether its interval holds p. The percentile bootstrap had 33 to 87 %."""
+    right = np.arange(n + 1)
+    found = find_beta_intervals(right / n, np.full(n + 1, float(n)))
+    holds = np.array([low <= p <= high for low, high in found])  # type: ignore[misc]
+    assert stats.binom.pmf(right, n, p) @ holds >= least
+
+
+@pytest.mark.parametrize(("clusters", "size"), [(5, 10), (10, 10), (60, 5)])
+def test_coverage_with_clusters(clusters: int, size: int) -> None:
+    rng, covered, trials = np.random.default_rng(clusters), 0, 600
+    units = make(["s"] * clusters * size, [f"c{i // size}" for i in range(clusters * size)])
+    for _ in range(trials):
+        chance = np.repeat(rng.beta(3.5, 1.5, size=clusters), size)
+        low, high = interval(units, rng.random(clusters * size) < chance)
+        covered += low <= 0.7 <= high
+    assert 0.92 <= covered / trials <= 0.995
+
+
+@pytest.mark.parametrize(("pairs", "clusters"), [(64, 8), (60, 60)])
+def test_a_paired_test_of_equals_holds_its_level(pairs: int, clusters: int) -> None:
+    rng, wrong, trials = np.random.default_rng(0), 0, 600
+    units = make(["s"] * pairs, [f"c{i * clusters // pairs}" for i in range(pairs)])
+    for _ in range(trials):
+        gap = np.repeat(rng.normal(0, 0.15, size=clusters), pairs // clusters)
+        a, b = (rng.random((2, pairs)) < 0.6 + np.array([gap, -gap]) / 2).astype(float)
+        _, ci = paired_difference(units, a, b, "items")
+        assert ci is not None
+        wrong += not ci[0] <= 0 <= ci[1]
+    assert wrong / trials <= 0.075
+
+
+def test_few_discordant_pairs_are_left_to_mcnemar() -> None:
+    for only_a, only_b in ((5, 0), (6, 0), (9, 1), (9, 2), (12, 3), (0, 0)):
+        a, b = np.zeros(200), np.zeros(200)
+        a[:only_a] = 1
+        b[only_a : only_a + only_b] = 1
+        gap, ci = paired_difference(flat(200), a, b, "items")
+        p = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+        assert compute_mcnemar_p(only_a, only_b) == p and gap == pytest.approx((only_a - only_b) / 200)
+        assert ci is not None and ci[0] < gap < ci[1]
+        if p > 0.05:
+            assert ci[0] <= 0 <= ci[1]
+
+
+def test_a_paired_difference_is_narrower_than_either() -> None:
+    rng = np.random.default_rng(3)
+    hard = rng.random(300) < 0.5
+    a, b = (~hard).astype(float), ((~hard) & (rng.random(300) < 0.9)).astype(float)
+    gap, ci = paired_difference(flat(300), a, b, "items")
+    assert gap == pytest.approx(a.mean() - b.mean()) and ci is not None
+    assert np.ptp(ci) < np.ptp(interval(flat(300), a)) and ci[0] > 0
 
 
 @pytest.mark.parametrize("headline", HEADLINES)
-@pytest.mark.parametrize("spans", [False, True])
-def test_bootstrap_is_rollup_over_resamples(headline: str, spans: bool) -> None:
-    rng = np.random.default_rng(4)
-    cluster = rng.integers(40, size=200)
-    section = rng.integers(3, size=200) if spans else cluster % 3
-    units = Units(section.astype(str), cluster.astype(str), rng.uniform(0.5, 2, size=200))
-    credit = rng.random((200, 4))
-    replicates = bootstrap(units, credit, headline, draws=100, seed=9)
-    sections, overall = rollup(units, credit, headline, draw_resamples(units, draws=100, seed=9))
-    np.testing.assert_allclose(replicates["overall"], overall)
-    for name, values in sections.items():
-        np.testing.assert_allclose(replicates[name], values)
-    # the order of the units does not matter, nor which other columns there are
-    units, (credit,) = shuffled(units, credit)
-    np.testing.assert_allclose(bootstrap(units, credit[:, 2], headline, draws=100, seed=9)["overall"], overall[:, 2])
-
-
-def test_blocks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    units = flat(30)
-    whole = draw_resamples(units, draws=50)
-    monkeypatch.setattr("judgescale.harness.stats.intervals.BLOCK", 200)
-    np.testing.assert_array_equal(draw_resamples(units, draws=50), whole)
-
-
-def test_width_is_the_analytic_standard_error() -> None:
-    credit = np.random.default_rng(0).binomial(1, 0.7, size=900).astype(float)
-    replicates = bootstrap(flat(900), credit, "items", draws=4000)["overall"]
-    assert replicates.std() == pytest.approx(np.sqrt(credit.var() / 900), rel=0.05)
-    low, high = percentile_interval(replicates) or (np.nan, np.nan)
-    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(credit.var() / 900), rel=0.07)
-
-
-def test_coverage() -> None:
-    """A 90 % interval holds the truth about 9 times in 10, with clusters that share a difficulty."""
-    rng, covered = np.random.default_rng(1), 0
-    units = make(["s"] * 300, [f"c{i // 5}" for i in range(300)])
-    for trial in range(200):
-        chance = np.repeat(rng.beta(2, 2, size=60), 5)
-        low, high = percentile_interval(
-            bootstrap(units, rng.random(300) < chance, "items", draws=400, seed=trial)["overall"], level=0.9
-        ) or (np.nan, np.nan)
-        covered += low <= 0.5 <= high
-    assert 0.83 <= covered / 200 <= 0.95
+def test_identical_credits_do_not_differ_and_are_not_certain(headline: str) -> None:
+    gap, ci = paired_difference(MIXED, CREDIT, CREDIT.copy(), headline)
+    assert gap == 0 and ci is not None and ci[0] < 0 < ci[1]
 
 
 @pytest.mark.parametrize("headline", HEADLINES)
 def test_duplicating_items_within_their_cluster_changes_nothing(headline: str) -> None:
     twice = np.repeat(np.arange(8), 2)
+    credit = CREDIT * 0.8 + 0.1  # fractions: how many units there are tells nothing
     doubled = Units(MIXED.section[twice], MIXED.cluster[twice], MIXED.weight[twice])
-    once = bootstrap(MIXED, CREDIT, headline)
-    again = bootstrap(doubled, CREDIT[twice], headline)
-    for name in once:
-        np.testing.assert_allclose(once[name], again[name])
-    # as independent items they would look twice as sure
-    independent = dataclasses.replace(flat(16), section=doubled.section)
-    assert bootstrap(independent, CREDIT[twice], headline)["overall"].std() < 0.9 * once["overall"].std()
+    once, again = (
+        measure_spread(u, c[:, None], u.weight / u.weight.sum()) for u, c in ((MIXED, credit), (doubled, credit[twice]))
+    )
+    assert once is not None and again is not None
+    np.testing.assert_allclose([once.variance, once.freedom], [again.variance, again.freedom])
+    assert once.clusters == pytest.approx(again.clusters)
+
+
+def test_the_order_of_the_units_does_not_matter() -> None:
+    for headline in HEADLINES:
+        units, (credit,) = shuffled(MIXED, CREDIT)
+        assert interval(units, credit, headline) == pytest.approx(interval(MIXED, CREDIT, headline))
 
 
 def test_sections_keep_their_say() -> None:
     """A small section has the same say as a large one in a mean of sections; its noise then dominates."""
     units = make(["large"] * 400 + ["small"] * 25, [f"c{i}" for i in range(425)])
     credit = (np.random.default_rng(0).random(425) < 0.5).astype(float)
-    replicates = bootstrap(units, credit, "sections", draws=4000)
+    low, high = interval(units, credit, "sections")
     large, small = (np.var(credit[units.section == s]) / n for s, n in (("large", 400), ("small", 25)))
-    assert replicates["overall"].std() == pytest.approx(np.sqrt(large + small) / 2, rel=0.06)
-    np.testing.assert_allclose(replicates["overall"], (replicates["large"] + replicates["small"]) / 2)
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(large + small) / 2, rel=0.12)
 
 
-@pytest.mark.parametrize("headline", HEADLINES)
-def test_identical_credits_do_not_differ(headline: str) -> None:
-    assert paired_difference(MIXED, CREDIT, CREDIT.copy(), headline) == (0.0, (0.0, 0.0))
+def test_width_is_the_analytic_one_where_items_are_many() -> None:
+    credit = np.random.default_rng(0).binomial(1, 0.7, size=900).astype(float)
+    low, high = interval(flat(900), credit)
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(credit.var() / 900), rel=0.03)
 
 
-@pytest.mark.parametrize("headline", HEADLINES)
-def test_paired_difference_uses_the_same_resamples(headline: str) -> None:
-    rng = np.random.default_rng(3)
-    hard = rng.random(60) < 0.5
-    a, b = (~hard).astype(float), ((~hard) & (rng.random(60) < 0.9)).astype(float)
-    units = make(["x"] * 20 + ["y"] * 40, [f"c{i // 2}" for i in range(60)])
-    difference, found = paired_difference(units, a, b, headline, seed=7)
-    both = bootstrap(units, np.column_stack([a, b]), headline, seed=7)["overall"]
-    assert difference == pytest.approx(float(rollup(units, a, headline)[1] - rollup(units, b, headline)[1]))
-    assert found == pytest.approx(percentile_interval(both[:, 0] - both[:, 1]))
-    # paired, it is narrower than either judge's own interval
-    assert found is not None and np.ptp(found) < np.ptp(percentile_interval(both[:, 0]) or 0)
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.floats(0, 1), st.floats(0.1, 10)),
+        min_size=2,
+        max_size=30,
+    ),
+    st.sampled_from(HEADLINES),
+)
+def test_an_interval_holds_its_estimate_and_has_a_width(
+    rows: list[tuple[str, int, float, float]], headline: str
+) -> None:
+    sections, clusters, credit, weight = zip(*rows)
+    units = make(list(sections), [f"q{c}" for c in clusters], list(weight))
+    (found,) = find_mean_intervals(units, np.array(credit)[:, None], headline)
+    mean = float(rollup(units, np.array(credit), headline)[1])
+    if found is not None:
+        assert 0 <= found[0] <= mean + 1e-9 and mean - 1e-9 <= found[1] <= 1 and found[0] < found[1]
 
 
-@pytest.mark.parametrize("headline", HEADLINES)
-@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_constant_credit_has_no_width(headline: str, value: float) -> None:
-    for replicates in bootstrap(MIXED, np.full(8, value), headline).values():
-        assert percentile_interval(replicates) == pytest.approx((value, value), abs=1e-12)
+def test_credits_outside_0_to_1_have_a_t_interval() -> None:
+    values = np.random.default_rng(0).normal(5, 2, size=40)
+    expected = stats.t.interval(0.95, 39, values.mean(), values.std(ddof=1) / np.sqrt(40))
+    assert interval(flat(40), values) == pytest.approx(expected)
 
 
 def test_one_cluster_has_no_interval() -> None:
-    units = make(["a", "a", "b", "b"], ["q1", "q1", "q2", "q3"])
-    replicates = bootstrap(units, np.array([1, 0, 1, 0.0]), "sections")
-    assert percentile_interval(replicates["a"]) is None
-    assert percentile_interval(replicates["b"]) is not None and percentile_interval(replicates["overall"]) is not None
-    alone = make(["a", "a"], ["q1", "q1"])
-    assert percentile_interval(bootstrap(alone, np.array([1.0, 0.0]), "items")["overall"]) is None
-    assert paired_difference(alone, np.ones(2), np.zeros(2), "items") == (1.0, None)
+    units = make(["a", "a"], ["q1", "q1"])
+    none: list[Interval] = [None]
+    assert find_mean_intervals(units, np.array([[1.0], [0.0]]), "items") == none
+    assert paired_difference(units, np.ones(2), np.zeros(2), "items") == (1.0, None)
+    # … nor have sections of one cluster each, which is not certainty
+    assert find_mean_intervals(make(["a", "b"], ["q1", "q2"]), np.array([[1.0], [0.0]]), "sections") == none
 
 
-@pytest.mark.parametrize("headline", [*HEADLINES, {"a": 1.0, "b": 0.5}])
-def test_sections_of_one_cluster_each_have_no_interval(headline: Rollup) -> None:
-    """Nothing is resampled of what the headline counts, which is not certainty."""
-    section = ["a", "b", *"cc" * isinstance(headline, dict)]
-    replicates = bootstrap(make(section, list("wxyz"[: len(section)])), np.arange(len(section)), headline)
-    assert percentile_interval(replicates["overall"]) is None
-
-
-def test_same_seed_same_replicates() -> None:
-    first, second, other = (bootstrap(MIXED, CREDIT, "items", seed=s)["overall"] for s in (1, 1, 2))
-    np.testing.assert_array_equal(first, second)
-    assert (first != other).any()
+def test_unequal_clusters_count_as_fewer() -> None:
+    units = make(["s"] * 12, ["a"] * 9 + ["b", "c", "d"])
+    assert count_clusters(units, np.full(12, 1 / 12)) == pytest.approx(144 / 84)
+    assert count_clusters(flat(12), np.full(12, 1 / 12)) == pytest.approx(12)
 
 
 def test_mistakes_are_named() -> None:
@@ -221,9 +226,4 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(JudgescaleError, match="no units"):
         rollup(make([], []), np.zeros(0), "items")
     with pytest.raises(JudgescaleError, match="overall"):
-        bootstrap(make(["overall", "x"], ["a", "b"]), np.ones(2), "items")
-
-
-def test_a_section_may_be_all_there_is() -> None:
-    replicates = bootstrap(make(["overall"] * 3, ["a", "b", "c"]), np.array([0, 1, 1.0]), "sections")
-    assert list(replicates) == ["overall"]
+        rollup(make(["overall", "x"], ["a", "b"]), np.ones(2), "items")
