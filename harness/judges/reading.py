@@ -120,10 +120,11 @@ def has_rival(text: str, markers: Sequence[Marker], parse: Parse) -> bool:
         if listed and CONNECTED.search(listed):
             return False
         said = strip_markup(markers[i - 1].content)
+        rival = parse(said)
+        differs = rival != verdict if rival is not None else NO_VERDICT.fullmatch(said) is not None
         one_kind = text[markers[i - 1].start] == text[markers[i].start]  # both boxes, or both brackets
-        if (one_kind or CONNECTED.search(joint)) and (rival := parse(said)) != verdict:
-            if rival is not None or NO_VERDICT.fullmatch(said):
-                return True
+        if differs and (one_kind or CONNECTED.search(joint)):
+            return True
     return False
 
 
