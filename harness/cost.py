@@ -63,7 +63,7 @@ class Bill:
     dollars: float  # the most that it may have been, where an engine does not count
     trouble: str | None  # why an engine gave up on an answer, the last time
     faults: Mapping[str, int]  # of the engines
-    store: Path  # where the answers are
+    store: Path | None  # where the answers are; None = they are not kept
     notes: tuple[str, ...] = ()
 
 
