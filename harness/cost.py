@@ -65,7 +65,7 @@ class Bill:
     uncounted: int  # of the answers bought, those whose tokens the engine did not count
     trouble: str | None  # why an engine gave up on an answer, the last time
     faults: Mapping[str, int]  # of the engines
-    store: Path  # where the answers are
+    store: Path | None  # where the answers are; None = they are not kept
     notes: tuple[str, ...] = ()
 
 

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from judgescale.harness import ROOT
 from judgescale.harness.types import JudgescaleError
 
 
@@ -22,6 +23,13 @@ def explain_error(error: BaseException) -> str:
         return f"error: {_flatten(str(error))}"
     kind = type(error).__name__
     return f"internal error: {kind}: {_flatten(str(error))} (JUDGESCALE_DEBUG=1 shows where; please report it)"
+
+
+def write_install(extra: str = "") -> str:
+    """Write the command that installs this package with an extra: from the checkout where it runs from one."""
+    if (ROOT / "pyproject.toml").is_file():
+        return f"pip install -e '.[{extra}]'" if extra else "pip install -e ."
+    return f"pip install 'judgescale[{extra}]'" if extra else "pip install judgescale"
 
 
 def list_some(names: Sequence[str], most: int = 6) -> str:

@@ -80,7 +80,11 @@ def check_types(options: Any, group: str) -> Any:
 
 def read_count(cfg: DictConfig, name: str, least: int) -> int:
     """Return the whole number at a dotted place of a config. Raises JudgescaleError naming it where it is none."""
-    value = OmegaConf.select(cfg, name)
+    return check_count(name, OmegaConf.select(cfg, name), least)
+
+
+def check_count(name: str, value: Any, least: int) -> int:
+    """Return a value once it is a whole number, `least` or more. Raises JudgescaleError naming it where it is not."""
     if type(value) is not int or value < least:
         raise JudgescaleError(f"{name}={value}: must be a whole number, {least} or more")
     return value

@@ -26,10 +26,10 @@ from judgescale.harness.contracts import Engine, Judge, Reading, Strategy
 from judgescale.harness.evaluation.evaluate import evaluate as evaluate_arm
 from judgescale.harness.judges.prompt import read_conversation
 from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, buy
-from judgescale.harness.options import build
+from judgescale.harness.options import build, check_count, check_types
 from judgescale.harness.plan.common import FOR_HARNESS, Numbers, Shared, list_ks, load_rules
 from judgescale.harness.plan.items import Selection
-from judgescale.harness.plan.live import check_widths, choose_order, make_live_arm
+from judgescale.harness.plan.live import check_label, check_widths, choose_amounts, choose_order, make_live_arm
 from judgescale.harness.plan.recorded import choose_judges, make_arms
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.recorded import RecordedSet, read_set
@@ -84,13 +84,13 @@ def evaluate(
     Raises JudgescaleError naming the row, item or option that does not fit.
     """
     task = task or load_task("custom")
+    shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws, resamples))
     if isinstance(judgments, str | Path):
         data = read_set(judgments)
         sha256 = hash_content(data.path)
     else:
         records, sha256 = import_rows(judgments)
         data = RecordedSet(Path("rows"), "rows", {"tasks": [task.name]}, tuple(records))
-    shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws, resamples))
     groups = choose_judges(data, judges, pool)
     of_judges = {label: RecordedJudgments(data, names) for label, names in groups.items()}
     selection = Selection(tuple(task.load(data)), (), None, ())
@@ -118,11 +118,15 @@ def run_judge(
     None where it has no verdict. An `async def` is asked about `concurrency` questions at once. A lone response's score
     is how likely it has an error, 0 to 1.
     task: a benchmark with texts (`load_task("llmbar", path=…)`), or items of your own, scored by their gold labels.
-    strategy: k=None asks once. store: a file that keeps every answer under the judge's name, so that the same call goes
-    on where it stopped; None keeps nothing. max_failures: how often the function may raise before the run stops.
+    strategy: k=None asks once, or twice under a protocol that shows both orders. store: a file that keeps every answer
+    under the judge's name, so that the same call goes on where it stopped; None keeps nothing. max_failures: how often
+    the function may raise before the run stops.
 
     Raises JudgescaleError, also for what the function returned where that is no score for each response.
     """
+    label = check_label("name", getattr(judge, "__name__", type(judge).__name__) if name is None else name)
+    for option, value, least in (("concurrency", concurrency, 1), ("max_failures", max_failures, 0)):
+        check_count(option, value, least)
     if isinstance(task, Task):
         if task.read is None:
             raise JudgescaleError(f"task={task.name} has no texts here for a judge to read: load it with path=…")
@@ -131,30 +135,35 @@ def run_judge(
         loaded, task = Loaded(list(task), {"generated": "items"}), load_task("custom")
     if not loaded.items:
         raise JudgescaleError("there are no items to judge")
-    shared = _share(task, strategy or Voting(1), protocol, Numbers(seed, draws, resamples))
-    k = shared.strategy.k or 1
+    if not all(isinstance(item, Item) for item in loaded.items):
+        raise JudgescaleError("task: give items, as Item(…) makes them, or a benchmark, as load_task(…) does")
+    shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws, resamples))
+    order = choose_order(shared.rules)
+    k, samples = choose_amounts(shared.strategy, order)
     shared = shared._replace(strategy=shared.strategy.at(k))
     items = tuple(loaded.items)
     function = FunctionJudge()
     check_widths(function.format, function.widths(), shared.strategy, items)
-    label = name or str(getattr(judge, "__name__", type(judge).__name__))
     purchase = Purchase(
         label=label,
         judge=function,
         spec=ModelSpec(FunctionEngine(label, function=judge, concurrency=concurrency), Sampling(temperature=1.0)),
-        strategy=shared.strategy.make_buyer(k),
+        strategy=shared.strategy.make_buyer(samples),
         items=items,
-        order=choose_order(shared.rules),
+        order=order,
         seed=seed,
         strategy_seed=seed,
         name=task.name,
     )
-    ks = (k,) if shared.strategy.adaptive else list_ks(None, k, k, shared.strategy)
+    ks = (k,) if shared.strategy.adaptive else list_ks(None, k, samples, shared.strategy)
     plan = make_live_arm(purchase, shared, Selection(items, (), None, tuple(loaded.notes)), loaded, ks, k)
     with tempfile.TemporaryDirectory() as folder:
         limits = SpendingLimits(Path(store or f"{folder}/store.sqlite"), max_failures)
         (delivery,) = buy([purchase], limits, lambda meter: None)
-    return evaluate_arm(plan.fill(delivery))[0]
+    arm = plan.fill(delivery)
+    if store is None and arm.bill:
+        arm = dataclasses.replace(arm, bill=dataclasses.replace(arm.bill, store=None))
+    return evaluate_arm(arm)[0]
 
 
 def load_task(name: str, **options: Any) -> Task:
@@ -172,8 +181,17 @@ def load_protocol(name: str) -> Rules:
 
 
 def _share(task: Task, strategy: Strategy, protocol: str | Rules, numbers: Numbers) -> Shared:
-    try_strategy(strategy)
+    for option, value, least in zip(Numbers._fields, numbers, (0, 2, 100), strict=True):
+        check_count(option, value, least)
+    for option, given, kind in (("task", task, Task), ("strategy", strategy, Strategy)):
+        if not isinstance(given, kind):
+            raise JudgescaleError(
+                f"{option}={given!r}: must be a {kind.__name__}, as load_task(…) or Voting(k=8) gives"
+            )
+    try_strategy(check_types(strategy, "strategy"))
     rules = load_rules(protocol) if isinstance(protocol, str) else protocol
+    if not isinstance(rules, Rules):
+        raise JudgescaleError(f"protocol={rules!r}: must be a name in conf/protocol/, or Rules")
     rules = dataclasses.replace(rules, unusable=strategy.unusable or rules.unusable)
     return Shared(task, strategy, rules, tuple(map(load_rules, task.protocols)), numbers)
 

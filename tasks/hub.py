@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError
 
 OPTIONS = ("id", "config", "split", "revision")
@@ -56,7 +57,7 @@ class Hub:
             import datasets  # noqa: F401
         except ImportError as error:
             raise JudgescaleError(
-                f"{self.prefix}hub.id={part.id}: the Hub needs {error.name}: pip install -e '.[hub]',"
+                f"{self.prefix}hub.id={part.id}: the Hub needs {error.name}: {write_install('hub')},"
                 f" or {self._local_copy}"
             ) from error
         revision = self.revision[self.id.index(part.id)]

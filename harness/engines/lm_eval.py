@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from judgescale.harness.contracts import Engine
+from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 GATHER = 0.02  # seconds to wait for more samples before a call of the model
@@ -34,7 +35,7 @@ class LmEval(Engine):
     """
 
     name: ClassVar[str] = "lm_eval"
-    needs: ClassVar[tuple[str, ...]] = ("lm_eval",)  # pip install -e '.[lm-eval]'
+    needs: ClassVar[tuple[str, ...]] = ("lm_eval",)  # the extra lm-eval
     extra_name: ClassVar[str] = "lm-eval"
 
     lm: str = "hf"
@@ -74,7 +75,7 @@ class LmEval(Engine):
 
             importlib.import_module("lm_eval.models")  # registers them; get_model does so only where there are none
         except ImportError:
-            raise JudgescaleError("engine=lm_eval needs lm-evaluation-harness: pip install -e '.[lm-eval]'") from None
+            raise JudgescaleError(f"engine=lm_eval needs lm-evaluation-harness: {write_install('lm-eval')}") from None
         try:
             made = get_model(self.lm)
             return made.create_from_arg_obj(self._make_arguments(made))

@@ -32,6 +32,7 @@ from judgescale.harness.engines.openai_replies import (
     read_error,
     read_scores,
 )
+from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 REJECTED = (400, 413, 422)  # this request will never succeed; others may
@@ -138,7 +139,7 @@ class OpenAI(Engine):
             import aiohttp
             import tenacity  # noqa: F401  # only used after the first fault, but it should not be missing then
         except ImportError as error:
-            raise JudgescaleError(f"engine=openai needs {error.name}: pip install -e '.[openai]'") from error
+            raise JudgescaleError(f"engine=openai needs {error.name}: {write_install('openai')}") from error
         key = self._read_key()
         headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
         if key:

@@ -6,12 +6,18 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from types import UnionType
 from typing import Any
 
 from judgescale.harness.types import JudgescaleError, Output
 
-FINISH = {"stop": "stop", "length": "length", "content_filter": "refused", "tool_calls": "stop"}
+FINISH = {  # OpenAI's reasons; TGI's, Mistral's and Anthropic's, which compatible servers pass on
+    **dict.fromkeys(("stop", "tool_calls", "function_call", "eos_token", "stop_sequence", "end_turn"), "stop"),
+    **dict.fromkeys(("length", "model_length", "max_tokens"), "length"),
+    **dict.fromkeys(("content_filter", "refusal"), "refused"),
+}
 ANSWER = "answer"  # the one property of a JSON answer
+PARTS = {"text": "text", "output_text": "text", "thinking": "thinking", "reasoning": "thinking", "refusal": "refusal"}
 WRAPPER = 24  # the most tokens that the JSON around an answer takes, white space included
 
 
@@ -59,7 +65,7 @@ def read_error(data: bytes) -> tuple[str, str]:
     return str(error.get("message") or error.get("detail") or error), about
 
 
-def _get_field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
+def _get_field(owner: Any, key: str, kind: type | UnionType, needed: bool = False) -> Any:
     """Return owner[key], or None where it is absent or null.
 
     Raises Fault where the owner is no object, the value is not of the kind, or a needed value is absent.
@@ -70,7 +76,8 @@ def _get_field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
     if value is None and not needed:
         return None
     if not isinstance(value, kind):
-        raise Fault("bad_json", f"the reply's {key!r} is {type(value).__name__}, not {kind.__name__}")
+        wanted = getattr(kind, "__name__", str(kind))
+        raise Fault("bad_json", f"the reply's {key!r} is {type(value).__name__}, not {wanted}")
     return value
 
 
@@ -83,19 +90,29 @@ def _read_count(owner: Any, key: str) -> int | None:
 
 
 def _get_text(owner: Any, key: str) -> str | None:
-    """Return the text owner[key], or that of its parts; None where it is absent. Raises Fault where it is neither."""
-    value = owner.get(key) if isinstance(owner, dict) else None
-    if isinstance(value, list):
-        value = "".join(_get_text(part, "text") or "" for part in value if _is_answer(part))
-    else:
-        value = _get_field(owner, key, str)
+    value = _get_field(owner, key, str)
     # JSON can spell a lone surrogate, which could not be stored
     return value if value is None or value.isascii() else value.encode(errors="replace").decode()
 
 
-def _is_answer(part: Any) -> bool:
-    """Tell whether a part of a message's content is what the model answers: not a thought, an image, …"""
-    return _get_field(part, "type", str) in (None, "text", "output_text")
+def _read_content(message: dict[str, Any]) -> tuple[str, str | None, str | None]:
+    """Read a message's (text, thoughts, refusal); its content is a string, or a list of parts with a type each."""
+    thoughts = _get_text(message, "reasoning_content") or _get_text(message, "reasoning")
+    refusal = _get_text(message, "refusal")
+    if not isinstance(message.get("content"), list):
+        return _get_text(message, "content") or "", thoughts, refusal
+    said: dict[str, list[str]] = {"text": [], "thinking": [], "refusal": []}
+    for part in message["content"]:
+        part = {"type": "text", "text": part} if isinstance(part, str) else part
+        kind = PARTS.get(_get_field(part, "type", str) or "text")
+        if kind is None:  # a picture, a call of a tool
+            continue
+        inner = part.get(kind, part.get("text"))  # Mistral's thoughts are a list of texts
+        said[kind] += [
+            _get_text(piece, "text") or "" for piece in (inner if isinstance(inner, list) else [{"text": inner}])
+        ]
+    text, thinking, refused = ("".join(pieces) for pieces in said.values())
+    return text, thoughts or thinking or None, refusal or refused or None
 
 
 def _check_number(value: Any) -> float:
@@ -129,19 +146,19 @@ def read_completions(reply: Any, labels: Sequence[str], pattern: str | None, sec
     written = own if total == sum(own) else _split_evenly(total, len(choices))
     if len(choices) > 1 and "timings" in reply:  # llama.cpp counts the tokens of the first sample alone
         written = [total] + [None] * (len(choices) - 1)
-    thoughts = _read_count(usage.get("completion_tokens_details"), "reasoning_tokens")
-    thought = _split_evenly(thoughts if thoughts is None or total is None else min(thoughts, total), len(choices))
+    thinking = _read_count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    thought = _split_evenly(thinking if thinking is None or total is None else min(thinking, total), len(choices))
     outputs = []
     for i, choice in enumerate(choices):
         message = _get_field(choice, "message", dict, needed=True)
-        reason = _get_field(choice, "finish_reason", str, needed=True)
+        reason = _get_field(choice, "finish_reason", str, needed=True).lower()
         if reason not in FINISH:
             raise Fault("bad_json", f"the reply's finish_reason is {reason[:40]!r}")
-        text, refusal = _get_text(message, "content") or "", _get_text(message, "refusal")
+        text, thoughts, refusal = _read_content(message)
         outputs.append(
             Output(
                 text=refusal or (_unwrap_answer(text, pattern) if pattern else text),
-                reasoning=_get_text(message, "reasoning_content") or _get_text(message, "reasoning"),
+                reasoning=thoughts,
                 finish="refused" if refusal else FINISH[reason],
                 logprobs=_read_logprobs(tokens[i], labels) if labels and tokens[i] else None,
                 prompt_tokens=prompt,

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from judgescale.harness.contracts import Engine
 from judgescale.harness.engines import weights
+from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 
@@ -31,7 +32,7 @@ class Openvino(Engine):
     """
 
     name: ClassVar[str] = "openvino"
-    needs: ClassVar[tuple[str, ...]] = ("openvino_genai",)  # pip install -e '.[embedded]'
+    needs: ClassVar[tuple[str, ...]] = ("openvino_genai",)  # the extra embedded
     extra_name: ClassVar[str] = "embedded"
 
     device: str = "CPU"
@@ -67,7 +68,7 @@ class Openvino(Engine):
         try:
             import openvino_genai as genai
         except ImportError:
-            raise JudgescaleError("engine=openvino needs OpenVINO GenAI: pip install -e '.[embedded]'") from None
+            raise JudgescaleError(f"engine=openvino needs OpenVINO GenAI: {write_install('embedded')}") from None
         path = weights.find_model(self.model, self.revision)
         limit = self._choose_limit(weights.read_context_length(path))
         scheduler = genai.SchedulerConfig()

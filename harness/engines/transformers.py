@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from judgescale.harness.contracts import Engine
 from judgescale.harness.engines.chat import TemplateRefusal, load_chat_tokenizer, tokenize_conversation
+from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 
@@ -24,7 +25,7 @@ class Transformers(Engine):
     """
 
     name: ClassVar[str] = "transformers"
-    needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")  # pip install -e '.[transformers]'
+    needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")  # the extra transformers
     extra_name: ClassVar[str] = "transformers"
 
     kind: str = "score"
@@ -63,7 +64,7 @@ class Transformers(Engine):
             from transformers import AutoModelForSequenceClassification
             from transformers.utils import logging
         except ImportError as e:
-            raise JudgescaleError(f"engine=transformers needs {e.name}: pip install -e '.[transformers]'") from None
+            raise JudgescaleError(f"engine=transformers needs {e.name}: {write_install('transformers')}") from None
         logging.disable_progress_bar()
         tokenizer = load_chat_tokenizer(self.model, self.revision)
         try:

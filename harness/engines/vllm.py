@@ -22,6 +22,7 @@ from typing import IO, Any, ClassVar
 
 from judgescale.harness.contracts import Engine
 from judgescale.harness.engines.chat import TemplateRefusal, load_chat_tokenizer, tokenize_conversation
+from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 FINISHES = {"stop": "stop", "length": "length"}  # vLLM's word to ours; others are failures
@@ -33,7 +34,7 @@ class Vllm(Engine):
     """Run vLLM's AsyncLLM. conf/engine/vllm.yaml describes the options; one that is None has vLLM's own default."""
 
     name: ClassVar[str] = "vllm"
-    needs: ClassVar[tuple[str, ...]] = ("vllm",)  # pip install -e '.[vllm]'
+    needs: ClassVar[tuple[str, ...]] = ("vllm",)  # the extra vllm
     extra_name: ClassVar[str] = "vllm"
 
     tensor_parallel_size: int = 1
@@ -137,7 +138,7 @@ class VllmSession:
             with _redirect_output():
                 from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as e:
-            raise JudgescaleError(f"engine=vllm needs {e.name}: pip install -e '.[vllm]'") from None
+            raise JudgescaleError(f"engine=vllm needs {e.name}: {write_install('vllm')}") from None
         self._tokenizer = load_chat_tokenizer(options.model, options.revision, options.download_dir)
         descriptor, self._log_path = tempfile.mkstemp(prefix="judgescale-vllm-", suffix=".log")
         try:

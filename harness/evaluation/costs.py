@@ -101,7 +101,8 @@ def describe_bill(bill: Bill) -> list[str]:
     unpriced = [role for role, price in bill.prices.items() if price is None]
     price = f"no price of the {' and the '.join(unpriced)}" if unpriced else f"${bill.dollars:,.4f}"
     paid = f": {bill.tokens.prompt:,.0f} prompt and {bill.tokens.completion:,.0f} completion tokens, {price},"
-    took = f"{paid if any(bill.tokens) else ''} in {bill.run_seconds:,.1f} s. All are in {bill.store}."
+    took = f"{paid if any(bill.tokens) else ''} in {bill.run_seconds:,.1f} s."
+    took += f" All are in {bill.store}." if bill.store else " They are not kept."
     notes = []
     if not bill.bought:
         notes.append(f"All {bill.reused:,} answers were in the store, {bill.store}; this run bought none.")

@@ -135,6 +135,10 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: 
         notes.append(f"Published figures of this judge are of {how}: no difference is taken.")
     if arm.rules.order != "any" and (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
         notes.append(f"The protocol asks for order {arm.rules.order}; these judgments were shown {order}.")
+    if not any(pool.usable.any() for p in pools for pool in p.values()):
+        notes.append(
+            "Not one judgment held a verdict: the figures are what the protocol gives for none, not the judge's."
+        )
     sizes = [len(pool) for p in pools for pool in p.values()]
     if min(sizes) != max(sizes):
         notes.append(

@@ -9,15 +9,7 @@ from dataclasses import dataclass
 
 from judgescale.harness.contracts import MetaRM
 from judgescale.harness.judges.prompt import TEMPLATES, make_fence, render_template
-from judgescale.harness.judges.reading import (
-    Marker,
-    find_boxes,
-    is_at_end,
-    parse_whole_number,
-    read_answer,
-    read_score,
-    strip_markup,
-)
+from judgescale.harness.judges.reading import parse_whole_number, read_answer, read_score, read_verdict
 from judgescale.harness.judges.untrusted import neutralise
 from judgescale.harness.types import Output, Request
 
@@ -63,10 +55,14 @@ class GenerativeMeta(MetaRM):
 
     def read(self, output: Output) -> float | None:
         """Return the rating, clamped to 1 to 10; None where the answer does not close with a whole number in a box."""
-        _, text = read_answer(output, self.thinking)
-        last = (list(find_boxes(text)) or [Marker("", 0, 0)])[-1]
-        rating = parse_whole_number(strip_markup(last.content)) if is_at_end(text, last.end) else None
-        return None if rating is None else float(min(max(rating, 1), 10))
+        scores = read_verdict(output, self.thinking, parse_rating, untrusted=(r"\boxed{1}",)).scores
+        return scores[0] if scores else None
+
+
+def parse_rating(content: str) -> tuple[float, ...] | None:
+    """Return a whole number clamped to 1 to 10, and None for anything else."""
+    rating = parse_whole_number(content)
+    return None if rating is None else (float(min(max(rating, 1), 10)),)
 
 
 def _read_judgment(output: Output) -> str:

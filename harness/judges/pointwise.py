@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ class Pointwise(PromptedJudge):
 
     Shown a single response, the judgment says how likely it has an error: its score, reversed and scaled to [0, 1].
     With `each`, every response has a request of its own; `missing` then stands for the score of a response whose
-    answer could not be read, provided that another's could.
+    answer could not be read, provided that another's could. It is no score that an answer can give, so that the two
+    can be told apart.
     """
 
     format: ClassVar[str] = "pointwise"
@@ -37,6 +39,11 @@ class Pointwise(PromptedJudge):
             raise JudgescaleError("judge.verdict_only=true leaves no room for thoughts: set judge.thinking=false")
         if self.missing is not None and not self.each:
             raise JudgescaleError(f"judge.missing={self.missing}: needs judge.each=true, an answer a response")
+        if self.missing is not None and not self._is_no_score(self.missing):
+            raise JudgescaleError(
+                f"judge.missing={self.missing:g}: must be a number that no answer can give, outside judge.scale="
+                f"{self.scale} or between two scores, so that an unreadable answer does not pass for a read one"
+            )
         if self.each and super().widths()[0] > 1:
             raise JudgescaleError(f"judge.template={self.template}: judge.each=true needs one that shows one response")
 
@@ -70,6 +77,11 @@ class Pointwise(PromptedJudge):
             return reading
         low, high = self.bounds
         return Reading("ok", ((high - reading.scores[0]) / (high - low),))
+
+    def _is_no_score(self, number: float) -> bool:
+        """Tell whether no answer can give a number as its score; what is not finite cannot stand for a score at all."""
+        low, high = self.bounds
+        return math.isfinite(number) and (number != int(number) or not low <= number <= high)
 
     def _split(self, shown: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Return the responses of each request."""

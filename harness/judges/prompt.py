@@ -19,6 +19,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from judgescale.harness.contracts import Judge
+from judgescale.harness.errors import write_install
 from judgescale.harness.types import Item, JudgescaleError, Request
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def compile_template(option: str, file: str, known: frozenset[str]) -> Template:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta
         from jinja2.sandbox import SandboxedEnvironment
     except ImportError:
-        raise JudgescaleError("prompts need jinja2: pip install -e .") from None
+        raise JudgescaleError(f"prompts need jinja2: {write_install()}") from None
     path = Path(file).expanduser()
     kind = Environment if path.parent == TEMPLATES else SandboxedEnvironment
     environment = kind(undefined=StrictUndefined, loader=FileSystemLoader(TEMPLATES), auto_reload=False)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from judgescale.harness.contracts import Reading
+from judgescale.harness.judges.withdrawal import is_withdrawn
 from judgescale.harness.types import Output
-
-V = TypeVar("V")
 
 
 class Marker(NamedTuple):
@@ -25,14 +24,24 @@ class Marker(NamedTuple):
 
 
 FindMarkers = Callable[[str], Iterable[Marker]]
+Parse = Callable[[str], tuple[float, ...] | None]  # of what a marker holds
 
 CONTENT = r"(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+"  # inside a box: braces nested two deep, matched in linear time
 BOX = re.compile(r"\\boxed\s*+\{(?:(?=(" + CONTENT + r")(\}))|)")
-BRACKETS = re.compile(r"\[\[([^\[\]]{0,40})\]\]")
-STYLE = re.compile(r"\\(?:text(?:bf|it|rm|tt|sf)?|math(?:bf|it|rm|tt|sf)|boldsymbol|mbox|emph)\s*\{([^{}]*)\}")
+BOX_OR_BRACKETS = re.compile(BOX.pattern + r"|\[\[([^\[\]]{0,40})\]\]")
+STYLE = re.compile(r"\\(?:boxed|text(?:bf|it|rm|tt|sf)?|math(?:bf|it|rm|tt|sf)|boldsymbol|mbox|emph)\s*\{([^{}]*)\}")
 SPACING = re.compile(r"\\(?:[ ,;:!]|q?quad)|~")
-CLOSING = re.compile(r"(?:[\s.*$}_!`]|\\[)\]])*+")  # what may follow a verdict that closes the answer
-EITHER = re.compile(r"\W*or\W*", re.IGNORECASE)  # two verdicts with this between them are a repeated choice, no verdict
+CLOSING = re.compile(r"(?:[\s.。*$}_!`]|\\[)\]]|</\w{1,20}>|<\|\w{1,20}\|>)*+")  # may follow what closes the answer
+# What may stand between the markers of one statement; other words, ":", "?", "…" or an arrow begin a new one.
+JOINT = re.compile(
+    r"""[\s.;!*_$`~(){}\[\]"'“”‘’–—\\-]|[,/|&+<]|(?<![-=])>|=(?!>)"""
+    r"|\b(?:(?:but\s+)?(?:also|maybe|perhaps|possibly|even)|and|or|nor|vs|versus|plus)\b",
+    re.IGNORECASE,
+)
+LONGEST_JOINT = 80
+CONNECTED = re.compile(r"[,/|&+<>=]|\w")  # a joint that lists, where others merely follow on each other
+OR = re.compile(r"\bor\b", re.IGNORECASE)
+NO_VERDICT = re.compile(r"(?:a |it'?s a )?(?:tie|draw|neither|both|none|unsure|undecided|unclear)", re.IGNORECASE)
 
 
 def read_answer(output: Output, thinking: bool = False) -> tuple[str, str]:
@@ -57,24 +66,33 @@ def find_boxes(text: str) -> Iterator[Marker]:
 
 
 def find_boxes_and_brackets(text: str) -> Iterator[Marker]:
-    r"""Find every `\boxed{…}` and every `[[…]]`, in the order in which they end."""
-    markers = [*find_boxes(text), *(Marker(m[1], m.start(), m.end()) for m in BRACKETS.finditer(text))]
-    yield from sorted(markers, key=lambda marker: marker.end)
+    r"""Find every `\boxed{…}` and every `[[…]]` that is not inside another one."""
+    for found in BOX_OR_BRACKETS.finditer(text):
+        if found[3] is not None:
+            yield Marker(found[3], found.start(), found.end())
+        else:
+            yield Marker(found[1], found.start(), found.end(2)) if found[2] else Marker("", found.start(), found.end())
 
 
 def parse_last_marker(
-    text: str, parse: Callable[[str], V | None], untrusted: Iterable[str], find_markers: FindMarkers = find_boxes
-) -> V | None:
+    text: str,
+    parse: Parse,
+    untrusted: Iterable[str],
+    find_markers: FindMarkers = find_boxes,
+) -> tuple[float, ...] | None:
     """Return what `parse` makes of an answer's last marker; None where there is no marker or `parse` refuses it.
 
-    "A or B" is no verdict: weak models repeat the choices that they were given. Where one of the `untrusted` texts that
-    the judge was shown holds a marker which `parse` would accept, the judge may be quoting it: then the last marker
-    counts only if it closes the answer.
+    An answer that closes with several verdicts, or takes its verdict back in words, gives none. Where one of the
+    `untrusted` texts that the judge was shown holds a marker which `parse` would accept, the judge may be quoting it:
+    then the last marker counts only if it closes the answer.
     """
     if not (markers := list(find_markers(text))):
         return None
     last = markers[-1]
-    if len(markers) > 1 and EITHER.fullmatch(text, markers[-2].end, last.start):
+    scores = parse(strip_markup(last.content))
+    if scores is None or has_rival(text, markers, parse):
+        return None
+    if is_withdrawn(text, last.start, last.end, tied=len(scores) > 1 and len(set(scores)) == 1):
         return None
     may_be_quoted = not is_at_end(text, last.end) and any(
         parse(strip_markup(marker.content)) is not None
@@ -82,13 +100,47 @@ def parse_last_marker(
         for marker in find_markers(source)
         if source[marker.start] == text[last.start]  # of the same kind: both boxes, or both brackets
     )
-    return None if may_be_quoted else parse(strip_markup(last.content))
+    return None if may_be_quoted else scores
+
+
+def has_rival(text: str, markers: Sequence[Marker], parse: Parse) -> bool:
+    """Tell whether another verdict stands beside the last one, as in "A and B", "A, B" or "A B".
+
+    "A or B" is a choice even where both are the same: weak models repeat what they were given. A list that was repeated
+    before the verdict, which then has a line of its own, is no rival.
+    """
+    verdict = parse(strip_markup(markers[-1].content))
+    for i in range(len(markers) - 1, 0, -1):
+        joint = _find_joint(text, *markers[i - 1 : i + 1])
+        if joint is None:
+            return False
+        if OR.search(joint):
+            return True
+        listed = _find_joint(text, *markers[i - 2 : i]) if i > 1 and "\n" in joint else None
+        if listed and CONNECTED.search(listed):
+            return False
+        said = strip_markup(markers[i - 1].content)
+        rival = parse(said)
+        differs = rival != verdict if rival is not None else NO_VERDICT.fullmatch(said) is not None
+        one_kind = text[markers[i - 1].start] == text[markers[i].start]  # both boxes, or both brackets
+        if differs and (one_kind or CONNECTED.search(joint)):
+            return True
+    return False
+
+
+def _find_joint(text: str, first: Marker, second: Marker) -> str | None:
+    """Return what stands between two markers of one statement; None where the second begins a new one."""
+    between = text[first.end : second.start]
+    if len(between) > LONGEST_JOINT:
+        return None
+    between = SPACING.sub(" ", STYLE.sub(r"\1", between))
+    return None if JOINT.sub("", between) else between
 
 
 def read_verdict(
     output: Output,
     thinking: bool,
-    parse: Callable[[str], tuple[float, ...] | None],
+    parse: Parse,
     untrusted: Iterable[str],
     find_markers: FindMarkers = find_boxes,
 ) -> Reading:

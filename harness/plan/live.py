@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Engine, Judge, MetaRM, Strategy
 from judgescale.harness.cost import Bill, Price
+from judgescale.harness.errors import write_install
 from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
 from judgescale.harness.live.order import POLICIES
@@ -142,9 +144,13 @@ def choose_order(rules: Rules) -> str:
 
 def read_label(cfg: DictConfig) -> str:
     """Return the judge's name in results: its label, or else its model's name."""
-    label = cfg.judge.get("label", cfg.judge.model)
+    return check_label("judge.label", cfg.judge.get("label", cfg.judge.model))
+
+
+def check_label(option: str, label: Any) -> str:
+    """Return a judge's name. Raises JudgescaleError naming the option where it is none, or the annotators'."""
     if not isinstance(label, str) or not label.strip() or label == HUMAN:
-        raise JudgescaleError(f"judge.label={label}: must be a name, and not {HUMAN!r}, which stands for annotators")
+        raise JudgescaleError(f"{option}={label}: must be a name, and not {HUMAN!r}, which stands for annotators")
     return label
 
 
@@ -172,9 +178,16 @@ def note_release(cfg: DictConfig, task: Task, loaded: Loaded) -> list[str]:
 
 def read_amounts(cfg: DictConfig, strategy: Strategy, order: str) -> tuple[int, int]:
     """Read k, and how many judgments of every question are bought for it."""
+    return choose_amounts(strategy, order, None if cfg.run.samples is None else read_count(cfg, "run.samples", 1))
+
+
+def choose_amounts(strategy: Strategy, order: str, asked: int | None = None) -> tuple[int, int]:
+    """Choose k, and how many judgments of every question are bought for it: those asked for, or what the order takes.
+
+    Raises JudgescaleError where these cannot be had together.
+    """
     if order not in POLICIES:
         raise JudgescaleError(f"protocol.order={order}: choose one of {', '.join(POLICIES)}")
-    asked = None if cfg.run.samples is None else read_count(cfg, "run.samples", 1)
     k = strategy.k or asked or (2 if order == "both" else 1)
     samples = asked or (k + k % 2 if order == "both" and not strategy.adaptive else k)
     if samples < k:
@@ -251,7 +264,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
             )
     made: Engine = build(running, "engine")
     if not cfg.run.dry and (missing := [name for name in made.needs if not find_spec(name)]):
-        raise JudgescaleError(f"engine={made.name} needs {missing[0]}: pip install -e '.[{made.extra_name}]'")
+        raise JudgescaleError(f"engine={made.name} needs {missing[0]}: {write_install(made.extra_name)}")
     return ModelSpec(
         made,
         sampling,

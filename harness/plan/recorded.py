@@ -90,7 +90,8 @@ def choose_judges(
         if name not in known:
             raise JudgescaleError(f"judge.names: {name!r} is not in set {data.name}; it has {', '.join(known)}")
     if not chosen:
-        raise JudgescaleError(f"set {data.name} has no judge" if not known else "judge.names is empty")
+        none = f"set {data.name} has no judge" + f", only annotators ({HUMAN!r})" * bool(data.records)
+        raise JudgescaleError("judge.names is empty" if known else none)
     together = bool(data.meta.get("pool", False)) if pool is None else bool(pool)
     if len(chosen) == 1 or not together:
         return {name: (name,) for name in chosen}

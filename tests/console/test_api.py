@@ -109,6 +109,86 @@ def test_answers_are_kept_in_the_store(tmp_path) -> None:
     assert len(calls) == 2 * 3
 
 
+def test_both_orders_are_asked_for_as_on_the_command_line() -> None:
+    asked: list[list[str]] = []
+
+    def judge(question: str, responses: list[str]) -> list[float]:
+        asked.append(responses)
+        return [1.0, 0.0]
+
+    result = js.run_judge(judge, items(1), protocol="llmbar")
+    assert result.k == 2 and sorted(asked) == [["bad", "good"], ["good", "bad"]]
+    assert js.run_judge(judge, items(1), protocol="llmbar", strategy=js.Voting(k=3)).health["judgments"] == 4
+    with pytest.raises(js.JudgescaleError, match="strategy.k=3: protocol.order=both .* takes an even k"):
+        js.run_judge(judge, items(1), protocol="llmbar", strategy=js.Knockout(k=3))
+
+
+def test_a_store_that_is_not_kept_is_not_named(tmp_path) -> None:
+    result = js.run_judge(lambda q, r: [1.0, 0.0], items(2), name="first")
+    assert result.store is None and not any(".sqlite" in note for note in result.notes)
+    kept = js.run_judge(lambda q, r: [1.0, 0.0], items(2), name="first", store=tmp_path / "kept.sqlite")
+    assert kept.store == tmp_path / "kept.sqlite" and any("kept.sqlite" in note for note in kept.notes)
+
+
+ROWS = [{"prompt": str(i), "responses": ["a", "b"], "best": "a", "judge": "mine", "scores": [1, 0]} for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        ({"resamples": 0}, "resamples=0: must be a whole number, 100 or more"),
+        ({"draws": 1}, "draws=1: "),
+        ({"seed": -1}, "seed=-1: "),
+        ({"seed": 1.5}, "seed=1.5: "),
+        ({"strategy": js.Voting(0)}, "strategy.k=0: must be 1 or more"),
+        ({"strategy": js.Voting(-1)}, "strategy.k=-1: must be 1 or more"),
+        ({"strategy": js.MetaVoting(2, k_meta=0)}, "strategy.k_meta=0: must be 1 or more"),
+        ({"strategy": "voting"}, "strategy='voting': must be a Strategy"),
+        ({"protocol": 5}, "protocol=5: "),
+    ],
+)
+def test_an_option_that_does_not_fit_is_named_before_anything_is_asked(options, complaint) -> None:
+    calls: list[str] = []
+    with pytest.raises(js.JudgescaleError, match=re.escape(complaint)):
+        js.run_judge(lambda q, r: calls.append(q), items(2), **options)
+    with pytest.raises(js.JudgescaleError, match=re.escape(complaint)):
+        js.evaluate(ROWS, **options)
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        ({"name": "human"}, "name=human: must be a name, and not 'human', which stands for annotators"),
+        ({"name": " "}, "name= : must be a name"),
+        ({"name": 5}, "name=5: must be a name"),
+        ({"concurrency": 0}, "concurrency=0: must be a whole number, 1 or more"),
+        ({"max_failures": -1}, "max_failures=-1: "),
+        ({"task": "llmbar"}, "task: give items"),
+    ],
+)
+def test_an_option_of_a_run_that_does_not_fit_is_named(options, complaint) -> None:
+    with pytest.raises(js.JudgescaleError, match=re.escape(complaint)):
+        js.run_judge(lambda q, r: None, **{"task": items(2), **options})
+
+
+def test_annotators_are_no_judge() -> None:
+    with pytest.raises(js.JudgescaleError, match=r"has no judge, only annotators \('human'\)"):
+        js.evaluate([{**row, "judge": "human"} for row in ROWS])
+    with pytest.raises(js.JudgescaleError, match="task='custom': must be a Task, as load_task"):
+        js.evaluate(ROWS, task="custom")
+
+
+def test_a_judge_without_a_single_verdict_is_noted() -> None:
+    said = "Not one judgment held a verdict"
+    silent = js.run_judge(lambda q, r: None, items(2), name="silent")
+    assert silent.health["unparseable"] == 2 and any(note.startswith(said) for note in silent.notes)
+    (recorded,) = js.evaluate([{**row, "scores": None} for row in ROWS])
+    assert recorded.health["unparseable"] == 4 and any(note.startswith(said) for note in recorded.notes)
+    (usable,) = js.evaluate([*({**row, "scores": None} for row in ROWS[1:]), ROWS[0]])
+    assert not any(note.startswith(said) for note in usable.notes)
+
+
 def test_no_verdict_is_counted_and_a_wrong_one_is_named() -> None:
     result = js.run_judge(lambda q, r: None if q[0] == "q" else [0.0, 0.0], items(2), name="silent", protocol="custom")
     assert result.health["statuses"] == {"unparsed": 2} and result.headline.value == 0.0

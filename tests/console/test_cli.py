@@ -210,3 +210,12 @@ def test_start_up_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_to_install_depends_on_how_this_package_was_installed(monkeypatch, tmp_path):
+    from judgescale.harness import errors
+
+    assert errors.write_install("vllm") == "pip install -e '.[vllm]'"
+    monkeypatch.setattr(errors, "ROOT", tmp_path)  # a wheel brings no pyproject.toml
+    assert errors.write_install("vllm") == "pip install 'judgescale[vllm]'"
+    assert errors.write_install() == "pip install judgescale"

@@ -195,6 +195,14 @@ def test_pointwise_can_score_each_response_by_itself():
     assert judge.read(TRIO, (2, 0), [Output(r"\boxed{3}"), Output("", "length", "length")]).status == "truncated"
 
 
+@pytest.mark.parametrize("missing", [-1, 0, 5.5, 11])
+def test_the_score_of_an_unreadable_answer_is_none_that_an_answer_gives(missing):
+    judge = Pointwise(each=True, missing=missing)
+    outputs = [Output(r"\boxed{0}"), Output("I cannot"), Output(r"\boxed{10}")]
+    assert judge.read(TRIO, (0, 1, 2), outputs) == scores(1, missing, 10)
+    assert judge.read(TRIO, (0, 1, 2), [Output("I cannot")] * 3).status == "unparsed"
+
+
 @pytest.mark.parametrize(
     "text, expected",
     [
@@ -419,6 +427,10 @@ def test_a_bad_template_is_named_before_anything_is_bought(file, tmp_path, templ
     [
         (lambda: Pointwise(scale="1 to 10"), "judge.scale=1 to 10"),
         (lambda: Pointwise(scale="10-1"), "judge.scale=10-1"),
+        (lambda: Pointwise(each=True, missing=1), "judge.missing=1: must be a number that no answer can give"),
+        (lambda: Pointwise(each=True, missing=10.0), "judge.missing=10: "),
+        (lambda: Pointwise(each=True, missing=math.nan), "judge.missing=nan: "),
+        (lambda: Pointwise(missing=-1), "judge.missing=-1: needs judge.each=true"),
         (lambda: Pointwise(thinking=True, verdict_only=True), "judge.verdict_only=true"),
         (lambda: Pairwise(thinking="maybe"), "judge.thinking=maybe: must be true or false"),
         (lambda: TokenProb(mode="mean"), "judge.mode=mean"),
