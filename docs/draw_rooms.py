@@ -38,7 +38,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "ground": "imported by all",
 }
 ENTRY = ("command", "runner", "suite", "sweep")
-GROUND = ("__init__", "arm", "contracts", "cost", "errors", "options", "seeding", "signature", "types")
+GROUND = ("__init__", "arm", "contracts", "cost", "errors", "options", "seeding", "signature", "stopping", "types")
 
 WIDTH, HEIGHT, RIGHT, DOWN, MARGIN = 150, 42, 88, 62, 24  # of a box, from one box to the next, around all
 

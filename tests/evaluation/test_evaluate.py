@@ -270,7 +270,7 @@ def test_tokens_are_averaged_over_items_and_their_absence_is_told():
     assert result.compute["completion_tokens"] == 2 * (99 + 9) and result.compute["seconds"] is None
     result, _ = evaluate(arm(rows(prompt=None), Voting(2), (2,)))
     assert result.curve[0].tokens_per_item == 108 and any("completion tokens only" in n for n in result.notes)
-    one = rows()[1:] + [
+    lacking = [
         Record(
             prompt="q0",
             cluster="q0",
@@ -280,7 +280,15 @@ def test_tokens_are_averaged_over_items_and_their_absence_is_told():
             judgment=Judgment(judge="j", shown=(0, 1), scores=(1.0, 0.0)),
         )
     ]
-    result, _ = evaluate(arm(one, Voting(2), (2,)))
+    result, _ = evaluate(arm(rows()[1:] + lacking, Voting(2), (2,)))
+    assert result.curve[0].tokens_per_item == 70  # the mean of all others is 20: (100 + 20 + 10 + 10) / 2
+    assert "Tokens: 1 of 10 came uncounted and are taken at the mean of the others." in result.notes
+    few = [r.judgment for r in rows()]
+    most = [
+        dataclasses.replace(r, judgment=dataclasses.replace(j, completion_tokens=9 if i < 2 else None))
+        for i, (r, j) in enumerate(zip(rows(), few))
+    ]
+    result, _ = evaluate(arm(most, Voting(2), (2,)))
     assert result.curve[0].tokens_per_item is None and any("lack a token count" in n for n in result.notes)
 
 

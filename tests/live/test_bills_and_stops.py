@@ -201,11 +201,18 @@ def test_a_link_to_a_store_waits_for_the_run_that_writes_to_it(tmp_path):
 # Stopping
 
 
+def ignore_ctrl_c() -> None:
+    """As in the background of a script, where the other signals end a process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(server, tmp_path, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "run.py", *overrides(server, tmp_path, *more, f"hydra.run.dir={tmp_path}/runs/out")]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as in the background of a script
+        preexec_fn=ignore_ctrl_c,
     )  # fmt: skip
 
 

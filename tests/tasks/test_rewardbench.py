@@ -444,7 +444,7 @@ def test_what_stands_for_a_missing_rating_is_in_the_signature() -> None:
             Pointwise(),
             Pointwise(each=True),
             Pointwise(each=True, missing=-1),
-            Pointwise(each=True, missing=1),
+            Pointwise(each=True, missing=0),
             Pointwise(thinking=True),
         )
     }
