@@ -231,9 +231,9 @@ class FaultyServer:
         n = body.get("n", 1) + {"fewer": -1, "more": 1}.get(fault, 0)
         told = completion(body, n, self.answer, null=fault == "empty")
         spoil(told, fault)
-        reply = BODIES.get(fault) or json.dumps(told).encode()
+        reply = BODIES.get(fault) or (make_huge_reply() if fault == "huge" else json.dumps(told).encode())
         if fault in ("packed", "bomb", "bad_gzip"):
-            packed = reply if fault == "bad_gzip" else gzip.compress(reply)
+            packed = pack_huge_reply() if fault == "bomb" else gzip.compress(reply) if fault == "packed" else reply
             return web.Response(body=packed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
         if fault == "slow":
             response = web.StreamResponse(headers={"Content-Length": str(len(reply))})
@@ -284,6 +284,17 @@ def completion(body: Mapping[str, Any], n: int, answer: Callable[[Any, int], str
     }
 
 
+@functools.cache
+def make_huge_reply() -> bytes:
+    choice = {"index": 0, "message": {"content": "x" * HUGE}, "finish_reason": "stop"}
+    return json.dumps({"choices": [choice]}).encode()
+
+
+@functools.cache
+def pack_huge_reply() -> bytes:
+    return gzip.compress(make_huge_reply())
+
+
 def spoil(told: dict[str, Any], fault: str) -> None:
     """Change a completion as the fault wants it."""
     if fault in USAGES:
@@ -304,8 +315,6 @@ def spoil(told: dict[str, Any], fault: str) -> None:
             choice["finish_reason"] = fault
         elif fault == "unknown_finish":
             choice["finish_reason"] = "eaten"
-        elif fault in ("huge", "bomb"):
-            message["content"] = "x" * HUGE
         elif fault == "escapes":
             message["content"] = "\x1b]0;owned\x07\u202e\x00" + message["content"]
 
