@@ -291,8 +291,9 @@ class Store:
 
     def _check_row(self, key: bytes, rank: int, digest: int, values: list[Any]) -> Output:
         """Return the answer in a row; raise where the row is not what was written."""
-        if digest_row([key, rank, *values]) != digest:
-            raise self._describe_damage(f"answer {rank} of question {key.hex()} is not what was written")
+        if not isinstance(key, bytes) or digest_row([key, rank, *values]) != digest:
+            shown = key.hex() if isinstance(key, bytes) else repr(key)
+            raise self._describe_damage(f"answer {rank} of question {shown} is not what was written")
         return _to_output(values)
 
     def _describe_damage(self, reason: str) -> JudgescaleError:
