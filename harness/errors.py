@@ -21,10 +21,10 @@ def explain_error(error: BaseException) -> str:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    if isinstance(error, HydraException | OmegaConfBaseException):  # some of Hydra's are OSErrors too
+        return f"error: {make_harmless(_explain_unknown_option(error) or _explain_config_error(str(error)))}"
     if isinstance(error, JudgescaleError | OSError):
         return f"error: {make_harmless(str(error))}"
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return f"error: {make_harmless(_explain_unknown_option(error) or _explain_config_error(str(error)))}"
     if isinstance(error, RecursionError):
         return "error: configs that contain each other without end: look at their defaults lists, and at ${…} in them"
     kind = type(error).__name__
@@ -76,4 +76,4 @@ def _explain_config_error(text: str) -> str:
         told = flatten_text(re.sub(r"See https://hydra\S+ for details|\n +\^", "", text))
         told = told.replace("LexerNoViableAltException:", "cannot read")
         return f"{told}: quote the override, as in 'judge.price={{input: 1, output: 2}}'"
-    return flatten_text(re.sub(r"\n\s*(full_key|object_type|reference_type)=.*", "", text))
+    return flatten_text(re.sub(r"\n\s*((full_key|object_type|reference_type)[=:].*|Config search path:[^$]*)", "", text))
