@@ -37,8 +37,11 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "report": "files and figures",
     "ground": "imported by all",
 }
-ENTRY = ("command", "runner", "suite", "sweep")
-GROUND = ("__init__", "arm", "contracts", "cost", "errors", "options", "seeding", "signature", "stopping", "types")
+ENTRY = ("command", "config_files", "runner", "suite", "sweep")
+GROUND = (
+    "__init__", "arm", "contracts", "cost", "errors", "options", "plain_text", "redaction", "seeding", "signature",
+    "stopping", "types",
+)  # fmt: skip
 
 WIDTH, HEIGHT, RIGHT, DOWN, MARGIN = 150, 42, 88, 62, 24  # of a box, from one box to the next, around all
 

@@ -21,6 +21,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from judgescale.harness import ROOT
+from judgescale.harness.config_files import read_configs_checked
+from judgescale.harness.redaction import refuse_secrets
 
 if TYPE_CHECKING:
     from judgescale.harness.sweep import FailedJob
@@ -32,7 +34,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
     """Run one composed config: the whole command, or one job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
-    from judgescale.harness.errors import explain_error
+    from judgescale.harness.errors import explain_error, make_harmless
     from judgescale.harness.plan.overrides import check_protocol, compose_arms
     from judgescale.harness.runner import run
     from judgescale.harness.suite import read_suite
@@ -51,7 +53,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
             raise
         if alone:
             sys.exit(explain_error(e))
-        print(f"{' '.join(given)}: {explain_error(e)}", file=sys.stderr)
+        print(f"{make_harmless(' '.join(given))}: {explain_error(e)}", file=sys.stderr)
         if "BasicLauncher" not in job.launcher._target_:
             raise  # another process: only an exception reaches the sweep
         return FailedJob(given)  # the sweep goes on with its other jobs, and says so by its exit status
@@ -96,6 +98,8 @@ def run_command(given: list[str]) -> None:
     sys.argv = [sys.argv[0], *given]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
+        refuse_secrets(given)  # before Hydra, which writes what it is given to files and names folders after it
+        read_configs_checked()
         run_job()
     except Exception as e:
         if is_debugging():

@@ -1,4 +1,7 @@
-"""Errors as the person at the keyboard meets them: one line that names the culprit and what to do."""
+"""Errors as the person at the keyboard meets them: one line that names the culprit and what to do.
+
+What it quotes of models, servers and files is made harmless here, and secrets are hidden.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ import re
 from collections.abc import Sequence
 
 from judgescale.harness import ROOT
+from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.redaction import redact_text
 from judgescale.harness.types import JudgescaleError
+
+LONGEST = 1_000  # characters of a line; an error may quote a value of any size
 
 
 def explain_error(error: BaseException) -> str:
@@ -15,14 +22,20 @@ def explain_error(error: BaseException) -> str:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    if isinstance(error, JudgescaleError):
-        return f"error: {_flatten(str(error))}"
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return f"error: {_explain_unknown_option(error) or _explain_config_error(str(error))}"
-    if isinstance(error, OSError):
-        return f"error: {_flatten(str(error))}"
+    if isinstance(error, HydraException | OmegaConfBaseException):  # some of Hydra's are OSErrors too
+        return f"error: {make_harmless(_explain_unknown_option(error) or _explain_config_error(str(error)))}"
+    if isinstance(error, JudgescaleError | OSError):
+        return f"error: {make_harmless(str(error))}"
+    if isinstance(error, RecursionError):
+        return "error: configs that contain each other without end: look at their defaults lists, and at ${…} in them"
     kind = type(error).__name__
-    return f"internal error: {kind}: {_flatten(str(error))} (JUDGESCALE_DEBUG=1 shows where; please report it)"
+    return f"internal error: {kind}: {make_harmless(str(error))} (JUDGESCALE_DEBUG=1 shows where; please report it)"
+
+
+def make_harmless(text: str) -> str:
+    """Put a text on one line that can be printed: no secrets, no control characters, of bounded length."""
+    line = flatten_text(redact_text(text))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
 def write_install(extra: str = "") -> str:
@@ -35,10 +48,6 @@ def write_install(extra: str = "") -> str:
 def list_some(names: Sequence[str], most: int = 6) -> str:
     """List the first names in a line, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _flatten(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _explain_unknown_option(error: BaseException) -> str | None:
@@ -72,7 +81,9 @@ def _explain_config_error(text: str) -> str:
             " as in judge=smollm2 (in a suite task.sets.NAME)"
         )
     if "override_grammar" in text:
-        told = _flatten(re.sub(r"See https://hydra\S+ for details|\n +\^", "", text))
+        told = flatten_text(re.sub(r"See https://hydra\S+ for details|\n +\^", "", text))
         told = told.replace("LexerNoViableAltException:", "cannot read")
         return f"{told}: quote the override, as in 'judge.price={{input: 1, output: 2}}'"
-    return _flatten(re.sub(r"\n\s*(full_key|object_type|reference_type)=.*", "", text))
+    return flatten_text(
+        re.sub(r"\n\s*((full_key|object_type|reference_type)[=:].*|Config search path:[^$]*)", "", text)
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -17,6 +17,8 @@ from judgescale.harness.types import JudgescaleError
 
 T = TypeVar("T")
 
+LARGEST_SEED = 2**63 - 1  # 64 bits with a sign, which everything that keeps a seed can hold
+
 SPOKEN = {int: "a whole number", float: "a number", str: "a word", type(None): "null"}
 
 
@@ -26,15 +28,18 @@ def build(cfg: Mapping[Any, Any] | DictConfig, group: str, drop: Sequence[str] =
     from hydra.utils import instantiate
 
     try:
-        return check_types(instantiate({key: cfg[key] for key in cfg if key not in drop}, _convert_="all"), group)
+        made = instantiate({key: cfg[key] for key in cfg if key not in drop}, _convert_="all")
     except InstantiationException as e:
         if isinstance(e.__cause__, JudgescaleError):
             raise e.__cause__ from None
-        reason = str(e.__cause__ or e).splitlines()[0]
+        reason = " ".join(str(e.__cause__ or e).splitlines()[:2])
         unknown = re.search(r"unexpected keyword argument '(\w+)'", reason)
         raise JudgescaleError(
             f"{group}.{unknown[1]}: {cfg['_target_']} has no such option" if unknown else f"{group}: {reason}"
         ) from None
+    if not dataclasses.is_dataclass(made) or isinstance(made, type):
+        raise JudgescaleError(f"{group}._target_={cfg.get('_target_')}: must name a dataclass, or what makes one")
+    return check_types(made, group)
 
 
 def make(kind: type[T], options: Mapping[Any, Any] | DictConfig, group: str) -> T:
@@ -73,6 +78,8 @@ def check_types(options: Any, group: str) -> Any:
         if type(value) not in allowed and not (type(value) is int and float in allowed):
             words = " or ".join(SPOKEN[kind] for kind in allowed)
             raise JudgescaleError(f"{group}.{name}={value}: must be {words}")
+        if type(value) is float and not isfinite(value):
+            raise JudgescaleError(f"{group}.{name}={value}: must be a finite number")
         if type(value) is int and float not in allowed and value < least[name]:
             raise JudgescaleError(f"{group}.{name}={value}: must be {least[name]} or more")
     return options
@@ -90,6 +97,13 @@ def check_count(name: str, value: Any, least: int) -> int:
     return value
 
 
+def read_seed(cfg: DictConfig, name: str) -> int:
+    """Return the seed at a dotted place of a config. Raises JudgescaleError where it is none."""
+    if (seed := read_count(cfg, name, 0)) > LARGEST_SEED:
+        raise JudgescaleError(f"{name}={seed}: must be {LARGEST_SEED} or less")
+    return seed
+
+
 def find_file(path: str) -> Path:
     """Find a path as given, or else among the files that come with judgescale, so that a run works from anywhere."""
     return ROOT / path if not Path(path).exists() and (ROOT / path).exists() else Path(path)
@@ -99,7 +113,7 @@ def read_positive(cfg: DictConfig, name: str) -> float | None:
     """Return the number at a dotted place of a config, or None. Raises JudgescaleError where it is not above 0."""
     value = OmegaConf.select(cfg, name)
     if value is not None and (
-        not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf
+        not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < inf
     ):  # NaN too: nothing is ever above it, so it would be no limit
         raise JudgescaleError(f"{name}={value}: must be a number above 0, or null")
     return value

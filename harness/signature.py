@@ -9,6 +9,7 @@ from typing import Any
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import has_closed_form
+from judgescale.harness.redaction import redact_text
 from judgescale.harness.types import Item
 
 
@@ -25,7 +26,7 @@ def sign(arm: Arm) -> str:
     parts = {
         "judge": "+".join(arm.judgments.judges) + (f"@{live['revision']}" if live.get("revision") else ""),
         "engine": "recorded" if arm.bill is None else live["engine"]["name"],
-        **({"format": f"{live['format']}@{live['prompt']}"} if live else {}),
+        **({"format": f"{live.get('format', '?')}@{live.get('prompt', '?')}"} if live else {}),
         "protocol": f"{arm.rules.name}({said})",
         "strategy": strategy.name,
         **knobs,
@@ -45,7 +46,7 @@ def sign(arm: Arm) -> str:
         "items" if arm.bill else "set": f"{len(arm.items) if arm.bill else data.name}@{arm.digest}",
         "judgescale": find_version(),
     }
-    return "|".join(f"{name}:{value}" for name, value in parts.items())
+    return "|".join(f"{name}:{redact_text(str(value))}" for name, value in parts.items())
 
 
 def digest_ids(items: Sequence[Item]) -> str:

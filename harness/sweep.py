@@ -13,11 +13,14 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from judgescale.harness.redaction import redact_text
+
 LONGEST = 150  # bytes of a folder's name; file systems take 255
 
 
 def name_folder(overrides: str) -> str:
     """Name a job's folder in one flat word: "-" for anything but plain characters, and a hash ends a long one."""
+    overrides = redact_text(overrides)
     name = re.sub(r"[^\w.,=+@~\[\]-]+", "-", overrides)
     if len(name.encode()) <= LONGEST:
         return name

@@ -33,6 +33,7 @@ from judgescale.harness.engines.openai_replies import (
     read_scores,
 )
 from judgescale.harness.errors import write_install
+from judgescale.harness.redaction import is_variable
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
 REJECTED = (400, 413, 422)  # this request will never succeed; others may
@@ -97,6 +98,14 @@ class OpenAI(Engine):
             raise JudgescaleError("engine.api_key_env: give the name of the variable that holds the key, not the key")
         if not isinstance(self.extra_body, Mapping | None):
             raise JudgescaleError(f"engine.extra_body={self.extra_body}: fields and their values, e.g. {{top_k: 20}}")
+        try:
+            json.dumps(self.extra_body, allow_nan=False)
+        except (ValueError, TypeError, RecursionError):  # NaN, infinities, objects: no server could read the request
+            raise JudgescaleError("engine.extra_body: takes what JSON can say, and no NaN or infinity") from None
+        for key in ("temperature", "top_p"):
+            value = (self.extra_body or {}).get(key)
+            if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < 0):
+                raise JudgescaleError(f"engine.extra_body.{key}={value}: must be a number, 0 or more, or null")
         if own := [key for key in OWN_FIELDS if key in (self.extra_body or {})]:
             raise JudgescaleError(f"engine.extra_body.{own[0]}: the harness sets this field itself")
         if not self.parse_urls():
@@ -154,6 +163,9 @@ class OpenAI(Engine):
             yield OpenAISession(self, http, key)
 
     def _read_key(self) -> str:
+        if self.api_key_env not in os.environ and self.api_key_env != type(self).api_key_env:
+            named = f"={self.api_key_env}" if is_variable(self.api_key_env) else ""  # else it may be the key
+            raise JudgescaleError(f"engine.api_key_env{named}: this environment variable is not set; set it to the key")
         key = os.environ.get(self.api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise JudgescaleError(f"${self.api_key_env} holds characters that no key has: set it again")
@@ -542,7 +554,10 @@ def _parse_url(url: str) -> SplitResult:
         raise JudgescaleError("engine.base_url holds a password: put the key into the variable of engine.api_key_env")
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        valid = parts.scheme in ("http", "https") and parts.port != 0
+        host = parts.hostname or ""
+        host.encode("idna")  # which is how it will be looked up: no empty part, none too long
+        valid = valid and re.fullmatch(r"[\w.:%-]+", host) is not None
     except ValueError:
         valid = False
     if not valid:

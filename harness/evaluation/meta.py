@@ -145,7 +145,7 @@ def _cross_fit(
         raise JudgescaleError("strategy.meta=logistic needs items of at least 2 clusters; use strategy.meta=recorded")
     x = DictVectorizer().fit_transform(rows)  # only names the columns: it learns nothing from labels
     scores = np.zeros(len(rows))
-    for train, test in GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=cluster):
+    for train, test in GroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(rows, groups=cluster):
         train = train[usable[train]]
         if len(set(label[train])) < 2:
             continue  # all right or all wrong: nothing to tell apart

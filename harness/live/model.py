@@ -14,6 +14,7 @@ from typing import NamedTuple
 from judgescale.harness.cost import Price, Tokens
 from judgescale.harness.live.connection import Connection
 from judgescale.harness.live.meter import Meter, Spending
+from judgescale.harness.redaction import redact
 from judgescale.harness.store import Question, Store, encode_canonical
 from judgescale.harness.types import Call, JudgescaleError, Output, Request, Sampling
 
@@ -51,17 +52,15 @@ class Model:
 
     def __post_init__(self) -> None:
         engine = self.connection.engine
-        settings = encode_canonical(
-            {
-                "model": engine.model,
-                "revision": engine.revision,
-                "files": fingerprint_files(engine.model),
-                "engine": {"name": engine.name, **engine.identity()},
-                "sampling": None if self.sampling is None else dataclasses.asdict(self.sampling),
-                "seed": None if self.is_deterministic else self.seed,
-            }
-        )
-        self.settings = self.store.find_settings(settings)
+        settings = {
+            "model": engine.model,
+            "revision": engine.revision,
+            "files": fingerprint_files(engine.model),
+            "engine": {"name": engine.name, **engine.identity()},
+            "sampling": None if self.sampling is None else dataclasses.asdict(self.sampling),
+            "seed": None if self.is_deterministic else self.seed,
+        }
+        self.settings = self.store.find_settings(encode_canonical(redact(settings)))
 
     @property
     def is_deterministic(self) -> bool:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.options import build, load_choice, make, read_count
+from judgescale.harness.options import build, load_choice, make, read_count, read_seed
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
 from judgescale.harness.types import TIES, Item, JudgescaleError, Rules, Task
@@ -43,9 +43,9 @@ def read_shared(cfg: DictConfig) -> Shared:
 
     Raises JudgescaleError naming the option that does not fit.
     """
-    read_count(cfg, "seed", 0)
+    read_seed(cfg, "seed")
     numbers = Numbers(
-        seed=read_count(cfg, "strategy.seed", 0) if "seed" in cfg.strategy else cfg.seed,
+        seed=read_seed(cfg, "strategy.seed") if "seed" in cfg.strategy else cfg.seed,
         draws=read_count(cfg, "run.draws", 2),
         resamples=read_count(cfg, "run.resamples", 100),
     )

@@ -83,7 +83,10 @@ def choose_judges(
     names: which of them; None = all. pool: None = as the set says.
     """
     known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
-    chosen = known if names is None else [names] if isinstance(names, str) else sorted(set(names))
+    listed = [] if names is None else [names] if isinstance(names, str) else names
+    if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
+        raise JudgescaleError(f"judge.names={names}: must be a list of names, or null for all; quote a number")
+    chosen = known if names is None else sorted(set(listed))
     if pool not in (None, True, False):
         raise JudgescaleError(f"judge.pool={pool}: must be true, false or null")
     for name in chosen:

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judgescale.harness.errors import make_harmless
+from judgescale.harness.plain_text import escape_controls
 from judgescale.harness.recorded import describe, formats
 from judgescale.harness.recorded.build import build_sets
 from judgescale.harness.recorded.importing import import_files
@@ -44,12 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             for line in build_sets(Path(options.data), Path(options.out) if options.out else None, options.only):
                 print(line)
     except JudgescaleError as error:
-        print(f"{options.command}: {error}", file=sys.stderr)
+        print(f"{options.command}: {make_harmless(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
     except OSError as error:  # a folder without write permission, a full disk
-        print(f"{options.command}: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        told = f"{options.command}: {error.filename or ''}: {error.strerror or error}"
+        print(make_harmless(told), file=sys.stderr)
         return 2
     return 0
 
@@ -99,13 +102,13 @@ def import_set(options: argparse.Namespace) -> None:
     """Import files as a set, and say in one line what was written and how to run it."""
     records, meta, notes = import_files(options.format, options.files, options.out, vars(options))
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {make_harmless(note)}", file=sys.stderr)
     judges = sorted({record.judgment.judge for record in records} - {HUMAN})
     items = len({record.prompt for record in records})
     lost = sum(record.judgment.scores is None for record in records)
     without = f" ({lost:,} without scores)" if lost else ""
     who = ", ".join(judges) if len(judges) <= 4 else "see: show"
-    print(
+    say(
         f"wrote {options.out}: {items:,} items, {len(records):,} judgments{without}, "
         f"{len(judges)} judge{'s' * (len(judges) != 1)} ({who}). {_suggest_run(options.out, records, meta)}"
     )
@@ -123,27 +126,32 @@ def _suggest_run(out: str, records: Sequence[Record], meta: Mapping[str, Any]) -
     return f"Run: python run.py engine=recorded {path} task={meta['tasks'][0]}"
 
 
+def say(line: str) -> None:
+    """Print a line; what it quotes of files cannot steer the terminal."""
+    print(escape_controls(line))
+
+
 def show_shipped_sets() -> None:
     """Print a line about every shipped set."""
     for name, path in list_shipped_sets().items():
         found = read_set(path)
-        print(f"{name:<24} {len(found.records):>7,} judgments  {found.meta['varies']}")
+        say(f"{name:<24} {len(found.records):>7,} judgments  {found.meta['varies']}")
 
 
 def show_set(name: str) -> None:
     """Print what a set (a file, or a shipped set by its name) says about itself and what can be counted in it."""
     found = read_set(name)
-    print(f"{found.name} ({found.meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")
+    say(f"{found.name} ({found.meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")
     _print_items(found)
     _print_judges(found.records)
     for source in found.meta["sources"]:
         files = f"{len(source.get('files', []))} files"
-        print(
+        say(
             f"  source     {' '.join(filter(None, (source.get('repo'), source.get('commit', '')[:12], files)))}; "
             f"licence: {source.get('licence') or 'not stated'}"
         )
     if found.meta["note"]:
-        print(f"  note       {found.meta['note']}")
+        say(f"  note       {found.meta['note']}")
 
 
 def _print_items(found: RecordedSet) -> None:
@@ -152,18 +160,18 @@ def _print_items(found: RecordedSet) -> None:
     subsets = Counter(record.subset for record in by_prompt.values())
     sizes = Counter(len(record.responses) for record in by_prompt.values())
     statuses = Counter(record.judgment.status for record in records)
-    print(f"  varies     {meta['varies']}")
-    print(f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}")
-    print(f"  tasks      {', '.join(meta['tasks'])}")
+    say(f"  varies     {meta['varies']}")
+    say(f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}")
+    say(f"  tasks      {', '.join(meta['tasks'])}")
     few = ", ".join(f"{size} ({count:,})" for size, count in sorted(sizes.items())[:8])
     clusters = len({record.cluster for record in records})
-    print(f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}")
+    say(f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}")
     if set(subsets) != {""}:
         each = [f"{subset or '(none)'} {count:,}" for subset, count in sorted(subsets.items())]
-        print(f"  subsets    {', '.join(each)}")
-    print(f"  gold       {'derived by the task' if all(r.gold is None for r in records) else 'in the set'}")
+        say(f"  subsets    {', '.join(each)}")
+    say(f"  gold       {'derived by the task' if all(r.gold is None for r in records) else 'in the set'}")
     tally = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
-    print(f"  judgments  {len(records):,}: {tally}")
+    say(f"  judgments  {len(records):,}: {tally}")
 
 
 def _print_judges(records: Sequence[Record]) -> None:
@@ -185,7 +193,7 @@ def _print_judges(records: Sequence[Record]) -> None:
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in [head, *rows]:
         middle = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
-        print("  " + "  ".join([row[0].ljust(widths[0]), *middle, row[-1]]).rstrip())
+        say("  " + "  ".join([row[0].ljust(widths[0]), *middle, row[-1]]).rstrip())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
@@ -151,7 +151,8 @@ def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
         )
     try:
         meta = json.loads(metadata[KEY])
-    except ValueError:
+        json.dumps(meta, allow_nan=False)
+    except (ValueError, RecursionError):
         meta = None
     if not isinstance(meta, dict):
         raise JudgescaleError(f"{path}: the 'judgescale' metadata is not a JSON object; import the set again")
@@ -170,6 +171,32 @@ def _check_meta(path: str, meta: Mapping[str, Any]) -> None:
     for name, (kind, _) in META.items():
         if name in meta and not isinstance(meta[name], kind):
             raise JudgescaleError(f"{path}: metadata field {name}: {meta[name]!r} is not a {kind.__name__}")
+    for place, value, right, what in _list_inner_fields(meta):
+        if not right(value):
+            raise JudgescaleError(f"{path}: metadata field {place}: {value!r} is not {what}")
+
+
+def _list_inner_fields(meta: Mapping[str, Any]) -> Iterator[tuple[str, Any, Callable[[Any], bool], str]]:
+    """List what must hold inside the fields of the metadata: the place, its value, a test, and that in words."""
+
+    def is_text(value: Any) -> bool:
+        return isinstance(value, str)
+
+    def is_object(value: Any) -> bool:
+        return isinstance(value, Mapping)
+
+    if "tasks" in meta:
+        yield "tasks", meta["tasks"], lambda tasks: bool(tasks) and all(map(is_text, tasks)), "a list of tasks' names"
+    for source in meta.get("sources", ()):
+        yield "sources", source, is_object, "an object"
+        for name in ("repo", "commit", "licence"):
+            yield f"sources.{name}", source.get(name) or "", is_text, "text"
+        yield "sources.files", source.get("files") or [], lambda files: isinstance(files, list), "a list"
+    if live := meta.get("live"):
+        yield "live.format", live.get("format", ""), is_text, "text"
+        yield "live.prompt", live.get("prompt", ""), is_text, "text"
+        for name in ("engine", "sampling"):
+            yield f"live.{name}", live.get(name) or {}, is_object, "an object"
 
 
 def _arrow_type(kind: str) -> pa.DataType:

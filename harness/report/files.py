@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import platform
-import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from judgescale.harness import ROOT
+from judgescale.harness.plain_text import defuse_formula
+from judgescale.harness.redaction import redact_yaml
 from judgescale.harness.report import tables
 from judgescale.harness.types import Estimate, Published, Result
 
@@ -34,13 +35,7 @@ JUDGMENT = {  # columns of judgments.parquet
 }  # fmt: skip
 BATCH = 2_000  # rows of judgments.parquet in memory with their texts
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
-HIDDEN = "***"
-SECRETS = {"key", "keys", "apikey", "token", "secret", "secrets", "password", "passwd", "authorization", "credentials"}
-# an environment reference is no secret, unless its default is one
-ENVIRONMENT = re.compile(r"(?:Bearer )?\$\{oc\.env:\s*[\w.]+\s*(,\s*(null|''|\"\")?\s*)?\}")
-ASSIGNED = re.compile(r"([\w.\-]+)=(?!\$\{)(\S+)")  # a command-line override quoted in the config
 DRAFT = ".draft-"  # how the names of folders begin in which files are written; a killed run leaves one behind
-IN_URL = re.compile(r"(\w+://)[^/@\s]+@")
 
 
 def write_files(results: Sequence[Result], folder: Path, config_yaml: str) -> None:
@@ -57,7 +52,7 @@ def write_files(results: Sequence[Result], folder: Path, config_yaml: str) -> No
         (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
         (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
         figure.draw_figure(results, draft)
-        (draft / "config.yaml").write_text(redact_secrets(config_yaml), encoding="utf-8")
+        (draft / "config.yaml").write_text(redact_yaml(config_yaml), encoding="utf-8")
         text = json.dumps(make_summary(results), indent=2, allow_nan=False, ensure_ascii=False)
         (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
         for path in sorted(draft.iterdir(), key=lambda p: p.name == "summary.json"):
@@ -97,42 +92,6 @@ def merge_judgments(results: Sequence[Result]) -> list[dict[str, Any]]:
             if kept["meta"] is None:
                 kept["meta"] = given["meta"]
     return list(merged.values())
-
-
-def redact_secrets(config_yaml: str) -> str:
-    """Return the config without its secrets; where it holds none, just as it was given."""
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        config = yaml.safe_load(config_yaml)
-    except yaml.YAMLError:
-        return "# left out: the config could not be read as YAML, so its secrets could not be found\n"
-    safe = _redact(config)
-    if safe == config:
-        return config_yaml
-    return str(yaml.safe_dump(safe, sort_keys=False, allow_unicode=True, width=10**6))
-
-
-def _redact(value: Any, secret: bool = False) -> Any:
-    """Replace the secrets inside a value of a config; `secret` says that its key makes all of it one."""
-    if isinstance(value, dict):
-        return {k: _redact(v, secret or _is_secret(str(k))) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_redact(v, secret) for v in value]
-    if secret:
-        open_ = value is None or value == "" or (isinstance(value, str) and ENVIRONMENT.fullmatch(value.strip()))
-        return value if open_ else HIDDEN
-    if isinstance(value, str):
-        value = ASSIGNED.sub(lambda m: f"{m[1]}={HIDDEN}" if _is_secret(m[1]) else m[0], value)
-        return IN_URL.sub(rf"\1{HIDDEN}@", value)
-    return value
-
-
-def _is_secret(key: str) -> bool:
-    """Tell whether a key names a secret."""
-    # the last word decides: api_key and HF_TOKEN are secrets, max_tokens and thinking_token_budget are settings
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", key)
-    return bool(words) and words[-1].lower() in SECRETS
 
 
 def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, Any]:
@@ -202,7 +161,7 @@ def _write_curve(results: Sequence[Result], path: Path) -> None:
                 low, high = p.estimate.ci or (None, None)
                 numbers = (p.estimate.value, low, high, p.judgments_per_item, p.tokens_per_item, p.flops_per_item)
                 cells = ("" if (n := _to_json(number)) is None else n for number in numbers)
-                rows.writerow([r.judge, r.strategy, r.task, p.section, p.k, *cells])
+                rows.writerow([*map(defuse_formula, (r.judge, r.strategy, r.task, p.section)), p.k, *cells])
 
 
 def write_judgments(results: Sequence[Result], path: Path) -> None:

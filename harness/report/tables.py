@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from judgescale.harness.plain_text import defuse_formula
 from judgescale.harness.report.readings import (
     OVERALL,
     count_judgments_per_item,
@@ -117,15 +118,15 @@ def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
                 cells += (
                     [format_percent(p.value), format_points(p.delta), p.source, describe_status(p)] if p else [""] * 4
                 )
-                write([*map(_defuse_formula, cells), flatten_text(r.signature)])
+                write([*map(defuse_formula, cells), flatten_text(r.signature)])
         for p in list_context(arms, recalled):
             cells = [task, p.name, "published", "", p.section, arms[0].headline.metric, "", "", "", "", ""]
             write(
                 [
-                    *map(_defuse_formula, cells),
+                    *map(defuse_formula, cells),
                     format_percent(p.value),
                     "",
-                    _defuse_formula(p.source),
+                    defuse_formula(p.source),
                     describe_status(p),
                     "",
                 ]
@@ -222,9 +223,3 @@ def _escape_markdown(text: str) -> str:
 
 def _empty_if_unknown(text: str) -> str:
     return "" if text == UNKNOWN else text
-
-
-def _defuse_formula(cell: object) -> str:
-    """Write a cell that no spreadsheet takes for a formula."""
-    text = flatten_text(str(cell))
-    return f"'{text}" if text[:1] in ("=", "@") else text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from math import isfinite
+
+from judgescale.harness.plain_text import flatten_text as flatten_text  # for the rest of this room
 
 UNKNOWN = "-"
 
@@ -28,12 +29,3 @@ def format_interval(ci: tuple[float, float] | None) -> str:
 def format_count(value: float | None) -> str:
     """Format a count per item without needless zeros, 10 or 2.5; a dash where it is unknown."""
     return f"{value:.1f}".removesuffix(".0") if value is not None and isfinite(value) else UNKNOWN
-
-
-def flatten_text(text: str) -> str:
-    """Put a text on one line, without control characters.
-
-    Names and notes come from files and servers we do not know; what is left cannot steer a terminal.
-    """
-    text = " ".join(str(text).split())
-    return "".join(c for c in text if unicodedata.category(c)[0] != "C")

@@ -12,9 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from judgescale.harness.errors import explain_error
+from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.redaction import redact
 from judgescale.harness.store import Store
 from judgescale.harness.store.exchange import export_answers, import_answers
 from judgescale.harness.types import JudgescaleError
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             show_models(given.store)
     except (JudgescaleError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(explain_error(error))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -69,13 +73,29 @@ def show_models(path: Path) -> None:
         table.add_column(name, justify="right")
     with Store(path, readonly=True) as store:
         for settings, *counts in store.summarise_models():
-            known = json.loads(settings)
-            rest = "\n".join(f"{k}={v}" for k, v in sorted((known.get("sampling") or {}).items()) if v is not None)
-            engine = known.get("engine") or {}
-            where = " at ".join(filter(None, (engine.get("name"), engine.get("provider"))))
-            cells = (str(known.get("model")), where, rest)
+            model, engine, sampling = read_settings(settings, path)
+            if not all(c is None or isinstance(c, int | float) for c in counts):
+                raise JudgescaleError(f"store {path} is damaged: a count of tokens is no number")
+            where = " at ".join(str(engine[name]) for name in ("name", "provider") if engine.get(name))
+            rest = "\n".join(flatten_text(f"{k}={v}") for k, v in sorted(sampling.items()) if v is not None)
+            cells = (flatten_text(model), flatten_text(where), rest)
             table.add_row(*map(Text, cells), *(f"{c:,}" if c is not None else "-" for c in counts))
     Console().print(table)
+
+
+def read_settings(settings: Any, path: Path) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+    """Read a model's name, its engine and its sampling from a row. Raises JudgescaleError where that is damaged."""
+    try:
+        known = redact(json.loads(settings))
+        parts = str(known["model"]), known.get("engine") or {}, known.get("sampling") or {}
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        parts = "", None, None
+    if not isinstance(parts[1], Mapping) or not isinstance(parts[2], Mapping):
+        raise JudgescaleError(
+            f"store {path} is damaged: the settings of a model are not what was written;"
+            f" `sqlite3 {path.name} .recover` may save what is left"
+        )
+    return parts
 
 
 if __name__ == "__main__":

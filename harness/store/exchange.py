@@ -48,7 +48,10 @@ def export_answers(path: Path, out: Path) -> int:
         schema = _define_schema()
         with Store(path, readonly=True) as store, pq.ParquetWriter(temporary, schema, compression="zstd") as file:
             for rows in take_batches(store.read_rows()):
-                file.write_table(pa.Table.from_pylist(rows, schema=schema))
+                try:
+                    file.write_table(pa.Table.from_pylist(rows, schema=schema))
+                except (pa.ArrowException, TypeError, OverflowError) as error:
+                    raise JudgescaleError(f"store {path} is damaged ({str(error).splitlines()[0]})") from None
                 count += len(rows)
         os.replace(temporary, out)
     finally:

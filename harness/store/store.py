@@ -30,6 +30,7 @@ from judgescale.harness.types import JudgescaleError, Output, Request
 
 APPLICATION = 0x6A647363  # "jdsc", in the file's header
 VERSION = 1
+NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 ASKED = tuple(f.name for f in dataclasses.fields(Request))
 FIELDS = tuple(f.name for f in dataclasses.fields(Output) if f.name != "error")  # a failed answer is not kept
@@ -120,12 +121,31 @@ class Store:
                 return self
             if not self.readonly:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            mode = "ro" if self.readonly else "rwc"
-            place = self.path.absolute().as_uri()
-            self._db = sqlite3.connect(f"{place}?mode={mode}", uri=True, timeout=60, isolation_level=None)
-            self._prepare_file()
+            self._open_file("mode=ro" if self.readonly else "mode=rwc")
+            try:
+                self._prepare_file()
+            except sqlite3.OperationalError as error:
+                if not self.readonly or error.sqlite_errorcode & 0xFF not in NOT_WRITABLE:
+                    raise
+                self._open_unwritable()
             self._file = self._identify_file()
         return self
+
+    def _open_file(self, how: str) -> None:
+        place = self.path.absolute().as_uri()
+        self._db = sqlite3.connect(f"{place}?{how}", uri=True, timeout=60, isolation_level=None)
+
+    def _open_unwritable(self) -> None:
+        """Open a file where SQLite cannot put its index of the log beside it: as one that nobody changes meanwhile."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise JudgescaleError(
+                f"store {self.path}: its last answers are in {log.name}, which cannot be read where the folder is"
+                " read-only: copy both files to another folder, and name the copy"
+            )
+        self._db.close()
+        self._open_file("immutable=1")
+        self._prepare_file()
 
     def _identify_file(self) -> tuple[int, int]:
         """Return what tells the file at the path from another one; (0, 0) where there is none."""
@@ -330,8 +350,9 @@ class Store:
 
     def _check_row(self, key: bytes, rank: int, digest: int, values: list[Any]) -> Output:
         """Return the answer in a row; raise where the row is not what was written."""
-        if digest_row([key, rank, *values]) != digest:
-            raise self._describe_damage(f"answer {rank} of question {key.hex()} is not what was written")
+        if not isinstance(key, bytes) or digest_row([key, rank, *values]) != digest:
+            shown = key.hex() if isinstance(key, bytes) else repr(key)
+            raise self._describe_damage(f"answer {rank} of question {shown} is not what was written")
         return _to_output(values)
 
     def _describe_damage(self, reason: str) -> JudgescaleError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from judgescale.harness.redaction import redact_yaml
 from judgescale.harness.report import files, tables, terminal
 from judgescale.harness.report.readings import name_arms
 from judgescale.harness.types import CurvePoint, Estimate, Published, Result
@@ -168,13 +169,13 @@ engine:
   clientSecret: [s6, {deep: s7}]
 overrides: ["+engine.api_key=sk-8", "k=4"]
 """
-    safe = files.redact_secrets(config)
+    safe = redact_yaml(config)
     for secret in ("sk-1", "hf-2", "abc3", "s4", "pass5", "s6", "s7", "sk-8"):
         assert secret not in safe
     for kept in ("max_tokens: 512", "thinking_token_budget: 100", "${oc.env:PASSWORD}", "k=4", "host/v1"):
         assert kept in safe
-    assert files.redact_secrets("a: 1  # kept\n") == "a: 1  # kept\n"
-    assert "sk-9" not in files.redact_secrets("api_key: [sk-9")
+    assert redact_yaml("a: 1  # kept\n") == "a: 1  # kept\n"
+    assert "sk-9" not in redact_yaml("api_key: [sk-9")
 
 
 def test_latex_is_escaped() -> None:
