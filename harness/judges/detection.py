@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,5 +30,6 @@ class Detection(PromptedJudge):
 
 
 def parse_error_verdict(content: str) -> tuple[float, ...] | None:
-    """Return (1,) for "error", (0,) for "no error", and None for anything else."""
-    return {"error": (1.0,), "no error": (0.0,)}.get(content.lower())
+    """Return (1,) for "error", (0,) for "no error", and None for anything else; "errors" and "no_error" will do."""
+    match = re.fullmatch(r"(no[ _-])?errors?", content, re.IGNORECASE | re.ASCII)
+    return (0.0 if match[1] else 1.0,) if match else None

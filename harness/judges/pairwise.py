@@ -42,5 +42,5 @@ class Pairwise(PromptedJudge):
 
 def parse_winner(content: str) -> tuple[float, ...] | None:
     """Return one-hot scores for Assistant 1 or Assistant 2, and None for anything else."""
-    match = re.fullmatch(r"assistant ?([12])", content, re.IGNORECASE | re.ASCII)
+    match = re.fullmatch(r"assistant[ _]?#?([12])", content, re.IGNORECASE | re.ASCII)
     return one_hot(2, int(match[1]) - 1) if match else None

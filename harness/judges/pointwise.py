@@ -99,7 +99,7 @@ class Pointwise(PromptedJudge):
 
     def _parse_scores(self, content: str, n: int) -> tuple[float, ...] | None:
         """Return n scores clamped to the scale; None unless the content is n whole numbers."""
-        numbers = [parse_whole_number(part) for part in content.split(",")]
+        numbers = [parse_whole_number(part) for part in re.split("[,，]", content)]
         low, high = self.bounds
         scores = tuple(float(min(max(number, low), high)) for number in numbers if number is not None)
         return scores if len(scores) == len(numbers) == n else None

@@ -30,7 +30,7 @@ CONTENT = r"(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+"  # inside a box: braces nes
 BOX = re.compile(r"\\boxed\s*+\{(?:(?=(" + CONTENT + r")(\}))|)")
 BOX_OR_BRACKETS = re.compile(BOX.pattern + r"|\[\[([^\[\]]{0,40})\]\]")
 STYLE = re.compile(r"\\(?:boxed|text(?:bf|it|rm|tt|sf)?|math(?:bf|it|rm|tt|sf)|boldsymbol|mbox|emph)\s*\{([^{}]*)\}")
-SPACING = re.compile(r"\\(?:[ ,;:!]|q?quad)|~")
+SPACING = re.compile(r"\\(?:[ ,;:!_]|q?quad)|~")
 CLOSING = re.compile(r"(?:[\s.。*$}_!`]|\\[)\]]|</\w{1,20}>|<\|\w{1,20}\|>)*+")  # may follow what closes the answer
 # What may stand between the markers of one statement; other words, ":", "?", "…" or an arrow begin a new one.
 JOINT = re.compile(
@@ -165,9 +165,9 @@ def strip_markup(content: str) -> str:
 
 
 def parse_whole_number(text: str) -> int | None:
-    """Return the integer that a text is; None where it is anything else."""
-    digits = text.strip("*$ ")
-    return int(digits) if re.fullmatch(r"[+-]?[0-9]{1,9}", digits) else None
+    """Return the integer that a text is, also one written as 8.0; None where it is anything else."""
+    number = re.fullmatch(r"([+-]?[0-9]{1,9})(?:\.0{1,9})?", text.strip("*$ "))
+    return int(number[1]) if number else None
 
 
 def one_hot(n: int, chosen: int) -> tuple[float, ...]:

@@ -163,6 +163,8 @@ def test_what_is_not_a_whole_answer():
         (r"\boxed{**8**,\ 5}", scores(8, 5)),
         (r"\boxed{8,\quad 5.}", scores(8, 5)),
         (r"\boxed{1, 1} … \boxed{8, 5}", scores(8, 5)),
+        (r"\boxed{8.0, 5.00}", scores(8, 5)),
+        (r"\boxed{8，5}。", scores(8, 5)),
         (r"\boxed{8, 5} or rather \boxed{8}", UNPARSED),  # the last one decides, whatever it holds
         (r"\boxed{8, 5, 3}", UNPARSED),
         (r"\boxed{8.5, 5}", UNPARSED),
@@ -210,6 +212,8 @@ def test_the_score_of_an_unreadable_answer_is_none_that_an_answer_gives(missing)
         (r"\boxed{ assistant 2 }", scores(0, 1)),
         (r"\boxed{\text{Assistant 1}}", scores(1, 0)),
         (r"**\boxed{\textbf{Assistant 2}}**", scores(0, 1)),
+        (r"\boxed{Assistant\_2}", scores(0, 1)),
+        (r"\boxed{Assistant #2}", scores(0, 1)),
         (r"First \boxed{Assistant 1}, no: \boxed{Assistant 2}", scores(0, 1)),
         (r"\boxed{Assistant 1} or \boxed{neither}", UNPARSED),
         (r"\boxed{Assistant 3}", UNPARSED),
@@ -220,6 +224,14 @@ def test_the_score_of_an_unreadable_answer_is_none_that_an_answer_gives(missing)
 )
 def test_pairwise_verdicts(text, expected):
     assert read(Pairwise(), text) == expected
+
+
+@pytest.mark.parametrize(
+    "text, found", [("no error", 0), ("No Errors", 0), (r"no\_error", 0), ("no-error.", 0), ("Error", 1), ("errors", 1)]
+)
+def test_detection_verdicts(text, found):
+    assert read(Detection(), rf"\boxed{{{text}}}", LONE) == scores(found)
+    assert read(Detection(), rf"\boxed{{maybe {text}}}", LONE) == UNPARSED
 
 
 @pytest.mark.parametrize("text", ["[[B]]", "so **[[b]]**", r"\boxed{B}", r"\boxed{2}", r"\boxed{\text{Response B}}"])
