@@ -28,7 +28,7 @@ REJECTED = _compile(
     |(?:\bnot|\wn['’]t)[ ](?:think|believe|say|mean)(?:[ ]that)?[ ](?:it|this|the[ ]\w+)(?:[ ]is|['’]s))
     (?:[ ](?:be|been|choose|pick|select|say|answer|conclude|give|go|vote|contain|have|has|call|prefer|recommend|support
     |with|for|in|of|favou?r|a|an|the|any|my|final|verdict|winner|clearly|really|necessarily|simply|actually)){{0,5}}
-    {DRESS}(?:\s*\\[(\[]\s*)?$"""
+    {DRESS}(?:\s*\\[(\[]\s*)?\Z"""
 )
 
 # said of the marker itself: "… if Assistant 2 is better", "… is not the winner"
