@@ -63,20 +63,19 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what the arguments ask for; without any that chooses, the tour."""
+    """Run what the arguments ask for. Whatever interrupts it is told in one line."""
     from judgescale.harness.stopping import treat_signals_as_ctrl_c
 
-    treat_signals_as_ctrl_c()
-    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        run_command(given)
+        treat_signals_as_ctrl_c()
+        run_command(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or "interrupted: nothing of the run in progress was written", file=sys.stderr)
         sys.exit(130)
 
 
 def run_command(given: list[str]) -> None:
-    """Run what the arguments ask for."""
+    """Run what the arguments ask for; without any that chooses, the tour."""
     if given[:1] == ["recorded"]:
         from judgescale.harness.recorded.__main__ import main as run_recorded
 

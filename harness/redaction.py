@@ -79,6 +79,7 @@ def redact_text(text: str) -> str:
     """Return text without its secrets: addresses, assignments, mappings, and well-known kinds of keys."""
 
     def hide_in_mapping(found: re.Match[str]) -> str:
+        """Write a name and its value as they stood, the value hidden where it is secret."""
         start, quote, name, colon, value = found.groups()
         return f"{start}{quote}{name}{quote}{colon}{_hide(name, value)}"
 

@@ -30,6 +30,7 @@ def cancel_on_signals(task: asyncio.Task[Any]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def cancel(number: int, frame: FrameType | None) -> None:
+        """Cancel the task, also where the loop is asleep."""
         loop.call_soon_threadsafe(task.cancel)
 
     ours = [number for number in SIGNALS if signal.getsignal(number) is interrupt]

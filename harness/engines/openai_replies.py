@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from types import UnionType
 from typing import Any
 
 from judgescale.harness.types import JudgescaleError, Output
@@ -65,7 +64,7 @@ def read_error(data: bytes) -> tuple[str, str]:
     return str(error.get("message") or error.get("detail") or error), about
 
 
-def _get_field(owner: Any, key: str, kind: type | UnionType, needed: bool = False) -> Any:
+def _get_field(owner: Any, key: str, kind: type, needed: bool = False) -> Any:
     """Return owner[key], or None where it is absent or null.
 
     Raises Fault where the owner is no object, the value is not of the kind, or a needed value is absent.
@@ -76,8 +75,7 @@ def _get_field(owner: Any, key: str, kind: type | UnionType, needed: bool = Fals
     if value is None and not needed:
         return None
     if not isinstance(value, kind):
-        wanted = getattr(kind, "__name__", str(kind))
-        raise Fault("bad_json", f"the reply's {key!r} is {type(value).__name__}, not {wanted}")
+        raise Fault("bad_json", f"the reply's {key!r} is {type(value).__name__}, not {kind.__name__}")
     return value
 
 

@@ -21,8 +21,7 @@ def compute_recorded_costs(
     judgments: k -> how many judgments each item takes (N,). Returns k -> name -> number, None where nobody recorded
     it, and notes on what is not known.
     """
-    tokens, notes = _average_tokens(pools)
-    prompts_lack = any("completion tokens only" in note for note in notes)
+    tokens, has_prompts, notes = _average_tokens(pools)
     unknown = dict.fromkeys(("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars"))
     if tokens is None:
         return dict.fromkeys(arm.ks, unknown), notes
@@ -30,7 +29,7 @@ def compute_recorded_costs(
     for k in arm.ks:
         prompt, completion = map(float, judgments[k] @ tokens)
         known = {"tokens": prompt + completion, "completion_tokens": completion}
-        found[k] = unknown | known | {"prompt_tokens": None if prompts_lack else prompt}
+        found[k] = unknown | known | {"prompt_tokens": prompt if has_prompts else None}
     return found, notes
 
 
@@ -87,13 +86,19 @@ def estimate_uncounted_calls(calls: Calls) -> tuple[Calls, list[str]]:
         return calls, []
 
     def fill(call: Call) -> Call:
+        """Return a call with its tokens, or the mean of its model's where it has none."""
         if call.role not in mean or count_call_tokens(call) is not None:
             return call
         typical = mean[call.role]
         return call._replace(prompt_tokens=typical.prompt_tokens, completion_tokens=typical.completion_tokens)
 
     filled: Calls = [[[[fill(c) for c in judgment] for judgment in pool] for pool in item] for item in calls]
-    return filled, [f"Tokens: {lacking:,} of {whole:,} came uncounted and are taken at the mean of the others."]
+    return filled, [note_uncounted(lacking, whole)]
+
+
+def note_uncounted(lacking: int, whole: int) -> str:
+    """Say that some of all token counts are estimates."""
+    return f"Tokens: {lacking:,} of {whole:,} came uncounted and are taken at the mean of the others."
 
 
 def describe_bill(bill: Bill) -> list[str]:
@@ -138,25 +143,27 @@ def _price_tokens(bill: Bill, tokens: Mapping[str, cost.Tokens]) -> dict[str, fl
     }
 
 
-def _average_tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, list[str]]:
-    """Average the prompt and completion tokens of each item's judgments, (N, 2); and say what is not known.
+def _average_tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, bool, list[str]]:
+    """Average the prompt and completion tokens of each item's judgments, (N, 2).
 
-    None where a judgment lacks its completion tokens, or only some lack their prompt tokens; prompt tokens that
-    nobody recorded count as 0.
+    A judgment that lacks a count is taken at the mean of the others; None where at least half lack one. Prompt tokens
+    that nobody recorded count as 0. Returns also whether prompt tokens are known, and notes on what is not.
     """
     known = [[(j.prompt_tokens, j.completion_tokens) for pool in p.values() for j in pool.judgments] for p in pools]
     every = [pair for of_item in known for pair in of_item]
     completions, prompts = (sum(pair[i] is not None for pair in every) for i in (1, 0))
     if completions == len(every) and prompts in (0, len(every)):
         table = np.array([np.mean([(a or 0, b or 0) for a, b in of_item], axis=0) for of_item in known])
-        return table, [] if prompts else ["Tokens are completion tokens only: prompt tokens were not recorded."]
+        notes = [] if prompts else ["Tokens are completion tokens only: prompt tokens were not recorded."]
+        return table, prompts > 0, notes
     counted = [pair for pair in every if None not in pair]
     lacking = len(every) - len(counted)
     if lacking < len(counted):
         mean = np.array(counted, dtype=float).mean(axis=0)
         filled = [[mean if None in pair else np.array(pair, dtype=float) for pair in of_item] for of_item in known]
         table = np.array([np.mean(of_item, axis=0) for of_item in filled])
-        return table, [f"Tokens: {lacking:,} of {len(every):,} came uncounted and are taken at the mean of the others."]
+        return table, True, [note_uncounted(lacking, len(every))]
     if completions or prompts:
-        return None, [f"{lacking:,} of {len(every):,} judgments lack a token count, so tokens an item are unknown."]
-    return None, []
+        notes = [f"{lacking:,} of {len(every):,} judgments lack a token count, so tokens an item are unknown."]
+        return None, False, notes
+    return None, False, []

@@ -62,16 +62,18 @@ def read_answer(output: Output, thinking: bool = False) -> tuple[str, str]:
 def find_boxes(text: str) -> Iterator[Marker]:
     r"""Find every `\boxed{…}`; the content of one that does not close is ""."""
     for box in BOX.finditer(text):
-        yield Marker(box[1], box.start(), box.end(2)) if box[2] else Marker("", box.start(), box.end())
+        yield _make_marker(box)
 
 
 def find_boxes_and_brackets(text: str) -> Iterator[Marker]:
     r"""Find every `\boxed{…}` and every `[[…]]` that is not inside another one."""
     for found in BOX_OR_BRACKETS.finditer(text):
-        if found[3] is not None:
-            yield Marker(found[3], found.start(), found.end())
-        else:
-            yield Marker(found[1], found.start(), found.end(2)) if found[2] else Marker("", found.start(), found.end())
+        yield _make_marker(found) if found[3] is None else Marker(found[3], found.start(), found.end())
+
+
+def _make_marker(box: re.Match[str]) -> Marker:
+    """Make the marker of a match of BOX."""
+    return Marker(box[1], box.start(), box.end(2)) if box[2] else Marker("", box.start(), box.end())
 
 
 def parse_last_marker(

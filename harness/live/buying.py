@@ -108,9 +108,7 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
     try:
         with store, collect_garbage_rarely():
             asyncio.run(_run_purchases(purchases, store, meter, watch, done))
-    except asyncio.CancelledError:  # by a signal other than Ctrl-C's
-        raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(meter, store)}") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C, or another signal
         raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(meter, store)}") from None
     except JudgescaleError as error:
         raise JudgescaleError(f"{error}{tell_what_is_kept(meter, store)}") from None

@@ -114,8 +114,3 @@ class Meter:
     def seconds(self) -> float:
         """Return the time from the first request to the last answer; 0 where nothing was asked."""
         return (self.last or 0.0) - (self.first or 0.0)
-
-    @property
-    def has_budget(self) -> bool:
-        """Tell whether tokens or dollars are limited."""
-        return self.budget != (None, None)

@@ -180,9 +180,11 @@ def _list_inner_fields(meta: Mapping[str, Any]) -> Iterator[tuple[str, Any, Call
     """List what must hold inside the fields of the metadata: the place, its value, a test, and that in words."""
 
     def is_text(value: Any) -> bool:
+        """Tell whether a value is a string."""
         return isinstance(value, str)
 
     def is_object(value: Any) -> bool:
+        """Tell whether a value is a mapping."""
         return isinstance(value, Mapping)
 
     if "tasks" in meta:

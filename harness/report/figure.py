@@ -15,6 +15,7 @@ from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
     find_own_published,
@@ -23,7 +24,7 @@ from judgescale.harness.report.readings import (
     list_curve_points,
     name_arms,
 )
-from judgescale.harness.report.text import flatten_text, format_interval, format_percent, format_points
+from judgescale.harness.report.text import format_interval, format_percent, format_points
 from judgescale.harness.types import CurvePoint, Estimate, Result
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import isfinite
 
-from judgescale.harness.report.text import flatten_text
+from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import CurvePoint, Published, Result
 
 OVERALL = "overall"

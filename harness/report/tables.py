@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from judgescale.harness.plain_text import defuse_formula
+from judgescale.harness.plain_text import defuse_formula, flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
     count_judgments_per_item,
@@ -24,7 +24,6 @@ from judgescale.harness.report.readings import (
 )
 from judgescale.harness.report.text import (
     UNKNOWN,
-    flatten_text,
     format_count,
     format_interval,
     format_percent,

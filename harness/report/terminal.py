@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
     count_judgments_per_item,
@@ -19,7 +20,6 @@ from judgescale.harness.report.readings import (
 )
 from judgescale.harness.report.text import (
     UNKNOWN,
-    flatten_text,
     format_count,
     format_interval,
     format_percent,

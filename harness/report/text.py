@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import isfinite
 
-from judgescale.harness.plain_text import flatten_text as flatten_text  # for the rest of this room
-
 UNKNOWN = "-"
 
 

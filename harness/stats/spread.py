@@ -60,16 +60,20 @@ def measure_spread(units: Units, credit: np.ndarray, share: np.ndarray) -> Sprea
     even = np.bincount(stratum, size**2)[counted]
     freedom = np.maximum(np.bincount(stratum, size)[counted] ** 2 / even - 1, 1)[:, None]
     variance = parts.sum(axis=0)
-    parts = np.where(
-        variance > LEAST, parts, even[:, None]
-    )  # where nothing varies: as their sizes would make them vary
+    # where nothing varies: as their sizes would make them vary
+    parts = np.where(variance > LEAST, parts, even[:, None])
     freedom = parts.sum(axis=0) ** 2 / (parts**2 / freedom).sum(axis=0)
-    return Spread(variance, freedom, len(rows), 1 / (size**2).sum())
+    return Spread(variance, freedom, len(rows), _count_as_equal(size))
 
 
 def count_clusters(units: Units, share: np.ndarray) -> float:
     """Count the clusters, unequal ones as so many equal ones: 1 / the sum of squared shares (Kish, 1965)."""
-    return float(1 / (np.bincount(_number_names(units.cluster), share) ** 2).sum())
+    return _count_as_equal(np.bincount(_number_names(units.cluster), share))
+
+
+def _count_as_equal(size: np.ndarray) -> float:
+    """Count clusters of these shares (C,) of the whole as so many equal ones."""
+    return float(1 / (size**2).sum())
 
 
 def _sum_by(group: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -300,7 +300,8 @@ class Store:
             known = [text for (text,) in self._db.execute("SELECT settings FROM model")]
         if settings in known:
             return settings
-        return next((text for text in known if _spell_alike(text) == _spell_alike(settings)), settings)
+        wanted = _spell_alike(settings)
+        return next((text for text in known if _spell_alike(text) == wanted), settings)
 
     def count_answers(self) -> int:
         """Return how many answers the store holds."""
