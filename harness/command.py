@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
-from judgescale.harness.config_files import read_configs_checked
+from judgescale.harness.config_files import check_choices, read_configs_checked
 from judgescale.harness.redaction import refuse_secrets
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
 
     job = HydraConfig.get()
     alone = job.mode == RunMode.RUN
-    given = list(job.overrides.task)
+    given = OmegaConf.to_container(job.overrides.task, resolve=False)  # a ${…} in them is for the config to resolve
+    assert isinstance(given, list)
     try:
         check_protocol(job.runtime.choices)
         suite = read_suite(cfg)
@@ -98,6 +99,7 @@ def run_command(given: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
         refuse_secrets(given)  # before Hydra, which writes what it is given to files and names folders after it
+        check_choices(given)
         read_configs_checked()
         run_job()
     except Exception as e:

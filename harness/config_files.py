@@ -7,18 +7,22 @@ config would be copied to every run's folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from judgescale.harness import ROOT
 from judgescale.harness.redaction import refuse_secrets_in
 from judgescale.harness.types import JudgescaleError
 
@@ -75,9 +79,11 @@ def check_defaults(config: Any, file: str) -> None:
     if not isinstance(entries := config.get("defaults", []), list):
         raise JudgescaleError(f"{file}: defaults must be a list, as in defaults: [base, _self_]")
     for entry in entries:
-        choice = next(iter(entry.values())) if isinstance(entry, dict) and len(entry) == 1 else entry
-        names = choice if isinstance(choice, list) else [choice]
-        if not all(name is None and choice is not entry or isinstance(name, str) for name in names):
+        choice = [entry]
+        if isinstance(entry, dict) and len(entry) == 1:
+            (chosen,) = entry.values()
+            choice = chosen if isinstance(chosen, list) else [chosen or ""]  # nothing may be chosen
+        if not all(isinstance(name, str) for name in choice):
             raise JudgescaleError(f"{file}: {entry} in defaults must be a file's name, or group: name")
 
 
@@ -111,3 +117,21 @@ def count_values(node: yaml.Node, known: dict[int, int], above: set[int]) -> int
     if count > MOST_VALUES:
         raise JudgescaleError(f"its aliases stand for more than {MOST_VALUES:,} values")
     return count
+
+
+def check_choices(arguments: Sequence[str]) -> None:
+    """Raise JudgescaleError where an override of a config group, such as judge=…, is no name and no list of names."""
+    parser = OverridesParser.create()
+    for argument in arguments:
+        group, equals, _ = argument.lstrip("+~").partition("=")
+        if not equals or not re.fullmatch(r"\w+(@\w*)?", group) or not (ROOT / "conf" / group.split("@")[0]).is_dir():
+            continue
+        try:
+            parsed = parser.parse_override(argument)
+            values = list(parsed.sweep_iterator()) if parsed.is_discrete_sweep() else [parsed.value()]
+        except HydraException:
+            continue  # Hydra says it better
+        for value in values:
+            names = value if isinstance(value, list) else [value]
+            if not all(isinstance(name, str) for name in names) and not (value is None and parsed.is_delete()):
+                raise JudgescaleError(f"{argument}: must be the name of a choice in conf/{group}/, or a list of names")

@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from judgescale.harness.config_files import check_choices
 from judgescale.harness.types import JudgescaleError
 
 STAYS = "strategy.k"  # which every strategy has: arms are compared at the same k unless they say otherwise
@@ -56,6 +57,7 @@ def compose_arms(cfg: DictConfig, given: Sequence[str], members: Sequence[Sequen
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
     """Compose one config as the command line does."""
+    check_choices(overrides)
     cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
     check_protocol(cfg.hydra.runtime.choices)
     with open_dict(cfg):

@@ -104,7 +104,10 @@ def read_set(path: str | os.PathLike[str]) -> RecordedSet:
             f"{path} is not a Parquet file ({reason}); make one with: judgescale recorded import FORMAT FILE..."
         ) from None
     meta = _read_meta(str(path), table.schema.metadata or {})
-    records = tuple(_read_records(str(path), table))
+    try:
+        records = tuple(_read_records(str(path), table))
+    except UnicodeDecodeError:
+        raise JudgescaleError(f"{path}: holds text that is not UTF-8: import the set again") from None
     return RecordedSet(path=file, name=meta["name"] or file.stem, meta=MappingProxyType(meta), records=records)
 
 

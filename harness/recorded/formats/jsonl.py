@@ -244,7 +244,7 @@ def _read_count(row: SourceRow, field: str, most: int = 2**31 - 1) -> int | None
     if row.get(field) is None:
         return None
     value = row.need(field, int, float)
-    if not math.isfinite(value) or value != int(value):
+    if isinstance(value, float) and not value.is_integer():
         row.reject(field, f"{value} is not a whole number")
     if not 0 <= value <= most:
         row.reject(field, f"{value} is not between 0 and {most}")

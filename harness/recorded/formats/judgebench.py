@@ -50,7 +50,7 @@ def _name_judges(sources: Sequence[Source], given: str | None) -> list[str]:
 def _find_model(source: Source) -> str:
     """Find the judging model in the first judgment that names it, or in the file's name."""
     for row in source.read_objects():
-        for game in row.get("judgments") or ():
+        for game in row.need("judgments", list):
             inner = game.get("judgment") if isinstance(game, dict) else None
             if isinstance(inner, dict) and inner.get("judge_model"):
                 return str(inner["judge_model"])

@@ -169,7 +169,11 @@ def _read_verdict(row: SourceRow, header: Mapping[str, Any], judge: str) -> tupl
 def _read_permutation(row: SourceRow, header: Mapping[str, Any]) -> tuple[int, ...]:
     """Return which response stood behind each letter."""
     shown = header.get("permutation")
-    if not isinstance(shown, list) or sorted(map(str, shown)) != sorted(map(str, range(len(shown)))):
+    if (
+        not isinstance(shown, list)
+        or not all(type(place) is int for place in shown)
+        or sorted(shown) != list(range(len(shown)))
+    ):
         row.reject(
             "permutation",
             "no metadata line with the permutation: which response stood behind which letter is not recorded",
