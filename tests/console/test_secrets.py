@@ -70,8 +70,9 @@ def test_a_secret_in_a_config_file_is_refused(tmp_path, more):
     assert f"{recipe}, engine.extra_body.api_key holds a key or password" in said
 
 
-def test_a_secret_out_of_the_environment_is_used_and_kept_nowhere(tmp_path):
-    body = "engine.extra_body={api_key: '${oc.env:MINE}'}"
+@pytest.mark.parametrize("field", ["api_key", "user"])  # "user" does not look like a secret
+def test_a_secret_out_of_the_environment_is_used_and_kept_nowhere(tmp_path, field):
+    body = f"engine.extra_body={{{field}: '${{oc.env:MINE}}'}}"
     said = go(tmp_path, "-m", "seed=0,1", body, NOWHERE, *LIVE, "hydra.verbose=true", MINE=SECRET)
     assert "no server at http://127.0.0.1:9/v1" in said and list(tmp_path.rglob("multirun.yaml"))
 
