@@ -120,6 +120,7 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
             *(note for note in first.notes if all(note in r.notes for r in results)),
         ),
         details={},
+        judging={},
         judgments=(),
         data={r.task: dict(r.data) for r in results},
     )

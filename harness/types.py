@@ -230,6 +230,7 @@ class Published:
     source: str
     status: str  # confirmed, recalled, …
     delta: float | None  # ours minus theirs; None where it is only context (another judge's number)
+    inside_judging_again: bool | None = None  # whether judging the same items again may give it; None: not known
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,9 @@ class Result:
     published: Sequence[Published] = ()
     notes: Sequence[str] = ()  # one line each: what the reader must know to trust the number
     details: Mapping[str, Any] = field(default_factory=dict)  # e.g. the meta RM's AUC and its bounds
+    judging: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what judging the same items again would give, and its parts
     data: Mapping[str, Any] = field(default_factory=dict)  # where the items come from: what is needed to get them again
     judgments: Sequence[Mapping[str, Any]] = ()  # rows of judgments.parquet; `calls` are keys and ranks in the store
     store: Path | None = None  # where the texts of live judgments are

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.again import describe_judging_again, judge_again
 from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.evaluation.estimates import (
@@ -66,6 +67,11 @@ def make_result(
     reproduces = decides_as_published(arm) or not any(p.delta is not None for p in published)
     if not reproduces:  # they are still shown, but no difference is taken
         published = [dataclasses.replace(p, delta=None) for p in published]
+    if again := judge_again(arm, pools, credits):
+        published = [
+            p if p.delta is None else dataclasses.replace(p, inside_judging_again=again.holds(p.section, p.value))
+            for p in published
+        ]
 
     judgments = {k: np.array([arm.strategy.at(k).judgments(len(item.responses)) for item in arm.items]) for k in arm.ks}
     if arm.bill is None:
@@ -105,10 +111,12 @@ def make_result(
             *arm.about,
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), reproduces),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
+            *([describe_judging_again(again)] if again else []),
             *cost_notes,
             *notes,
         ],
         details=details,
+        judging=again.summarise() if again else {},
         judgments=_list_judgments(arm, pools),
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,

@@ -114,6 +114,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "signature": r.signature,
         "notes": list(r.notes),
         "details": dict(r.details),
+        "judging": dict(r.judging) or None,
         "data": dict(r.data),
     }
     entry: dict[str, Any] = _to_json(arm)
@@ -128,6 +129,7 @@ def _summarise_published(p: Published) -> dict[str, Any]:
         "source": p.source,
         "delta": p.delta,
         "status": p.status,
+        "inside_judging_again": p.inside_judging_again,
     }
 
 

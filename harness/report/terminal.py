@@ -25,7 +25,7 @@ from judgescale.harness.report.text import (
     format_percent,
     format_points,
 )
-from judgescale.harness.types import Result
+from judgescale.harness.types import Published, Result
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -213,9 +213,15 @@ def _make_screen_table(arms: Sequence[Result]) -> Table:
         cells.append(Text(format_count(count_judgments_per_item(r))))
         if any(printed):
             doubt = "*" if p and p.status != "confirmed" else ""
-            cells += [Text(format_percent(p.value) + doubt), Text(format_points(p.delta))] if p else [Text(), Text()]
+            cells += [Text(format_percent(p.value) + doubt), Text(_format_delta(p))] if p else [Text(), Text()]
         table.add_row(*cells)
     return table
+
+
+def _format_delta(p: Published) -> str:
+    """Format a difference, and whether judging the same items again may give theirs."""
+    told = {True: " in", False: " out", None: ""}[p.inside_judging_again]
+    return format_points(p.delta) + told
 
 
 def _write_heading(task: str, arms: Sequence[Result]) -> str:
@@ -230,7 +236,7 @@ def _describe_sections(r: Result) -> str:
     theirs = find_own_published(r)
     parts = []
     for name, estimate in r.sections.items():
-        delta = f" ({format_points(theirs[name].delta)})" if name in theirs else ""
+        delta = f" ({_format_delta(theirs[name])})" if name in theirs else ""
         parts.append(f"{flatten_text(name)} {format_percent(estimate.value)}{delta}")
     beside: dict[str, list[str]] = {}  # a break-down's name once, then its values
     for name, e in r.subsets.items():
@@ -272,6 +278,8 @@ def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     sources = [flatten_text(f"published: {p.source}{doubt}") for p, doubt in zip(printed, doubts, strict=True)]
     if sources:
         sources.append("delta, and brackets: ours minus published, in points")
+        if any(p.inside_judging_again is not None for r in arms for p in r.published):
+            sources.append("in, out: judging the same items again may give the published number, or hardly does")
     return lines + list(dict.fromkeys(sources))
 
 

@@ -19,7 +19,7 @@ from judgescale.harness.types import CurvePoint, Estimate, Published, Result
 HOSTILE = "[bold]a_b & 100% $x$ #1 {c} \\d|e ~^<f>[/bold]\x1b[31m\x07"
 KEYS = {
     "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute",
-    "health", "published", "versions", "k", "signature", "notes", "details", "data",
+    "health", "published", "versions", "k", "signature", "notes", "details", "data", "judging",
 }  # fmt: skip
 
 
@@ -127,6 +127,21 @@ def test_summary_contract(run: Path) -> None:
     assert set(found["compute"]) == set(files.COMPUTE) and set(found["health"]) == set(files.HEALTH)
     assert found["published"][0] | {"status": "confirmed"} == found["published"][0]
     assert {"judgescale", "python", "numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core"} == set(found["versions"])
+
+
+def test_judging_again_is_in_the_summary_and_beside_each_delta() -> None:
+    rows = [
+        Published("GRM", section, 0.74, "its paper", "confirmed", 0.01, inside)
+        for section, inside in (("overall", True), ("Ties", False))
+    ]
+    told = arm(judging={"ci": (0.7, 0.8), "items": 0.01, "judgments": 0.02, "judges": None}, published=rows)
+    found = files.make_summary([told, arm()])
+    assert found["judging"] == {"ci": [0.7, 0.8], "items": 0.01, "judgments": 0.02, "judges": None}
+    assert [p["inside_judging_again"] for p in found["published"]] == [True, False]
+    assert found["arms"][1]["judging"] is None and found["arms"][1]["published"][0]["inside_judging_again"] is None
+    text = shown([told])
+    assert "+1.0 in" in text and "(+1.0 out)" in text and "in, out: " in text
+    assert "in, out: " not in shown([arm()])
 
 
 def test_curve_csv(run: Path) -> None:
