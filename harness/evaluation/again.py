@@ -2,9 +2,10 @@
 
 An interval over items says what new items like these would give. A number printed for the same benchmark is of the same
 items, so it is to be held against another target: one more run of this strategy at this k, each judgment drawn anew by
-the judge that gave it. The pool stands for what the judge says: runs are drawn from it with replacement, item by item,
-and the strategy decides on what was drawn. A judge varies by m / (m - 1) of what m draws from its m judgments
-do: exact at k = 1, and too wide where a vote of all of them is nearly always right.
+the judge that gave it, with the same prompt and (where the protocol fixes it) in the same order. The pool stands for
+what the judge says: runs are drawn from it with replacement, item by item, and the strategy decides on what was drawn.
+A judge varies by m / (m - 1) of what m draws from its m judgments do: exact at k = 1, and too wide where a vote of all
+of them is nearly always right.
 
 Ours is a mean over all subsets of k of the n judgments, whose variance is at most k / n of one run's (Hoeffding, 1948).
 The interval holds the other run, so it adds both.
@@ -27,7 +28,7 @@ from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
 from judgescale.harness.stats.spread import measure_spread
 
-DRAWS = 40  # runs drawn by the same judges, and by other panels: a standard error over panels is known to a tenth
+DRAWS = 40  # runs drawn by the same judges, and by other panels: a standard error over panels is known to a ninth
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,19 @@ class Again:
 
     intervals: of "overall", of every section and of the benchmark's other headlines, where judgments vary. items,
     judgments, judges: standard errors of the headline as fractions: of other items (None of a single cluster), of the
-    same judges once more, of other judges in their place (None of a single judge).
+    same judges once more (None where none judged a question twice alike: the part of items then holds it), of other
+    judges in their place (None of a single judge).
     """
 
     intervals: Mapping[str, Interval]
     items: float | None
-    judgments: float
+    judgments: float | None
     judges: float | None
 
     def summarise(self) -> dict[str, object]:
         """Return the headline's part as the entry of a result."""
         parts = {"items": self.items, "judgments": self.judgments, "judges": self.judges}
-        return {"ci": self.intervals["overall"], **parts}
+        return {"ci": self.intervals.get("overall"), **parts}
 
     def holds(self, section: str, value: float) -> bool | None:
         """Tell whether another run may give this value in a section; None where that is not known."""
@@ -57,71 +59,85 @@ class Again:
 def judge_again(arm: Arm, pools: Sequence[Pools], credits: Credits, level: float = 0.95) -> Again | None:
     """Find what judging the same items again would give at the arm's k; None where the pools cannot tell.
 
-    They cannot where no judge judged a question twice, where all its judgments agree, and where the strategy chose its
-    questions by the verdicts, for it may then ask what was not bought.
+    They cannot where one judge judged no question twice alike, where all its judgments agree, and where the strategy
+    chose its questions by the verdicts, for it may then ask what was not bought.
     """
-    every = [pool for p in pools for pool in p.values()]
-    if arm.as_bought or not any(_varies_within_judge(pool) for pool in every):
+    judges, every = len(arm.judgments.judges), [pool for p in pools for pool in p.values()]
+    kinds = [list_kinds(arm, pool) for pool in every]
+    varies = any(_varies(pool, of_pool) for pool, of_pool in zip(every, kinds, strict=True))
+    if arm.as_bought or not (varies or judges > 1):
         return None
     ours, units = credits.select_column(arm.ks.index(arm.k)).value, credits.units
-    judges = len(arm.judgments.judges)
-    same = np.arange(judges)[None].repeat(DRAWS, axis=0)
+    same = np.arange(judges)[None].repeat(DRAWS if varies else 0, axis=0)
     others = make_rng(arm.seed, "panels").integers(judges, size=(DRAWS if judges > 1 else 0, judges))
     runs = _draw_runs(arm, pools, np.concatenate([same, others]))
-    drawn = runs[:, :DRAWS].var(axis=1, ddof=1)
+    drawn = runs[:, : len(same)].var(axis=1, ddof=1) if varies else np.zeros(len(runs))
     size = float(np.mean([len(pool) for pool in every]))
-    each = size / float(np.mean([len({j.judge for j in pool.judgments}) for pool in every]))
-    run, own = drawn * _mend(each), arm.k / size
-    share, z = share_headline(units, arm.rollup), float(stats.norm.ppf((1 + level) / 2))
-
-    def find_interval(part: Units, rows: np.ndarray, how: Rollup) -> Interval:
-        weight = share_headline(part, how)
-        half = z * float(np.sqrt((1 + own) * (weight**2 @ run[rows])))
-        value = float(weight @ ours[rows, 0])
-        return (max(value - half, 0.0), min(value + half, 1.0)) if half else None
-
-    whole = np.arange(len(share))
-    intervals = {"overall": find_interval(units, whole, arm.rollup)}
-    for name in dict.fromkeys(units.section.tolist()):
-        rows = np.flatnonzero(units.section == name)
-        intervals.setdefault(name, find_interval(credits.select_units(rows.tolist()).units, rows, "items"))
-    for name, headline in arm.task.rollups.items():
-        if set(headline) <= set(units.section.tolist()):
-            intervals.setdefault(name, find_interval(units, whole, headline))
-    if intervals["overall"] is None:
-        return None
+    run = drawn * _mend(size / float(np.mean([len(set(of_pool)) for of_pool in kinds])))
+    own, share = arm.k / size, share_headline(units, arm.rollup)
     judgments = own * float(share**2 @ run)
     panels = None
     if judges > 1:
-        more = (share @ runs[:, DRAWS:]).var(ddof=1) - share**2 @ drawn
+        more = (share @ runs[:, len(same) :]).var(ddof=1) - share**2 @ drawn
         panels = float(np.sqrt(max(more, 0.0) * _mend(judges)))
     spread = measure_spread(units, ours, share)
     return Again(
-        intervals,
+        _find_intervals(arm, credits, ours[:, 0], (1 + own) * run, level) if varies else {},
         items=float(np.sqrt(max(spread.variance[0] - judgments, 0.0))) if spread else None,
-        judgments=float(np.sqrt(judgments)),
+        judgments=float(np.sqrt(judgments)) if varies else None,
         judges=panels,
     )
 
 
+def _find_intervals(
+    arm: Arm, credits: Credits, ours: np.ndarray, variance: np.ndarray, level: float
+) -> dict[str, Interval]:
+    """Find the interval of another run in every section and headline. ours, variance: (U,), the latter of a unit."""
+    units, z = credits.units, float(stats.norm.ppf((1 + level) / 2))
+
+    def find_interval(part: Units, rows: np.ndarray, how: Rollup) -> Interval:
+        weight = share_headline(part, how)
+        half, value = z * float(np.sqrt(weight**2 @ variance[rows])), float(weight @ ours[rows])
+        return (max(value - half, 0.0), min(value + half, 1.0)) if half else None
+
+    whole = np.arange(len(variance))
+    found = {"overall": find_interval(units, whole, arm.rollup)}
+    for name in dict.fromkeys(units.section.tolist()):
+        rows = np.flatnonzero(units.section == name)
+        found.setdefault(name, find_interval(credits.select_units(rows.tolist()).units, rows, "items"))
+    for name, headline in arm.task.rollups.items():
+        if set(headline) <= set(units.section.tolist()):
+            found.setdefault(name, find_interval(units, whole, headline))
+    return found
+
+
 def describe_judging_again(again: Again) -> str:
     """Say in one line where another run on the same items would land, and what the number's uncertainty is made of."""
-    found = again.intervals["overall"]
-    assert found is not None
     parts = {"items": again.items, "judgments": again.judgments, "judges": again.judges}
     told = ", ".join(f"{name} {error * 100:.1f}" for name, error in parts.items() if error is not None)
-    return (
-        f"The same items, judged again: 95 % of runs within [{found[0] * 100:.1f}, {found[1] * 100:.1f}];"
-        f" standard errors by source: {told} points."
-    )
+    if found := again.intervals.get("overall"):
+        within = f"95 % of runs within [{found[0] * 100:.1f}, {found[1] * 100:.1f}]"
+        return f"The same items, judged again: {within}; standard errors by source: {told} points."
+    return f"Standard errors by source: {told} points; no judge was asked the same twice, so items hold its chance."
 
 
-def _varies_within_judge(pool: Pool) -> bool:
-    """Tell whether some judge of a pool gave judgments that differ."""
-    said: dict[str, set[tuple[float, ...] | None]] = {}
-    for judgment, scores in zip(pool.judgments, pool.scores.tolist(), strict=True):
-        said.setdefault(judgment.judge, set()).add(None if np.isnan(scores).any() else tuple(scores))
-    return any(len(kinds) > 1 for kinds in said.values())
+Kind = tuple[str, str, tuple[str, ...]]  # judge, prompt, and the order shown where the protocol fixes it
+
+
+def list_kinds(arm: Arm, pool: Pool) -> list[Kind]:
+    """List how each judgment of a pool was asked for: those of one kind differ by chance alone."""
+    by_chance = arm.judgments.data.meta.get("order") == "random"
+    return [
+        (j.judge, j.variant, () if by_chance else shown) for j, shown in zip(pool.judgments, pool.shown, strict=True)
+    ]
+
+
+def _varies(pool: Pool, kinds: Sequence[Kind]) -> bool:
+    """Tell whether some judgments of one kind differ."""
+    said: dict[Kind, set[tuple[float, ...] | None]] = {}
+    for kind, scores in zip(kinds, pool.scores.tolist(), strict=True):
+        said.setdefault(kind, set()).add(None if np.isnan(scores).any() else tuple(scores))
+    return any(len(verdicts) > 1 for verdicts in said.values())
 
 
 def _mend(count: float) -> float:
@@ -146,25 +162,30 @@ def _draw_runs(arm: Arm, pools: Sequence[Pools], panels: np.ndarray) -> np.ndarr
 
 
 async def _fill_runs(arm: Arm, pools: Sequence[Pools], panels: np.ndarray, decisions: list[np.ndarray]) -> None:
-    place, strategy = {judge: i for i, judge in enumerate(arm.judgments.judges)}, arm.strategy.at(arm.k)
+    strategy = arm.strategy.at(arm.k)
     for item, of_item in zip(arm.items, pools, strict=True):
         rng = make_rng(arm.seed, "again", item.id)
         order = draw_orders(of_item, len(panels), rng)
         for row, pool in enumerate(of_item.values()):
-            judge = np.array([place[j.judge] for j in pool.judgments])
-            order[:, row, : len(pool)] = _redraw(judge, order[:, row, : len(pool)], panels, rng)
+            kinds = list_kinds(arm, pool)
+            order[:, row, : len(pool)] = _redraw(kinds, arm.judgments.judges, order[:, row, : len(pool)], panels, rng)
         decisions.append(await strategy(Replay(of_item, order), len(item.responses), rng))
 
 
-def _redraw(judge: np.ndarray, order: np.ndarray, panels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Put in place of each judgment of an order (D, n) a random one of its judge, or of who takes the judge's place.
+def _redraw(
+    kinds: Sequence[Kind], judges: Sequence[str], order: np.ndarray, panels: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Put in place of each judgment of an order (D, n) a random one of its kind, or of who takes its judge's place.
 
-    judge: (n,), whose each judgment of the pool is. A judge that has none in this pool takes nobody's place.
+    A judge that has none of the kind in this pool takes nobody's place.
     """
-    by_judge, counts = np.argsort(judge, kind="stable"), np.bincount(judge, minlength=panels.shape[1])
+    asked = list(dict.fromkeys(kind[1:] for kind in kinds))
+    judge = np.array([judges.index(kind[0]) for kind in kinds])
+    how = np.array([asked.index(kind[1:]) for kind in kinds])
+    kind = judge * len(asked) + how
+    by_kind, counts = np.argsort(kind, kind="stable"), np.bincount(kind, minlength=len(judges) * len(asked))
     first = np.cumsum(counts) - counts
-    own = judge[order]
-    new = np.take_along_axis(panels, own, axis=1)
-    new = np.where(counts[new] > 0, new, own)
-    drawn: np.ndarray = by_judge[first[new] + (rng.random(order.shape) * counts[new]).astype(int)]
+    new = np.take_along_axis(panels, judge[order], axis=1) * len(asked) + how[order]
+    new = np.where(counts[new] > 0, new, kind[order])
+    drawn: np.ndarray = by_kind[first[new] + (rng.random(order.shape) * counts[new]).astype(int)]
     return drawn

@@ -67,8 +67,36 @@ def test_judges_who_differ_are_a_part_of_their_own() -> None:
 def test_what_does_not_vary_has_no_such_interval() -> None:
     rng, steady = np.random.default_rng(0), np.array([0.0, 1.0] * 10)
     assert evaluate(arm(judge_pairs(steady, 3, rng), Voting(3), (3,)))[0].judging == {}
-    once = [r for name in ("x", "y") for r in judge_pairs(np.full(20, 0.5), 1, rng, name)]
-    assert evaluate(arm(once, Voting(2), (2,)))[0].judging == {}  # no judge was asked twice
+    orders = [
+        dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, shown=(1, 0)))
+        for r in judge_pairs(np.full(20, 0.5), 1, rng)
+    ]
+    both = judge_pairs(np.full(20, 0.5), 1, rng) + orders
+    assert evaluate(arm(both, Voting(2), (2,)))[0].judging == {}  # asked twice, but not alike
+
+
+def test_a_jury_asked_once_has_a_part_of_judges_only() -> None:
+    rng = np.random.default_rng(0)
+    once = [r for name, p in (("x", 0.9), ("y", 0.5)) for r in judge_pairs(np.full(150, p), 1, rng, name)]
+    found = evaluate(arm(once, Voting(2), (2,)))[0]
+    assert found.judging["ci"] is None and found.judging["judgments"] is None
+    assert found.judging["judges"] == pytest.approx(0.2, rel=0.4)
+    assert any("asked the same twice" in note for note in found.notes)
+
+
+def test_orders_left_to_chance_are_drawn_anew() -> None:
+    """A judge that always takes the first shown is right by the order alone."""
+    rng = np.random.default_rng(0)
+    records = []
+    for r in judge_pairs(np.ones(60), 6, rng):
+        shown = (0, 1) if rng.random() < 0.5 else (1, 0)
+        records.append(dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, shown=shown, scores=(1.0, 0.0))))
+    one = arm(records, Single(), (1,))
+    assert evaluate(one)[0].judging == {}  # asked again in the same order, it says the same
+    meta = {**one.judgments.data.meta, "order": "random"}
+    data = dataclasses.replace(one.judgments.data, meta=meta)
+    shuffled = dataclasses.replace(one, judgments=dataclasses.replace(one.judgments, data=data))
+    assert evaluate(shuffled)[0].judging["judgments"] == pytest.approx(np.sqrt(0.25 / 6 / 60), rel=0.15)
 
 
 def test_a_note_says_both_targets() -> None:
