@@ -14,7 +14,8 @@ The interval holds the other run, so it adds both.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
 from judgescale.harness.stats.spread import measure_spread
 
-DRAWS = 40  # runs drawn by the same judges, and by other panels: a standard error over panels is known to a ninth
+DRAWS = 30  # runs drawn by the same judges, and by other panels: a standard error over panels is known to an eighth
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def judge_again(arm: Arm, pools: Sequence[Pools], credits: Credits, level: float
     ours, units = credits.select_column(arm.ks.index(arm.k)).value, credits.units
     same = np.arange(judges)[None].repeat(DRAWS if varies else 0, axis=0)
     others = make_rng(arm.seed, "panels").integers(judges, size=(DRAWS if judges > 1 else 0, judges))
-    runs = _draw_runs(arm, pools, np.concatenate([same, others]))
+    runs = _draw_runs(arm, pools, kinds, np.concatenate([same, others]))
     drawn = runs[:, : len(same)].var(axis=1, ddof=1) if varies else np.zeros(len(runs))
     size = float(np.mean([len(pool) for pool in every]))
     run = drawn * _mend(size / float(np.mean([len(set(of_pool)) for of_pool in kinds])))
@@ -118,7 +119,10 @@ def describe_judging_again(again: Again) -> str:
     if found := again.intervals.get("overall"):
         within = f"95 % of runs within [{found[0] * 100:.1f}, {found[1] * 100:.1f}]"
         return f"The same items, judged again: {within}; standard errors by source: {told} points."
-    return f"Standard errors by source: {told} points; no judge was asked the same twice, so items hold its chance."
+    told = told.replace(
+        ",", " (with the judges' own chance),", 1
+    )  # none was asked the same twice: it is not known alone
+    return f"Standard errors by source: {told} points."
 
 
 Kind = tuple[str, str, tuple[str, ...]]  # judge, prompt, and the order shown where the protocol fixes it
@@ -145,14 +149,15 @@ def _mend(count: float) -> float:
     return count / (count - 1) if count > 1 else 1.0
 
 
-def _draw_runs(arm: Arm, pools: Sequence[Pools], panels: np.ndarray) -> np.ndarray:
+def _draw_runs(arm: Arm, pools: Sequence[Pools], kinds: Iterable[Sequence[Kind]], panels: np.ndarray) -> np.ndarray:
     """Draw runs of the arm's strategy at its k on the same items, and credit them: (U, D).
 
-    panels: (D, judges), which judge takes the place of each, by their places in the arm.
+    kinds: of the judgments of every pool, item by item. panels: (D, judges), which judge takes the place of each, by
+    their places in the arm.
     """
     decisions: list[np.ndarray] = []
     # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
-    asyncio.run(_fill_runs(arm, pools, panels, decisions))
+    asyncio.run(_fill_runs(arm, pools, kinds, panels, decisions))
     return np.array(
         [
             arm.task.credit([arm.items[i] for i in rows], [decisions[i] for i in rows], arm.rules)
@@ -161,31 +166,52 @@ def _draw_runs(arm: Arm, pools: Sequence[Pools], panels: np.ndarray) -> np.ndarr
     )
 
 
-async def _fill_runs(arm: Arm, pools: Sequence[Pools], panels: np.ndarray, decisions: list[np.ndarray]) -> None:
-    strategy = arm.strategy.at(arm.k)
+async def _fill_runs(
+    arm: Arm,
+    pools: Sequence[Pools],
+    kinds: Iterable[Sequence[Kind]],
+    panels: np.ndarray,
+    decisions: list[np.ndarray],
+) -> None:
+    strategy, of_pool = arm.strategy.at(arm.k), iter(kinds)
+    find_sources = functools.cache(Sources.find)  # many pools are of the same kinds
     for item, of_item in zip(arm.items, pools, strict=True):
         rng = make_rng(arm.seed, "again", item.id)
         order = draw_orders(of_item, len(panels), rng)
         for row, pool in enumerate(of_item.values()):
-            kinds = list_kinds(arm, pool)
-            order[:, row, : len(pool)] = _redraw(kinds, arm.judgments.judges, order[:, row, : len(pool)], panels, rng)
+            sources = find_sources(tuple(next(of_pool)), arm.judgments.judges)
+            order[:, row, : len(pool)] = sources.redraw(order[:, row, : len(pool)], panels, rng)
         decisions.append(await strategy(Replay(of_item, order), len(item.responses), rng))
 
 
-def _redraw(
-    kinds: Sequence[Kind], judges: Sequence[str], order: np.ndarray, panels: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Put in place of each judgment of an order (D, n) a random one of its kind, or of who takes its judge's place.
+@dataclass(frozen=True)
+class Sources:
+    """Hold which judgments of a pool may stand for which: those of one kind, a kind being a judge asked in one way."""
 
-    A judge that has none of the kind in this pool takes nobody's place.
-    """
-    asked = list(dict.fromkeys(kind[1:] for kind in kinds))
-    judge = np.array([judges.index(kind[0]) for kind in kinds])
-    how = np.array([asked.index(kind[1:]) for kind in kinds])
-    kind = judge * len(asked) + how
-    by_kind, counts = np.argsort(kind, kind="stable"), np.bincount(kind, minlength=len(judges) * len(asked))
-    first = np.cumsum(counts) - counts
-    new = np.take_along_axis(panels, judge[order], axis=1) * len(asked) + how[order]
-    new = np.where(counts[new] > 0, new, kind[order])
-    drawn: np.ndarray = by_kind[first[new] + (rng.random(order.shape) * counts[new]).astype(int)]
-    return drawn
+    judge: np.ndarray  # (n,), whose each judgment is
+    way: np.ndarray  # (n,), how it was asked for
+    ways: int
+    by_kind: np.ndarray  # (n,), the judgments sorted by kind: kind = judge * ways + way
+    first: np.ndarray  # (judges * ways,), where a kind begins in by_kind
+    count: np.ndarray  # (judges * ways,)
+
+    @classmethod
+    def find(cls, kinds: Sequence[Kind], judges: Sequence[str]) -> Sources:
+        """Sort a pool's judgments by kind."""
+        asked = list(dict.fromkeys(kind[1:] for kind in kinds))
+        judge = np.array([judges.index(kind[0]) for kind in kinds])
+        way = np.array([asked.index(kind[1:]) for kind in kinds])
+        kind = judge * len(asked) + way
+        count = np.bincount(kind, minlength=len(judges) * len(asked))
+        return cls(judge, way, len(asked), np.argsort(kind, kind="stable"), np.cumsum(count) - count, count)
+
+    def redraw(self, order: np.ndarray, panels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Put for each judgment of an order (D, n) a random one of its kind, or of who takes its judge's place.
+
+        A judge that was not asked that way takes nobody's place.
+        """
+        judge, way = self.judge[order], self.way[order]
+        kind = np.take_along_axis(panels, judge, axis=1) * self.ways + way
+        kind = np.where(self.count[kind] > 0, kind, judge * self.ways + way)
+        drawn: np.ndarray = self.by_kind[self.first[kind] + (rng.random(order.shape) * self.count[kind]).astype(int)]
+        return drawn

@@ -81,7 +81,7 @@ def test_a_jury_asked_once_has_a_part_of_judges_only() -> None:
     found = evaluate(arm(once, Voting(2), (2,)))[0]
     assert found.judging["ci"] is None and found.judging["judgments"] is None
     assert found.judging["judges"] == pytest.approx(0.2, rel=0.4)
-    assert any("asked the same twice" in note for note in found.notes)
+    assert any("own chance" in note for note in found.notes)
 
 
 def test_orders_left_to_chance_are_drawn_anew() -> None:
