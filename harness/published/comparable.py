@@ -1,36 +1,80 @@
-"""Which published numbers ours may be compared with: those of the same metric, rules, strategy and items."""
+"""Which published numbers ours may be compared with: those of the same metric, rules, setting and items."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.published import lists as published
+from judgescale.harness.published.setting import Setting
 from judgescale.harness.types import Estimate, Published
+
+
+REASONS = 4  # told in one note at most
 
 
 def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Published]:
     """Find the published numbers of the same metrics and items as ours, and other judges' beside the headline.
 
-    ours: an arm's estimates, "overall" and sections, by name.
+    ours: an arm's estimates, "overall" and sections, by name. A number of the same judge that was made in another way
+    has no delta, but a reason.
     """
     if arm.task.published is None:
         return []
     parts, printed, found = find_comparable_sections(arm), _is_rolled_up_as_printed(arm), []
+    setting = describe_setting(arm)
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
         if (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups):
-            rows = published.compare_with_published(arm.task.published, arm.judge, {part: e.value}, e.metric)
+            rows = published.compare_with_published(arm.task.published, arm.judge, {part: e.value}, e.metric, setting)
             found += [dataclasses.replace(p, section=name) for p in rows if p.delta is not None or name == "overall"]
+    if not follows_owners_rules(arm):
+        found = refuse_deltas(found, f"not by the rules of protocol={arm.task.name}")
     return found
 
 
+def describe_setting(arm: Arm) -> Setting:
+    """Describe how an arm's numbers are made, as far as its judgments tell."""
+    meta, strategy = arm.judgments.data.meta, arm.strategy
+    live = meta.get("live") or {}
+    one = arm.k == 1 and strategy.plain_vote
+    return Setting(
+        strategy="single" if one else strategy.name,
+        k=arm.k,
+        k_meta=strategy.count_voters(arm.k) if strategy.meta_rm else None,
+        meta_rm=strategy.meta_rm == "recorded",
+        temperature=(live.get("sampling") or {}).get("temperature", meta.get("temperature")),
+        prompt="" if live else meta.get("prompt") or None,
+        protocol="pairs" if all(len(item.responses) <= 2 for item in arm.items) else "list",
+    )
+
+
+def refuse_deltas(rows: Sequence[Published], reason: str) -> list[Published]:
+    """Take the differences away, for a reason that lies in the whole result."""
+    return [
+        p if p.delta is None else dataclasses.replace(p, delta=None, reason=f"same model, {reason}") for p in rows
+    ]
+
+
+def explain_missing_deltas(rows: Sequence[Published]) -> list[str]:
+    """Write a note on the same judge's published numbers where none of them could be compared; none otherwise."""
+    own = [p for p in rows if p.reason]
+    if not own or any(p.delta is not None for p in rows):
+        return []
+    hows = dict.fromkeys(f"strategy={p.strategy} at k={p.k}" for p in own if p.strategy and p.k)
+    reasons = dict.fromkeys(p.reason.removeprefix("same model, ") for p in own)
+    of = f" of {_list_some(list(hows))}" if hows else ""
+    return [
+        f"Published figures of this judge are{of}: no difference is taken (same model, {_list_some(list(reasons))})."
+    ]
+
+
 def is_as_published(arm: Arm) -> bool:
-    """Tell whether the headline is of the same quantity as the published one."""
+    """Tell whether the headline is of the same quantity as the published one, however it was decided."""
     parts = find_comparable_sections(arm)
-    return decides_as_published(arm) and _is_rolled_up_as_printed(arm) and (parts is None or "overall" in parts)
+    return follows_owners_rules(arm) and _is_rolled_up_as_printed(arm) and (parts is None or "overall" in parts)
 
 
 def find_comparable_sections(arm: Arm) -> set[str] | None:
@@ -51,13 +95,6 @@ def find_comparable_sections(arm: Arm) -> set[str] | None:
     return equal if arm.task.parts_count and not arm.limit else set()
 
 
-def decides_as_published(arm: Arm) -> bool:
-    """Tell whether this arm decides as the published figures were decided; at k=1 a vote is a single judgment."""
-    name, k = arm.task.published_with
-    same = arm.strategy.name == name or (k == 1 and arm.strategy.plain_vote)
-    return same and arm.k == k and follows_owners_rules(arm)
-
-
 def follows_owners_rules(arm: Arm) -> bool:
     """Tell whether decisions earn what they earn under one of the owners' protocols, however they are rolled up."""
     ours = arm.rules
@@ -73,3 +110,8 @@ def _is_rolled_up_as_printed(arm: Arm) -> bool:
     if arm.task.rollups:
         return arm.rules.rollup in arm.task.rollups and set(arm.task.rollups[arm.rules.rollup]) <= sections
     return len(sections) == 1 or any(arm.rules.rollup == theirs.rollup for theirs in arm.owners_rules)
+
+
+def _list_some(words: Sequence[str]) -> str:
+    more = [f"{len(words) - REASONS} more"] * (len(words) > REASONS)
+    return "; ".join([*words[:REASONS], *more])

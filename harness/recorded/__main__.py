@@ -94,6 +94,8 @@ def _add_import_arguments(parser: argparse.ArgumentParser, format_: formats.Form
     parser.add_argument("files", nargs="+", metavar="FILE", help="result files, or folders to search for them")
     parser.add_argument("--out", required=True, metavar="SET.parquet", help="the set to write (replaced if it exists)")
     parser.add_argument("--judge", help="the judge's name, where the files do not say it (or say it differently)")
+    parser.add_argument("--prompt", help="whose prompt the judges were asked with, as published figures name it")
+    parser.add_argument("--temperature", type=float, help="that the judgments were sampled at; 0 = greedy")
     for name, explained in format_.options.items():
         parser.add_argument(f"--{name}", help=explained)
 

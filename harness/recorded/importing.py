@@ -50,6 +50,8 @@ def import_files(
         "order": describe.classify_order(records),
         "sources": [{"repo": "", "commit": "", "licence": "", "path": ""}],
         "note": remarks,
+        "prompt": (options or {}).get("prompt") or imported.prompt,
+        "temperature": (options or {}).get("temperature"),
         **about,
     }
     meta["sources"] = [{**source, "files": _list_files(sources, imported)} for source in meta["sources"]]

@@ -55,9 +55,13 @@ META: Mapping[str, tuple[type, Any]] = MappingProxyType(
         "order": (str, "as_is"),
         "sources": (list, []),
         "note": (str, ""),
+        "prompt": (str, ""),  # whose prompt the judges were asked with; empty where nobody says
+        "temperature": (float, None),  # that the judgments were sampled at, 0 = greedy; None where nobody says
         "live": (dict, {}),  # of a set bought live: format, model, revision, engine, sampling, seed
     }
 )
+
+IF_KNOWN = ("prompt", "temperature", "live")  # left out where a writer does not give them
 
 SHIPPED = ROOT / "results" / "recorded"
 
@@ -122,7 +126,8 @@ def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Map
     unknown = sorted(set(meta) - set(META))
     if unknown:
         raise JudgescaleError(f"{path}: unknown metadata {unknown[0]!r}; known: {', '.join(META)}")
-    full = {name: meta.get(name, default) for name, (_, default) in META.items() if name != "live" or meta.get(name)}
+    full = {name: meta.get(name, default) for name, (_, default) in META.items()}
+    full = {name: value for name, value in full.items() if name not in IF_KNOWN or value != META[name][1]}
     full["schema"] = SCHEMA
     full["name"] = full["name"] or file.stem
     _check_meta(str(path), full)

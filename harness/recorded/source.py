@@ -89,6 +89,7 @@ class Imported:
     pool: bool = False  # whether the judges vote together by default
     notes: tuple[str, ...] = ()  # what a user of the set must know, a line each
     unused: tuple[Source, ...] = ()  # files given from which nothing was taken
+    prompt: str = ""  # whose prompt the judges were asked with, where the files tell it
 
 
 def reject(source: Source | Path, row: int | None, field: str | None, message: str) -> NoReturn:

@@ -128,6 +128,11 @@ def _summarise_published(p: Published) -> dict[str, Any]:
         "source": p.source,
         "delta": p.delta,
         "status": p.status,
+        "reason": p.reason,
+        "strategy": p.strategy,
+        "k": p.k,
+        "prompt": p.prompt,
+        "protocol": p.protocol,
     }
 
 

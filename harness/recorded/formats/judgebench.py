@@ -32,19 +32,26 @@ def recognises(source: Source) -> bool:
 
 def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every game of every pair."""
-    return Imported(_read_records(sources, _name_judges(sources, options["judge"])))
+    prompts = {_find_prompt(source) for source in sources} - {"", "reward_model"}
+    records = _read_records(sources, _name_judges(sources, options["judge"]))
+    return Imported(records, prompt=prompts.pop() if len(prompts) == 1 else "")
 
 
 def _name_judges(sources: Sequence[Source], given: str | None) -> list[str]:
     """Name each file's judge: model/prompt where one model judged with several prompts, so as never to pool them."""
     models = [given or _find_model(source) for source in sources]
-    prompts = [str(source.peek().get("judge_name") or "") for source in sources]
+    prompts = [_find_prompt(source) for source in sources]
     used: dict[str, set[str]] = {}
     for model, prompt in zip(models, prompts, strict=True):
         used.setdefault(model, set()).add(prompt)
     return [
         f"{model}/{prompt}" if len(used[model]) > 1 else model for model, prompt in zip(models, prompts, strict=True)
     ]
+
+
+def _find_prompt(source: Source) -> str:
+    """Find whose prompt it is in the first pair: arena_hard, vanilla, …; reward_model for a model without one."""
+    return str(source.peek().get("judge_name") or "")
 
 
 def _find_model(source: Source) -> str:

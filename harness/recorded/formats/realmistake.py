@@ -39,7 +39,7 @@ def recognises(source: Source) -> bool:
 
 def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every prediction of every row."""
-    return Imported(_read_records(sources, options))
+    return Imported(_read_records(sources, options), prompt="ReaLMistake")
 
 
 def _read_records(sources: Sequence[Source], options: Options) -> Iterator[ImportedRecord]:
