@@ -87,7 +87,7 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
     first = results[0]
     members = hashlib.sha256("\n".join(r.signature for r in results).encode()).hexdigest()[:8]
     ours = {"overall": headline.value}
-    setting, *more = {describe_setting(e.arm) for e in averaged}
+    setting, *more = dict.fromkeys(describe_setting(e.arm) for e in averaged)
     beside = []
     if suite.published:
         beside = published.compare_with_published(suite.published, first.judge, ours, setting=setting)

@@ -230,8 +230,11 @@ class Published:
     status: str  # confirmed, recalled, …
     delta: float | None  # ours minus theirs; None where it is only context
     reason: str = ""  # why the same judge's number is only context: "same model, voting@32"; empty for other judges'
-    strategy: str = ""  # how it was made, as far as its source says
+    how: str = ""  # how it was made, in words: "voting@32, Arena-Hard prompt"; empty for a single judgment
+    strategy: str = ""  # and by columns, as far as its source says
     k: int | None = None
+    k_meta: int | None = None
+    temperature: float | None = None
     prompt: str = ""
     protocol: str = ""
 

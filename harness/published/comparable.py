@@ -11,15 +11,14 @@ from judgescale.harness.published import lists as published
 from judgescale.harness.published.setting import Setting
 from judgescale.harness.types import Estimate, Published
 
-
-REASONS = 4  # told in one note at most
+TOLD = 4  # published figures in one note at most
 
 
 def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Published]:
     """Find the published numbers of the same metrics and items as ours, and other judges' beside the headline.
 
     ours: an arm's estimates, "overall" and sections, by name. A number of the same judge that was made in another way
-    has no delta, but a reason.
+    has a reason in place of a delta.
     """
     if arm.task.published is None:
         return []
@@ -29,7 +28,8 @@ def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Publ
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
         if (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups):
             rows = published.compare_with_published(arm.task.published, arm.judge, {part: e.value}, e.metric, setting)
-            found += [dataclasses.replace(p, section=name) for p in rows if p.delta is not None or name == "overall"]
+            own = [p for p in rows if p.delta is not None or p.reason]
+            found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
     if not follows_owners_rules(arm):
         found = refuse_deltas(found, f"not by the rules of protocol={arm.task.name}")
     return found
@@ -46,29 +46,30 @@ def describe_setting(arm: Arm) -> Setting:
         k_meta=strategy.count_voters(arm.k) if strategy.meta_rm else None,
         meta_rm=strategy.meta_rm == "recorded",
         temperature=(live.get("sampling") or {}).get("temperature", meta.get("temperature")),
-        prompt="" if live else meta.get("prompt") or None,
+        prompt="" if live else (meta.get("prompts") or {}).get(arm.judge),
         protocol="pairs" if all(len(item.responses) <= 2 for item in arm.items) else "list",
     )
 
 
 def refuse_deltas(rows: Sequence[Published], reason: str) -> list[Published]:
     """Take the differences away, for a reason that lies in the whole result."""
-    return [
-        p if p.delta is None else dataclasses.replace(p, delta=None, reason=f"same model, {reason}") for p in rows
-    ]
+    return [p if p.delta is None else dataclasses.replace(p, delta=None, reason=f"same model, {reason}") for p in rows]
 
 
 def explain_missing_deltas(rows: Sequence[Published]) -> list[str]:
-    """Write a note on the same judge's published numbers where none of them could be compared; none otherwise."""
+    """Write a note on the same judge's published numbers that ours is not compared with, and why; none without any."""
     own = [p for p in rows if p.reason]
-    if not own or any(p.delta is not None for p in rows):
+    part = "overall" if any(p.section == "overall" for p in own) else own[0].section if own else ""
+    first: dict[tuple[float, str], Published] = {}  # of several sources of one figure the best-trusted
+    for p in own:
+        if p.section == part:
+            first.setdefault((p.value, p.how), p)
+    told = [f"{100 * p.value:.1f} ({p.reason})" for p in first.values()]
+    if not told:
         return []
-    hows = dict.fromkeys(f"strategy={p.strategy} at k={p.k}" for p in own if p.strategy and p.k)
-    reasons = dict.fromkeys(p.reason.removeprefix("same model, ") for p in own)
-    of = f" of {_list_some(list(hows))}" if hows else ""
-    return [
-        f"Published figures of this judge are{of}: no difference is taken (same model, {_list_some(list(reasons))})."
-    ]
+    more = [f"{len(told) - TOLD} more"] * (len(told) > TOLD)
+    of = "" if part == "overall" else f" of {part}"
+    return [f"No difference is taken from these published figures{of}: {'; '.join([*told[:TOLD], *more])}."]
 
 
 def is_as_published(arm: Arm) -> bool:
@@ -110,8 +111,3 @@ def _is_rolled_up_as_printed(arm: Arm) -> bool:
     if arm.task.rollups:
         return arm.rules.rollup in arm.task.rollups and set(arm.task.rollups[arm.rules.rollup]) <= sections
     return len(sections) == 1 or any(arm.rules.rollup == theirs.rollup for theirs in arm.owners_rules)
-
-
-def _list_some(words: Sequence[str]) -> str:
-    more = [f"{len(words) - REASONS} more"] * (len(words) > REASONS)
-    return "; ".join([*words[:REASONS], *more])

@@ -14,7 +14,7 @@ from functools import cache
 from typing import NamedTuple
 
 from judgescale.harness import ROOT
-from judgescale.harness.published.setting import Setting, explain_difference
+from judgescale.harness.published.setting import SINGLE, Setting, describe_printed, explain_difference
 from judgescale.harness.types import Published
 
 FOLDER = ROOT / "results" / "published"
@@ -29,8 +29,8 @@ TRUST_ORDER = ("confirmed", "confirmed, disputed", "confirmed-secondary", "recom
 class Row(NamedTuple):
     """One published number; `value` is a fraction 0-1 unless the metric is one of RAW.
 
-    Where the source does not say how the number was made, a column is empty or None: any run may be compared as far as
-    that column goes.
+    Where the source does not say how the number was made, a column is empty or None. No run is compared with a number
+    whose strategy or k nobody tells; any may be as far as the other columns go.
     """
 
     model: str  # its bare name
@@ -60,13 +60,13 @@ def find_rows(benchmark: str, judge: str | None = None, metric: str | None = "ac
 
 
 def compare_with_published(
-    benchmark: str, judge: str, ours: Mapping[str, float], metric: str = "accuracy", setting: Setting = Setting()
+    benchmark: str, judge: str, ours: Mapping[str, float], metric: str = "accuracy", setting: Setting = SINGLE
 ) -> list[Published]:
     """Compare our numbers with what was published for the same judge; then add other judges' numbers as context.
 
     ours: "overall" and sections, as fractions. setting: how they were made. A number of the same judge that was made in
     another way stands there without a delta, with the reason. The context is other judges' confirmed overall numbers:
-    the best one and those nearest to ours.
+    the best one and those nearest to ours; of each judge the number that was made most like ours.
     """
     rows = find_rows(benchmark, metric=METRICS.get(metric, metric))
     own = [row for row in rows if is_same_judge(row.model, judge)]
@@ -78,12 +78,12 @@ def compare_with_published(
             if _normalise_subset(row.subset) == _normalise_subset(section):
                 reason = explain_difference(row, setting)
                 found.append(_show(row, section, None if reason else round(value - row.value, 9), reason))
-    others: dict[object, Row] = {}
-    for row in rows:
+    others: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: bool(explain_difference(row, setting))):
         overall = _normalise_subset(row.subset) == "overall"
         alike = not row.protocol or row.protocol == setting.protocol
         if row.status == "confirmed" and overall and alike and not is_same_judge(row.model, judge):
-            others.setdefault((_split_name(row.model)[1], row.strategy, row.k, row.k_meta, row.prompt), row)
+            others.setdefault(_split_name(row.model)[1], row)
     ranked = sorted(others.values(), key=lambda row: -row.value)
     at = next((value for section, value in ours.items() if _normalise_subset(section) == "overall"), None)
     if at is not None:
@@ -107,8 +107,11 @@ def _show(row: Row, section: str, delta: float | None, reason: str) -> Published
         row.status,
         delta,
         reason=reason,
+        how=describe_printed(row),
         strategy=row.strategy,
         k=row.k,
+        k_meta=row.k_meta,
+        temperature=row.temperature,
         prompt=row.prompt,
         protocol=row.protocol,
     )

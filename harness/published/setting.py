@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 # statuses that a difference is taken from, also where they are followed by ", disputed"; why none is from the others
 COMPARED = ("confirmed", "confirmed-secondary", "recomputed")
 DOUBTS = {
+    "rerun": "rerun by another paper",
     "recalled": "from memory",
     "recalled-inconsistent": "from memory, and its parts contradict it",
     "derived": "derived from other figures",
@@ -28,6 +29,9 @@ class Setting(NamedTuple):
     protocol: str = "pairs"  # pairs: two responses an item at most; list: more
 
 
+SINGLE = Setting()
+
+
 class Printed(Protocol):
     """Say how a published number was made (see lists.Row)."""
 
@@ -44,12 +48,11 @@ def explain_difference(row: Printed, ours: Setting) -> str:
     """Say in words why a published number of the same model may not be compared with ours; empty where it may."""
     told = []
     if row.prompt and ours.prompt is None:
-        told.append(f"{row.prompt} prompt, and this set names none")
+        told.append(f"another prompt for all we know ({row.prompt})")
     elif row.prompt and _spell(row.prompt) != _spell(ours.prompt or ""):
-        told.append("another prompt")
-    if _count_votes(row.strategy, row.k) != _count_votes(ours.strategy, ours.k):
-        told.append(_describe_strategy(row))
-    elif None not in (row.k_meta, ours.k_meta) and row.k_meta != ours.k_meta:
+        told.append(f"another prompt ({row.prompt})")
+    other_voters = None not in (row.k_meta, ours.k_meta) and row.k_meta != ours.k_meta
+    if _count_votes(row.strategy, row.k) != _count_votes(ours.strategy, ours.k) or other_voters:
         told.append(_describe_strategy(row))
     elif row.k_meta is not None and not ours.meta_rm:
         told.append("another meta RM")
@@ -57,10 +60,15 @@ def explain_difference(row: Printed, ours: Setting) -> str:
         told.append(f"temperature {row.temperature:g}" if row.temperature else GREEDY)
     if row.protocol and row.protocol != ours.protocol:
         told.append(FORMS.get(row.protocol, row.protocol))
-    status = row.status.split(",")[0]
-    if status not in COMPARED:
+    if (status := row.status.split(",")[0]) not in COMPARED:
         told.append(DOUBTS.get(status, status))
     return ", ".join(["same model", *told]) if told else ""
+
+
+def describe_printed(row: Printed) -> str:
+    """Say in words how a published number was made, as in "voting@32, Arena-Hard prompt"; empty for one judgment."""
+    how = "" if _count_votes(row.strategy, row.k) == ("single", 1) and row.temperature != 0 else _describe_strategy(row)
+    return ", ".join(filter(None, [how, row.prompt and f"{row.prompt} prompt", FORMS.get(row.protocol, row.protocol)]))
 
 
 def _count_votes(strategy: str, k: int | None) -> tuple[str, int | None]:

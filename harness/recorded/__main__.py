@@ -165,6 +165,13 @@ def _print_items(found: RecordedSet) -> None:
     say(f"  varies     {meta['varies']}")
     say(f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}")
     say(f"  tasks      {', '.join(meta['tasks'])}")
+    asked: dict[str, list[str]] = {}
+    for judge, prompt in meta["prompts"].items():
+        asked.setdefault(prompt, []).append(judge)
+    for prompt, judges in asked.items():
+        say(f"  prompt     {prompt}: {', '.join(judges)}")
+    if meta["temperature"] is not None:
+        say(f"  sampled    at temperature {meta['temperature']:g}")
     few = ", ".join(f"{size} ({count:,})" for size, count in sorted(sizes.items())[:8])
     clusters = len({record.cluster for record in records})
     say(f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}")

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
+    describe_published,
     find_own_published,
     group_by_task,
-    is_recalled,
+    list_context,
     list_curve_points,
     name_arms,
 )
@@ -235,10 +236,10 @@ def _write_title(task: str, arms: Sequence[Result]) -> str:
 
 def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]) -> None:
     """Draw published numbers as dashed lines, named in the right margin; only those near what is drawn."""
-    theirs = [p for r in arms for p in r.published if p.section == OVERALL and p.status.startswith("confirmed")]
-    theirs.sort(key=lambda p: p.delta is None)  # the same judge first
+    compared = [p for r in arms for p in r.published if p.delta is not None]
+    theirs = [p for p in [*compared, *list_context(arms)] if p.section == OVERALL and p.status.startswith("confirmed")]
     lines = dict.fromkeys(
-        (p.name, p.value, p.source, p.status) for p in theirs if p.delta is not None or p.status == "confirmed"
+        (", ".join(filter(None, [p.name, describe_published(p)])), p.value, p.source, p.status) for p in theirs
     )
     low, high = span
     reach = 0.35 * (high - low)
@@ -293,7 +294,7 @@ def _draw_dots(ax: Axes, task: str, arms: Sequence[Result], sections: Sequence[s
             label = _wrap(names[i], LEGEND) if s == 0 and len(sections) > 1 else None
             ax.plot(100 * estimate.value, y, label=label, zorder=4, **style)
             printed = find_own_published(r).get(section)
-            if printed and not is_recalled(printed):
+            if printed:
                 ax.plot(
                     100 * printed.value,
                     y - 0.4,

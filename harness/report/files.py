@@ -131,6 +131,8 @@ def _summarise_published(p: Published) -> dict[str, Any]:
         "reason": p.reason,
         "strategy": p.strategy,
         "k": p.k,
+        "k_meta": p.k_meta,
+        "temperature": p.temperature,
         "prompt": p.prompt,
         "protocol": p.protocol,
     }

@@ -39,7 +39,7 @@ def recognises(source: Source) -> bool:
 
 def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every prediction of every row."""
-    return Imported(_read_records(sources, options), prompt="ReaLMistake")
+    return Imported(_read_records(sources, options))
 
 
 def _read_records(sources: Sequence[Source], options: Options) -> Iterator[ImportedRecord]:
@@ -134,6 +134,7 @@ FORMAT = Format(
     summary="ReaLMistake: error / no_error predictions, repeated or single",
     example="import realmistake self_consistency_predictions.jsonl --out realmistake.parquet",
     tasks=("realmistake",),
+    prompt="ReaLMistake",
     recognises=recognises,
     read_sources=read_sources,
     options={"variant": "the prompt's name, where neither the record nor the path says it"},
