@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from judgescale.harness.published.lists import Row
 
 # statuses that a difference is taken from, also where they are followed by ", disputed"; why none is from the others
 COMPARED = ("confirmed", "confirmed-secondary", "recomputed")
@@ -32,19 +35,7 @@ class Setting(NamedTuple):
 SINGLE = Setting()
 
 
-class Printed(Protocol):
-    """Say how a published number was made (see lists.Row)."""
-
-    strategy: str
-    k: int | None
-    k_meta: int | None
-    temperature: float | None
-    prompt: str
-    protocol: str
-    status: str
-
-
-def explain_difference(row: Printed, ours: Setting) -> str:
+def explain_difference(row: Row, ours: Setting) -> str:
     """Say in words why a published number of the same model may not be compared with ours; empty where it may."""
     told = []
     if row.prompt and ours.prompt is None:
@@ -65,7 +56,7 @@ def explain_difference(row: Printed, ours: Setting) -> str:
     return ", ".join(["same model", *told]) if told else ""
 
 
-def describe_printed(row: Printed) -> str:
+def describe_printed(row: Row) -> str:
     """Say in words how a published number was made, as in "voting@32, Arena-Hard prompt"; empty for one judgment."""
     how = "" if _count_votes(row.strategy, row.k) == ("single", 1) and row.temperature != 0 else _describe_strategy(row)
     return ", ".join(filter(None, [how, row.prompt and f"{row.prompt} prompt", FORMS.get(row.protocol, row.protocol)]))
@@ -76,7 +67,7 @@ def _count_votes(strategy: str, k: int | None) -> tuple[str, int | None]:
     return ("single", 1) if (strategy, k) == ("voting", 1) else (strategy, k)
 
 
-def _describe_strategy(row: Printed) -> str:
+def _describe_strategy(row: Row) -> str:
     strategy, k = _count_votes(row.strategy, row.k)
     if strategy == "single":
         return GREEDY if row.temperature == 0 else "a single judgment"

@@ -238,12 +238,13 @@ def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]
     """Draw published numbers as dashed lines, named in the right margin; only those near what is drawn."""
     compared = [p for r in arms for p in r.published if p.delta is not None]
     theirs = [p for p in [*compared, *list_context(arms)] if p.section == OVERALL and p.status.startswith("confirmed")]
-    lines = dict.fromkeys(
-        (", ".join(filter(None, [p.name, describe_published(p)])), p.value, p.source, p.status) for p in theirs
-    )
+    lines: dict[tuple[str, float], tuple[str, float, str, str]] = {}  # of several sources of one figure the first
+    for p in theirs:
+        name = ", ".join(filter(None, [p.name, describe_published(p)]))
+        lines.setdefault((name, p.value), (name, p.value, p.source, p.status))
     low, high = span
     reach = 0.35 * (high - low)
-    near = [line for line in lines if low - reach <= 100 * line[1] <= high + reach][:REFERENCES]
+    near = [line for line in lines.values() if low - reach <= 100 * line[1] <= high + reach][:REFERENCES]
     low, high = min([low, *(100 * t[1] - 0.5 for t in near)]), max([high, *(100 * t[1] + 0.5 for t in near)])
     ax.set_ylim(low, high)
     texts = []
