@@ -24,10 +24,11 @@ def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Publ
         return []
     parts, printed, found = find_comparable_sections(arm), _is_rolled_up_as_printed(arm), []
     setting = describe_setting(arm)
+    model = arm.judge.removesuffix(f"/{setting.prompt}")  # one model with several prompts is several judges
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
         if (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups):
-            rows = published.compare_with_published(arm.task.published, arm.judge, {part: e.value}, e.metric, setting)
+            rows = published.compare_with_published(arm.task.published, model, {part: e.value}, e.metric, setting)
             own = [p for p in rows if p.delta is not None or p.reason]
             found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
     if not follows_owners_rules(arm):

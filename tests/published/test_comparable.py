@@ -23,7 +23,7 @@ from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Judgment, Record, Result
-from judgescale.tasks import judgebench, rewardbench, rmb
+from judgescale.tasks import rewardbench, rmb
 
 GRM = "DeepSeek-GRM-27B"
 
@@ -123,20 +123,19 @@ def test_another_rule_is_another_number() -> None:
 
 
 def test_another_prompt_is_told_from_the_set(composed, tmp_path: Path) -> None:
-    """The shipped judgments of o1-mini, as if they were gpt-4o's: once with nobody's prompt, once with the owners'."""
-    shipped = read_set("judgebench")
-    mine = [
-        replace(r, judgment=replace(r.judgment, judge="gpt-4o"))
-        for r in shipped.records
-        if r.judgment.judge == "o1-mini-2024-09-12"
-    ]
-    found = {}
-    for name, prompts in {"plain": {}, "own": {"gpt-4o": "mine"}, "theirs": {"gpt-4o": "arena_hard"}}.items():
-        write_set(tmp_path / f"{name}.parquet", mine, {"tasks": ["judgebench"], "order": "both", "prompts": prompts})
-        asked = ("task=judgebench", "strategy.k=2", "run.resamples=100", f"engine.path={tmp_path}/{name}.parquet")
-        (found[name],) = evaluate_all(plan_arms(composed(*asked)))
-    assert list_compared(found["plain"]) == list_compared(found["own"]) == []
-    assert find_reasons(found["plain"])[0.5657] == "same model, another prompt for all we know (Arena-Hard)"
-    assert find_reasons(found["own"])[0.5657] == "same model, another prompt (Arena-Hard)"
-    assert list_compared(found["theirs"]) == [0.5657]  # by Arena-Hard's prompt; with the plain one it is 50.86
-    assert judgebench.task().published == "JudgeBench"
+    """The shipped judgments of o1-mini, as if they were gpt-4o's, asked with one prompt or another."""
+    shipped = [r for r in read_set("judgebench").records if r.judgment.judge == "o1-mini-2024-09-12"]
+
+    def judge(name: str, prompts: Mapping[str, str]) -> Result:
+        mine = [replace(r, judgment=replace(r.judgment, judge=name)) for r in shipped]
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet"  # sets are read once a path
+        write_set(path, mine, {"tasks": ["judgebench"], "order": "both", "prompts": prompts})
+        asked = ("task=judgebench", "strategy.k=2", "run.resamples=100", f"engine.path={path}")
+        return evaluate_all(plan_arms(composed(*asked)))[0]
+
+    plain, own = judge("gpt-4o", {}), judge("gpt-4o", {"gpt-4o": "mine"})
+    assert list_compared(plain) == list_compared(own) == []
+    assert find_reasons(plain)[0.5657] == "same model, another prompt for all we know (Arena-Hard)"
+    assert find_reasons(own)[0.5657] == "same model, another prompt (Arena-Hard)"
+    assert list_compared(judge("gpt-4o", {"gpt-4o": "arena_hard"})) == [0.5657]
+    assert list_compared(judge("gpt-4o/vanilla", {"gpt-4o/vanilla": "vanilla"})) == [0.5086]  # as importers name it
