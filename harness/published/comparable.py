@@ -61,11 +61,11 @@ def explain_missing_deltas(rows: Sequence[Published]) -> list[str]:
     """Write a note on the same judge's published numbers that ours is not compared with, and why; none without any."""
     own = [p for p in rows if p.reason]
     part = "overall" if any(p.section == "overall" for p in own) else own[0].section if own else ""
-    first: dict[tuple[float, str], Published] = {}  # of several sources of one figure the best-trusted
+    first: dict[tuple[str, str], str] = {}  # of several sources of one figure the best-trusted
     for p in own:
         if p.section == part:
-            first.setdefault((p.value, p.how), p)
-    told = [f"{100 * p.value:.1f} ({p.reason})" for p in first.values()]
+            first.setdefault((f"{100 * p.value:.1f}", p.how), p.reason)
+    told = [f"{value} ({reason})" for (value, _), reason in first.items()]
     if not told:
         return []
     more = [f"{len(told) - TOLD} more"] * (len(told) > TOLD)

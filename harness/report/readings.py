@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.text import format_percent
 from judgescale.harness.types import CurvePoint, Published, Result
 
 OVERALL = "overall"
@@ -57,9 +58,9 @@ def list_context(results: Sequence[Result], recalled: bool = False) -> list[Publ
     recalled: whether numbers typed from memory count too.
     """
 
-    def get_identity(row: Published) -> tuple[str, str, float, str]:
-        """Two sources of one number are one."""
-        return row.name, row.section, row.value, row.how
+    def get_identity(row: Published) -> tuple[str, str, str, str]:
+        """Tell what is shown of a number: two sources of it are one."""
+        return row.name, row.section, format_percent(row.value), row.how
 
     rows = [row for result in results for row in result.published]
     compared = {get_identity(row) for row in rows if row.delta is not None}
