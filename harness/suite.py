@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.published import lists as published
-from judgescale.harness.published.comparable import is_as_published
+from judgescale.harness.published.comparable import describe_setting, is_as_published, refuse_deltas
 from judgescale.harness.signature import find_version
 from judgescale.harness.stats.intervals import Units, share_headline
 from judgescale.harness.stats.means import find_mean_intervals
@@ -87,9 +87,12 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
     first = results[0]
     members = hashlib.sha256("\n".join(r.signature for r in results).encode()).hexdigest()[:8]
     ours = {"overall": headline.value}
-    beside = published.compare_with_published(suite.published, first.judge, ours) if suite.published else []
-    if not all(is_as_published(e.arm) for e in averaged):
-        beside = [replace(p, delta=None) for p in beside]
+    setting, *more = dict.fromkeys(describe_setting(e.arm) for e in averaged)
+    beside = []
+    if suite.published:
+        beside = published.compare_with_published(suite.published, first.judge, ours, setting=setting)
+    if more or not all(is_as_published(e.arm) for e in averaged):
+        beside = refuse_deltas(beside, "not every member made as printed")
     return replace(
         first,
         strategy="+".join(dict.fromkeys(r.strategy for r in results)),

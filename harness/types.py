@@ -191,7 +191,6 @@ class Task:
     protocols: tuple[str, ...] = ()  # the owners' own rules, by their names in conf/protocol/
     release: Path | None = None  # digests of the owners' labels, which local copies are held against (plan/releases.py)
     published: str | None = None  # the benchmark's name in results/published
-    published_with: tuple[str, int] = ("single", 1)  # the strategy and k that the published figures are of
     sizes: Mapping[str, int | None] = field(default_factory=dict)  # official items a section, None where nobody tells
     parts_count: bool = True  # whether a section of official size is the published one though others differ
     counts: Mapping[str, int] = field(default_factory=dict)  # official items a subset, where sections are not enough
@@ -229,7 +228,15 @@ class Published:
     value: float
     source: str
     status: str  # confirmed, recalled, …
-    delta: float | None  # ours minus theirs; None where it is only context (another judge's number)
+    delta: float | None  # ours minus theirs; None where it is only context
+    reason: str = ""  # why the same judge's number is only context: "same model, voting@32"; empty for other judges'
+    how: str = ""  # how it was made, in words: "voting@32, Arena-Hard prompt"; empty for a single judgment
+    strategy: str = ""  # and by columns, as far as its source says
+    k: int | None = None
+    k_meta: int | None = None
+    temperature: float | None = None
+    prompt: str = ""
+    protocol: str = ""
     inside_judging_again: bool | None = None  # whether judging the same items again may give it; None: not known
 
 

@@ -23,14 +23,13 @@ from judgescale.harness.evaluation.estimates import (
 )
 from judgescale.harness.evaluation.health import count_orders_per_reading, count_problems
 from judgescale.harness.published.comparable import (
-    decides_as_published,
+    explain_missing_deltas,
     find_comparable_numbers,
     find_comparable_sections,
-    follows_owners_rules,
 )
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.signature import sign
-from judgescale.harness.types import CurvePoint, Result
+from judgescale.harness.types import CurvePoint, Published, Result
 
 FEW_CLUSTERS = 20  # below these, how much they vary is itself hardly known
 
@@ -64,9 +63,6 @@ def make_result(
     subsets |= {name: e[at] for name, e in estimate_tags(arm, credits).items()}
 
     published = find_comparable_numbers(arm, {"overall": overall, **sections})
-    reproduces = decides_as_published(arm) or not any(p.delta is not None for p in published)
-    if not reproduces:  # they are still shown, but no difference is taken
-        published = [dataclasses.replace(p, delta=None) for p in published]
     if again := judge_again(arm, pools, credits):
         published = [
             p if p.delta is None else dataclasses.replace(p, inside_judging_again=again.holds(p.section, p.value))
@@ -109,7 +105,7 @@ def make_result(
         published=published,
         notes=[
             *arm.about,
-            *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), reproduces),
+            *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else []),
             *cost_notes,
@@ -123,11 +119,10 @@ def make_result(
     )
 
 
-def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) -> list[str]:
+def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: Sequence[Published]) -> list[str]:
     """Write what the reader must know to trust the number, one line each.
 
-    mc_error: the largest Monte Carlo error on the curve. reproduces: whether the arm decides as the published figures
-    beside it were decided.
+    mc_error: the largest Monte Carlo error on the curve. published: what stands beside the result.
     """
     data = arm.judgments.data
     notes: list[str] = []
@@ -137,10 +132,7 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: 
         notes.append(f"The set was made for task={' or '.join(data.meta['tasks'])}.")
     if arm.task.published and (parts := find_comparable_sections(arm)) is not None and "overall" not in parts:
         notes.append("No published figure is set beside what is not of the official size.")
-    if not reproduces:
-        name, k = arm.task.published_with
-        how = f"strategy={name} at k={k}" if follows_owners_rules(arm) else f"the rules of protocol={arm.task.name}"
-        notes.append(f"Published figures of this judge are of {how}: no difference is taken.")
+    notes += explain_missing_deltas(published)
     if arm.rules.order != "any" and (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
         notes.append(f"The protocol asks for order {arm.rules.order}; these judgments were shown {order}.")
     if not any(pool.usable.any() for p in pools for pool in p.values()):

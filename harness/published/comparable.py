@@ -1,36 +1,82 @@
-"""Which published numbers ours may be compared with: those of the same metric, rules, strategy and items."""
+"""Which published numbers ours may be compared with: those of the same metric, rules, setting and items."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.published import lists as published
+from judgescale.harness.published.setting import Setting
 from judgescale.harness.types import Estimate, Published
+
+TOLD = 4  # published figures in one note at most
 
 
 def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Published]:
     """Find the published numbers of the same metrics and items as ours, and other judges' beside the headline.
 
-    ours: an arm's estimates, "overall" and sections, by name.
+    ours: an arm's estimates, "overall" and sections, by name. A number of the same judge that was made in another way
+    has a reason in place of a delta.
     """
     if arm.task.published is None:
         return []
     parts, printed, found = find_comparable_sections(arm), _is_rolled_up_as_printed(arm), []
+    setting = describe_setting(arm)
+    model = arm.judge.removesuffix(f"/{setting.prompt}")  # one model with several prompts is several judges
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
         if (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups):
-            rows = published.compare_with_published(arm.task.published, arm.judge, {part: e.value}, e.metric)
-            found += [dataclasses.replace(p, section=name) for p in rows if p.delta is not None or name == "overall"]
+            rows = published.compare_with_published(arm.task.published, model, {part: e.value}, e.metric, setting)
+            own = [p for p in rows if p.delta is not None or p.reason]
+            found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
+    if not follows_owners_rules(arm):
+        found = refuse_deltas(found, f"not by the rules of protocol={arm.task.name}")
     return found
 
 
+def describe_setting(arm: Arm) -> Setting:
+    """Describe how an arm's numbers are made, as far as its judgments tell."""
+    meta, strategy = arm.judgments.data.meta, arm.strategy
+    live = meta.get("live") or {}
+    one = arm.k == 1 and strategy.plain_vote
+    return Setting(
+        strategy="single" if one else strategy.name,
+        k=arm.k,
+        k_meta=strategy.count_voters(arm.k) if strategy.meta_rm else None,
+        meta_rm=strategy.meta_rm == "recorded",
+        temperature=(live.get("sampling") or {}).get("temperature", meta.get("temperature")),
+        prompt="" if live else (meta.get("prompts") or {}).get(arm.judge),
+        protocol="pairs" if all(len(item.responses) <= 2 for item in arm.items) else "list",
+    )
+
+
+def refuse_deltas(rows: Sequence[Published], reason: str) -> list[Published]:
+    """Take the differences away, for a reason that lies in the whole result."""
+    return [p if p.delta is None else dataclasses.replace(p, delta=None, reason=f"same model, {reason}") for p in rows]
+
+
+def explain_missing_deltas(rows: Sequence[Published]) -> list[str]:
+    """Write a note on the same judge's published numbers that ours is not compared with, and why; none without any."""
+    own = [p for p in rows if p.reason]
+    part = "overall" if any(p.section == "overall" for p in own) else own[0].section if own else ""
+    first: dict[tuple[str, str], str] = {}  # of several sources of one figure the best-trusted
+    for p in own:
+        if p.section == part:
+            first.setdefault((f"{100 * p.value:.1f}", p.how), p.reason)
+    told = [f"{value} ({reason})" for (value, _), reason in first.items()]
+    if not told:
+        return []
+    more = [f"{len(told) - TOLD} more"] * (len(told) > TOLD)
+    of = "" if part == "overall" else f" of {part}"
+    return [f"No difference is taken from these published figures{of}: {'; '.join([*told[:TOLD], *more])}."]
+
+
 def is_as_published(arm: Arm) -> bool:
-    """Tell whether the headline is of the same quantity as the published one."""
+    """Tell whether the headline is of the same quantity as the published one, however it was decided."""
     parts = find_comparable_sections(arm)
-    return decides_as_published(arm) and _is_rolled_up_as_printed(arm) and (parts is None or "overall" in parts)
+    return follows_owners_rules(arm) and _is_rolled_up_as_printed(arm) and (parts is None or "overall" in parts)
 
 
 def find_comparable_sections(arm: Arm) -> set[str] | None:
@@ -49,13 +95,6 @@ def find_comparable_sections(arm: Arm) -> set[str] | None:
     if equal == set(arm.task.sizes) == set(counts) and not arm.limit:
         return equal | {"overall"}
     return equal if arm.task.parts_count and not arm.limit else set()
-
-
-def decides_as_published(arm: Arm) -> bool:
-    """Tell whether this arm decides as the published figures were decided; at k=1 a vote is a single judgment."""
-    name, k = arm.task.published_with
-    same = arm.strategy.name == name or (k == 1 and arm.strategy.plain_vote)
-    return same and arm.k == k and follows_owners_rules(arm)
 
 
 def follows_owners_rules(arm: Arm) -> bool:

@@ -14,6 +14,7 @@ from functools import cache
 from typing import NamedTuple
 
 from judgescale.harness import ROOT
+from judgescale.harness.published.setting import SINGLE, Setting, describe_printed, explain_difference
 from judgescale.harness.types import Published
 
 FOLDER = ROOT / "results" / "published"
@@ -22,20 +23,30 @@ BENCHMARKS = {"rewardbench1": "rewardbench", "judgebenchgpt4o": "judgebench", "p
 SUBSETS = {"scoreaspublished": "overall"}  # what the lists call our sections
 METRICS = {"with_prior_sets": "score_as_published"}  # what the lists call a metric of ours
 RAW = {"brier", "arena_score", "ci95_lower", "ci95_upper", "count_correct", "count_total"}  # not percents
-OWNERS = ("leaderboard_", "owners_")  # files of a benchmark's owners; the others quote them
 TRUST_ORDER = ("confirmed", "confirmed, disputed", "confirmed-secondary", "recomputed")  # then everything else
 
 
 class Row(NamedTuple):
-    """One published number; `value` is a fraction 0-1 unless the metric is one of RAW."""
+    """One published number; `value` is a fraction 0-1 unless the metric is one of RAW.
 
-    model: str
+    Where the source does not say how the number was made, a column is empty or None. No run is compared with a number
+    whose strategy or k nobody tells; any may be as far as the other columns go.
+    """
+
+    model: str  # its bare name
     benchmark: str
     subset: str
     metric: str
     value: float
-    source: str
+    strategy: str  # single, voting, meta_voting, …
+    k: int | None
+    k_meta: int | None
+    temperature: float | None  # 0 = greedy
+    prompt: str  # whose prompt it is; empty for a judge's own, and for reward models
+    protocol: str  # which form of the benchmark: pairs, list, a part of the items
+    owner: bool  # printed by the benchmark's owners, and not by others who quote or rerun
     status: str
+    source: str
     note: str
 
 
@@ -49,40 +60,61 @@ def find_rows(benchmark: str, judge: str | None = None, metric: str | None = "ac
 
 
 def compare_with_published(
-    benchmark: str, judge: str, ours: Mapping[str, float], metric: str = "accuracy"
+    benchmark: str, judge: str, ours: Mapping[str, float], metric: str = "accuracy", setting: Setting = SINGLE
 ) -> list[Published]:
     """Compare our numbers with what was published for the same judge; then add other judges' numbers as context.
 
-    ours: "overall" and sections, as fractions. The context is other judges' confirmed overall numbers: the best one
-    and those nearest to ours, without a delta.
+    ours: "overall" and sections, as fractions. setting: how they were made. A number of the same judge that was made in
+    another way stands there without a delta, with the reason. The context is other judges' confirmed overall numbers:
+    the best one and those nearest to ours; of each judge the number that was made most like ours.
     """
     rows = find_rows(benchmark, metric=METRICS.get(metric, metric))
     own = [row for row in rows if is_same_judge(row.model, judge)]
     if len({org for row in own if (org := _split_name(row.model)[0])}) > 1:  # a bare name that several models answer to
         own = []
-    found = [
-        Published(row.model, section, row.value, row.source, row.status, round(value - row.value, 9))
-        for section, value in ours.items()
-        for row in own
-        if _normalise_subset(row.subset) == _normalise_subset(section)
-    ]
+    found = []
+    for section, value in ours.items():
+        for row in own:
+            if _normalise_subset(row.subset) == _normalise_subset(section):
+                reason = explain_difference(row, setting)
+                found.append(_show(row, section, None if reason else round(value - row.value, 9), reason))
     others: dict[str, Row] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: bool(explain_difference(row, setting))):
         overall = _normalise_subset(row.subset) == "overall"
-        if row.status == "confirmed" and overall and not is_same_judge(row.model, judge):
+        alike = not row.protocol or row.protocol == setting.protocol
+        if row.status == "confirmed" and overall and alike and not is_same_judge(row.model, judge):
             others.setdefault(_split_name(row.model)[1], row)
     ranked = sorted(others.values(), key=lambda row: -row.value)
     at = next((value for section, value in ours.items() if _normalise_subset(section) == "overall"), None)
     if at is not None:
         ranked = ranked[:1] + sorted(ranked[1:], key=lambda row: abs(row.value - at))
     context = sorted(ranked[:CONTEXT], key=lambda row: -row.value)
-    return found + [Published(row.model, "overall", row.value, row.source, row.status, None) for row in context]
+    return sorted(found, key=lambda p: p.delta is None) + [_show(row, "overall", None, "") for row in context]
 
 
 def is_same_judge(one: str, other: str) -> bool:
     """Tell whether two names are one model: equal names, and equal organisations where both give one."""
     (org, name), (other_org, other_name) = _split_name(one), _split_name(other)
     return name == other_name and (org == other_org or not org or not other_org)
+
+
+def _show(row: Row, section: str, delta: float | None, reason: str) -> Published:
+    return Published(
+        row.model,
+        section,
+        row.value,
+        row.source,
+        row.status,
+        delta,
+        reason=reason,
+        how=describe_printed(row),
+        strategy=row.strategy,
+        k=row.k,
+        k_meta=row.k_meta,
+        temperature=row.temperature,
+        prompt=row.prompt,
+        protocol=row.protocol,
+    )
 
 
 def _split_name(model: str) -> tuple[str, str]:
@@ -110,15 +142,24 @@ def _keep_letters_and_digits(text: str) -> str:
 def _read_rows(benchmark: str) -> tuple[Row, ...]:
     """Read every row of a benchmark, best-trusted first; of those trusted alike, its owners' come before quotations."""
     found = []
-    for path in sorted(FOLDER.glob("*.csv"), key=lambda p: (not p.name.startswith(OWNERS), p.name)):
+    for path in sorted(FOLDER.glob("*.csv")):
         text = path.read_text(encoding="utf-8")
         if benchmark not in _drop_separators(text):  # parsing is what costs
             continue
-        for line in csv.DictReader(io.StringIO(text)):
-            if _normalise_benchmark(line["benchmark"]) == benchmark:
-                value = float(line["value"]) if line["metric"] in RAW else round(float(line["value"]) / 100, 9)
-                found.append(Row(value=value, **{k: v for k, v in line.items() if k != "value"}))
-    return tuple(sorted(found, key=lambda row: _rank_trust(row.status)))
+        found += [
+            _read_row(line)
+            for line in csv.DictReader(io.StringIO(text))
+            if _normalise_benchmark(line["benchmark"]) == benchmark
+        ]
+    return tuple(sorted(found, key=lambda row: (_rank_trust(row.status), not row.owner)))
+
+
+def _read_row(line: Mapping[str, str]) -> Row:
+    value = float(line["value"]) if line["metric"] in RAW else round(float(line["value"]) / 100, 9)
+    numbers: dict[str, int | None] = {name: int(line[name]) if line[name] else None for name in ("k", "k_meta")}
+    temperature = float(line["temperature"]) if line["temperature"] else None
+    read = {"value": value, **numbers, "temperature": temperature, "owner": line["owner"] == "yes"}
+    return Row(**{**line, **read})  # type: ignore[arg-type]
 
 
 def _rank_trust(status: str) -> int:

@@ -94,6 +94,8 @@ def _add_import_arguments(parser: argparse.ArgumentParser, format_: formats.Form
     parser.add_argument("files", nargs="+", metavar="FILE", help="result files, or folders to search for them")
     parser.add_argument("--out", required=True, metavar="SET.parquet", help="the set to write (replaced if it exists)")
     parser.add_argument("--judge", help="the judge's name, where the files do not say it (or say it differently)")
+    parser.add_argument("--prompt", help="whose prompt the judges were asked with, as published figures name it")
+    parser.add_argument("--temperature", type=float, help="that the judgments were sampled at; 0 = greedy")
     for name, explained in format_.options.items():
         parser.add_argument(f"--{name}", help=explained)
 
@@ -163,6 +165,13 @@ def _print_items(found: RecordedSet) -> None:
     say(f"  varies     {meta['varies']}")
     say(f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}")
     say(f"  tasks      {', '.join(meta['tasks'])}")
+    asked: dict[str, list[str]] = {}
+    for judge, prompt in meta["prompts"].items():
+        asked.setdefault(prompt, []).append(judge)
+    for prompt, judges in asked.items():
+        say(f"  prompt     {prompt}: {', '.join(judges)}")
+    if meta["temperature"] is not None:
+        say(f"  sampled    at temperature {meta['temperature']:g}")
     few = ", ".join(f"{size} ({count:,})" for size, count in sorted(sizes.items())[:8])
     clusters = len({record.cluster for record in records})
     say(f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}")

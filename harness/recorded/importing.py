@@ -13,7 +13,7 @@ from typing import Any
 from judgescale.harness.recorded import describe, formats
 from judgescale.harness.recorded.sets import write_set
 from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, open_source, reject, shorten_names
-from judgescale.harness.types import JudgescaleError, Record
+from judgescale.harness.types import HUMAN, JudgescaleError, Record
 
 ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
@@ -40,7 +40,7 @@ def import_files(
     read = list(imported.records)
     _check_agreement(read)
     records = [each.record for each in read]
-    about, remarks = about or {}, "; ".join(imported.notes)
+    given, about, remarks = options or {}, about or {}, "; ".join(imported.notes)
     meta = {
         "name": Path(out).name.removesuffix(".parquet"),
         "format": format_name,
@@ -50,6 +50,8 @@ def import_files(
         "order": describe.classify_order(records),
         "sources": [{"repo": "", "commit": "", "licence": "", "path": ""}],
         "note": remarks,
+        "prompts": _name_prompts(records, given.get("prompt") or format_.prompt) or dict(imported.prompts),
+        "temperature": given.get("temperature"),
         **about,
     }
     meta["sources"] = [{**source, "files": _list_files(sources, imported)} for source in meta["sources"]]
@@ -113,6 +115,11 @@ def _list_tasks(format_: formats.Format, records: Sequence[Record]) -> list[str]
     """List the tasks that a set can serve: task=custom too, where every item has its gold labels."""
     custom = ("custom",) if all(record.gold is not None for record in records) else ()
     return list(dict.fromkeys(format_.tasks + custom))
+
+
+def _name_prompts(records: Sequence[Record], prompt: str) -> dict[str, str]:
+    """Give every judge the same prompt, by judge; empty where nobody says which."""
+    return {r.judgment.judge: prompt for r in records if r.judgment.judge != HUMAN} if prompt else {}
 
 
 def _list_files(sources: Sequence[Source], imported: Imported) -> list[dict[str, str]]:

@@ -55,9 +55,13 @@ META: Mapping[str, tuple[type, Any]] = MappingProxyType(
         "order": (str, "as_is"),
         "sources": (list, []),
         "note": (str, ""),
+        "prompts": (dict, {}),  # whose prompt each judge was asked with, by judge; those left out nobody tells
+        "temperature": (float, None),  # that the judgments were sampled at, 0 = greedy; None where nobody says
         "live": (dict, {}),  # of a set bought live: format, model, revision, engine, sampling, seed
     }
 )
+
+IF_KNOWN = ("prompts", "temperature", "live")  # left out where a writer does not give them
 
 SHIPPED = ROOT / "results" / "recorded"
 
@@ -125,7 +129,8 @@ def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Map
     unknown = sorted(set(meta) - set(META))
     if unknown:
         raise JudgescaleError(f"{path}: unknown metadata {unknown[0]!r}; known: {', '.join(META)}")
-    full = {name: meta.get(name, default) for name, (_, default) in META.items() if name != "live" or meta.get(name)}
+    full = {name: meta.get(name, default) for name, (_, default) in META.items()}
+    full = {name: value for name, value in full.items() if name not in IF_KNOWN or value != META[name][1]}
     full["schema"] = SCHEMA
     full["name"] = full["name"] or file.stem
     _check_meta(str(path), full)
@@ -172,7 +177,7 @@ def _check_meta(path: str, meta: Mapping[str, Any]) -> None:
             f"{path}: written with schema {version}, this judgescale reads up to {SCHEMA}: install a newer judgescale"
         )
     for name, (kind, _) in META.items():
-        if name in meta and not isinstance(meta[name], kind):
+        if name in meta and not isinstance(meta[name], (int, float) if kind is float else kind):
             raise JudgescaleError(f"{path}: metadata field {name}: {meta[name]!r} is not a {kind.__name__}")
     for place, value, right, what in _list_inner_fields(meta):
         if not right(value):
@@ -197,6 +202,10 @@ def _list_inner_fields(meta: Mapping[str, Any]) -> Iterator[tuple[str, Any, Call
         for name in ("repo", "commit", "licence"):
             yield f"sources.{name}", source.get(name) or "", is_text, "text"
         yield "sources.files", source.get("files") or [], lambda files: isinstance(files, list), "a list"
+    for prompt in meta.get("prompts", {}).values():
+        yield "prompts", prompt, is_text, "text"
+    if "temperature" in meta:
+        yield "temperature", meta["temperature"], lambda t: isfinite(t) and t >= 0, "a number, 0 or more"
     if live := meta.get("live"):
         yield "live.format", live.get("format", ""), is_text, "text"
         yield "live.prompt", live.get("prompt", ""), is_text, "text"

@@ -7,7 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
@@ -89,6 +89,7 @@ class Imported:
     pool: bool = False  # whether the judges vote together by default
     notes: tuple[str, ...] = ()  # what a user of the set must know, a line each
     unused: tuple[Source, ...] = ()  # files given from which nothing was taken
+    prompts: Mapping[str, str] = field(default_factory=dict)  # whose prompt it was, by judge, where the files tell it
 
 
 def reject(source: Source | Path, row: int | None, field: str | None, message: str) -> NoReturn:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
+    describe_published,
     find_own_published,
     group_by_task,
-    is_recalled,
+    list_context,
     list_curve_points,
     name_arms,
 )
@@ -235,14 +236,15 @@ def _write_title(task: str, arms: Sequence[Result]) -> str:
 
 def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]) -> None:
     """Draw published numbers as dashed lines, named in the right margin; only those near what is drawn."""
-    theirs = [p for r in arms for p in r.published if p.section == OVERALL and p.status.startswith("confirmed")]
-    theirs.sort(key=lambda p: p.delta is None)  # the same judge first
-    lines = dict.fromkeys(
-        (p.name, p.value, p.source, p.status) for p in theirs if p.delta is not None or p.status == "confirmed"
-    )
+    compared = [p for r in arms for p in r.published if p.delta is not None]
+    theirs = [p for p in [*compared, *list_context(arms)] if p.section == OVERALL and p.status.startswith("confirmed")]
+    lines: dict[tuple[str, float], tuple[str, float, str, str]] = {}  # of several sources of one figure the first
+    for p in theirs:
+        name = ", ".join(filter(None, [p.name, describe_published(p)]))
+        lines.setdefault((name, p.value), (name, p.value, p.source, p.status))
     low, high = span
     reach = 0.35 * (high - low)
-    near = [line for line in lines if low - reach <= 100 * line[1] <= high + reach][:REFERENCES]
+    near = [line for line in lines.values() if low - reach <= 100 * line[1] <= high + reach][:REFERENCES]
     low, high = min([low, *(100 * t[1] - 0.5 for t in near)]), max([high, *(100 * t[1] + 0.5 for t in near)])
     ax.set_ylim(low, high)
     texts = []
@@ -293,7 +295,7 @@ def _draw_dots(ax: Axes, task: str, arms: Sequence[Result], sections: Sequence[s
             label = _wrap(names[i], LEGEND) if s == 0 and len(sections) > 1 else None
             ax.plot(100 * estimate.value, y, label=label, zorder=4, **style)
             printed = find_own_published(r).get(section)
-            if printed and not is_recalled(printed):
+            if printed:
                 ax.plot(
                     100 * printed.value,
                     y - 0.4,

@@ -129,6 +129,13 @@ def _summarise_published(p: Published) -> dict[str, Any]:
         "source": p.source,
         "delta": p.delta,
         "status": p.status,
+        "reason": p.reason,
+        "strategy": p.strategy,
+        "k": p.k,
+        "k_meta": p.k_meta,
+        "temperature": p.temperature,
+        "prompt": p.prompt,
+        "protocol": p.protocol,
         "inside_judging_again": p.inside_judging_again,
     }
 

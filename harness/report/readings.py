@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.text import format_percent
 from judgescale.harness.types import CurvePoint, Published, Result
 
 OVERALL = "overall"
@@ -42,23 +43,37 @@ def count_judgments_per_item(result: Result) -> float | None:
     return judgments / result.items if judgments is not None and result.items else None
 
 
-def find_own_published(result: Result, recalled: bool = False) -> dict[str, Published]:
-    """Find the best-trusted published number of the same judge for each section, by section.
-
-    recalled: whether numbers typed from memory count too.
-    """
+def find_own_published(result: Result) -> dict[str, Published]:
+    """Find the best-trusted published number of the same judge that ours is compared with, by section."""
     found: dict[str, Published] = {}
     for row in result.published:  # the best-trusted come first
-        if row.delta is not None and (recalled or not is_recalled(row)):
+        if row.delta is not None:
             found.setdefault(row.section, row)
     return found
 
 
 def list_context(results: Sequence[Result], recalled: bool = False) -> list[Published]:
-    """List other judges' published numbers, each once; none that stand beside an arm as its own."""
-    ours = {row.name for result in results for row in result.published if row.delta is not None}
-    rows = (row for result in results for row in result.published if row.delta is None and row.name not in ours)
-    return list(dict.fromkeys(row for row in rows if recalled or not is_recalled(row)))
+    """List the published numbers that none of ours is compared with, each once: the same judges' before others'.
+
+    recalled: whether numbers typed from memory count too.
+    """
+
+    def get_identity(row: Published) -> tuple[str, str, str, str]:
+        """Tell what is shown of a number: two sources of it are one."""
+        return row.name, row.section, format_percent(row.value), row.how
+
+    rows = [row for result in results for row in result.published]
+    compared = {get_identity(row) for row in rows if row.delta is not None}
+    found: dict[object, Published] = {}
+    for row in sorted(rows, key=lambda row: not row.reason):
+        if row.delta is None and get_identity(row) not in compared and (recalled or not is_recalled(row)):
+            found.setdefault(get_identity(row), row)
+    return list(found.values())
+
+
+def describe_published(row: Published) -> str:
+    """Say why no number of ours is compared with a published one, or, of another judge's, how it was made."""
+    return row.reason or row.how
 
 
 def is_recalled(row: Published) -> bool:

@@ -16,6 +16,7 @@ from judgescale.harness.plain_text import defuse_formula, flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
     count_judgments_per_item,
+    describe_published,
     find_own_published,
     find_value_at_one,
     group_by_task,
@@ -93,13 +94,13 @@ def render_latex(results: Sequence[Result], recalled: bool = False) -> str:
 
 
 def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
-    """Render one CSV row an arm and section, then the context, whose rows have no k and no signature."""
+    """Render one CSV row an arm and section, then the context, whose rows have no signature."""
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     write(CSV_HEADER)
     for task, arms in group_by_task(results).items():
         for r in arms:
-            printed = find_own_published(r, recalled)
+            printed = find_own_published(r)
             for section, estimate in {OVERALL: r.headline, **r.sections}.items():
                 p = printed.get(section)
                 ci = [_empty_if_unknown(format_percent(x)) for x in estimate.ci] if estimate.ci else ["", ""]
@@ -119,7 +120,8 @@ def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
                 )
                 write([*map(defuse_formula, cells), flatten_text(r.signature)])
         for p in list_context(arms, recalled):
-            cells = [task, p.name, "published", "", p.section, arms[0].headline.metric, "", "", "", "", ""]
+            k = "" if p.k is None else p.k
+            cells = [task, p.name, _name_context(p), k, p.section, arms[0].headline.metric, "", "", "", "", ""]
             write(
                 [
                     *map(defuse_formula, cells),
@@ -131,6 +133,11 @@ def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
                 ]
             )
     return out.getvalue()
+
+
+def _name_context(row: Published) -> str:
+    """Name what stands in the strategy's place of a row of context: published, and how it was made."""
+    return ": ".join(filter(None, ["published", describe_published(row)]))
 
 
 def describe_status(row: Published) -> str:
@@ -149,7 +156,7 @@ def _make_tables(results: Sequence[Result], recalled: bool) -> list[Table]:
 
 def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
     sections = list(dict.fromkeys(name for r in arms for name in r.sections))
-    printed = [find_own_published(r, recalled) for r in arms]
+    printed = [find_own_published(r) for r in arms]
     others = list_context(arms, recalled)
     shown = [p for rows in printed for p in rows.values()] + others
     letters = {source: _make_letter(i) for i, source in enumerate(dict.fromkeys(map(_describe_source, shown)))}
@@ -182,7 +189,11 @@ def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
         )
         rows.append(row)
     blank = [""] * (len(one) + len(sections))
-    rest = [["", p.name, "published", "", "", *blank, "", format_value(p), ""] for p in others if p.section == OVERALL]
+    rest = [
+        ["", p.name, _name_context(p), "" if p.k is None else str(p.k), "", *blank, "", format_value(p), ""]
+        for p in others
+        if p.section == OVERALL
+    ]
     brackets = any(name in theirs for theirs in printed for name in sections)
     notes = [f"{letter}: {source}" for source, letter in letters.items()]
     return Table(task, header, rows, rest, [flatten_text(r.signature) for r in arms], notes, brackets)

@@ -85,5 +85,4 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         published="JudgeBench",
         sizes=SIZES,
         parts_count=False,
-        published_with=("voting", 2),
     )

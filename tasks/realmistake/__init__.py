@@ -94,7 +94,6 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         metrics={"f1": error_f1, "roc_auc": roc_auc},
         of_mean=frozenset({"roc_auc"}),
         published="ReaLMistake-SC",
-        published_with=("voting", 5),
         sizes=SELF_CONSISTENCY,
         counts=COUNTS,
     )

@@ -129,7 +129,7 @@ def test_published_figures_of_another_strategy_are_shown_without_a_difference(ev
     other = evaluated("experiment=judgebench", "strategy=single")["o1-mini-2024-09-12"]
     assert any(p.delta is not None and abs(p.delta) < 1e-4 for p in same.published)
     assert other.published and all(p.delta is None for p in other.published)
-    assert any("strategy=voting at k=2" in note for note in other.notes)
+    assert any(note.endswith("published figures: 65.7 (same model, voting@2).") for note in other.notes)
 
 
 def test_a_part_of_a_benchmark_is_said_to_be_one(evaluated):

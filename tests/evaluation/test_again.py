@@ -111,7 +111,6 @@ def test_published_differences_are_held_against_it(monkeypatch: pytest.MonkeyPat
         for section, value, delta in (("overall", 0.7, 0.0), ("overall", 0.1, 0.6), ("s", 0.1, 0.6), ("s", 0.9, None))
     ]
     monkeypatch.setattr(result, "find_comparable_numbers", lambda arm, ours: rows)
-    monkeypatch.setattr(result, "decides_as_published", lambda arm: True)
     varying = arm(judge_pairs(np.full(60, 0.7), 6, np.random.default_rng(0)), Single(), (1,))
     assert [p.inside_judging_again for p in evaluate(varying)[0].published] == [True, False, False, None]
     steady = arm(judge_pairs(np.ones(60), 6, np.random.default_rng(0)), Single(), (1,))

@@ -58,6 +58,13 @@ def test_judgebench_judges_are_told_apart(tmp_path: Path) -> None:
         "org/judge/vanilla",
         "org/judge/arena_hard",
     }
+    assert read_set(tmp_path / "out.parquet").meta["prompts"] == {
+        "org/judge/vanilla": "vanilla",
+        "org/judge/arena_hard": "arena_hard",
+    }
+    scalar = put(tmp_path / "rm.jsonl", [judgebench_row("1", ["A>B", "B>A"], judge_name="reward_model")])
+    import_set(tmp_path, "judgebench", scalar)
+    assert read_set(tmp_path / "out.parquet").meta["prompts"] == {}
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])

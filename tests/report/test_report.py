@@ -131,7 +131,7 @@ def test_summary_contract(run: Path) -> None:
 
 def test_judging_again_is_in_the_summary_and_beside_each_delta() -> None:
     rows = [
-        Published("GRM", section, 0.74, "its paper", "confirmed", 0.01, inside)
+        Published("GRM", section, 0.74, "its paper", "confirmed", 0.01, inside_judging_again=inside)
         for section, inside in (("overall", True), ("Ties", False))
     ]
     told = arm(judging={"ci": (0.7, 0.8), "items": 0.01, "judgments": 0.02, "judges": None}, published=rows)
@@ -246,6 +246,36 @@ def test_figures_are_drawn(arms: list[Result], tmp_path: Path) -> None:
     assert (tmp_path / "curve.pdf").stat().st_size > 5000
     with Image.open(tmp_path / "curve.png") as image:
         assert min(image.size) > 200 and len(image.convert("L").getcolors() or []) > 5
+
+
+def test_a_published_number_says_how_it_was_made_and_why_none_of_ours_is_compared() -> None:
+    printed = (
+        Published("GRM", "overall", 0.74, "its paper", "confirmed", 0.01),
+        Published("GRM", "overall", 0.885, "its paper", "confirmed", None, reason="same model, voting@32", k=32),
+        Published("GRM", "overall", 0.86, "its paper", "recalled", None, reason="same model, greedy, from memory", k=1),
+        Published(
+            "other", "overall", 0.8, "a list", "confirmed", None, how="voting@8, X prompt", strategy="voting", k=8
+        ),
+    )
+    made = arm(published=printed)
+    text = tables.render_markdown([made])
+    assert "GRM | published: same model, voting@32 | 32 |" in text and "from memory" not in text
+    assert "other | published: voting@8, X prompt | 8 |" in text and "from memory" in tables.render_markdown(
+        [made], True
+    )
+    rows = {row["published"]: row for row in csv.DictReader(io.StringIO(tables.render_csv([made])))}
+    assert (rows["74.0"]["delta"], rows["88.5"]["delta"], rows["88.5"]["k"]) == ("+1.0", "", "32")
+    assert rows["88.5"]["strategy"] == "published: same model, voting@32"
+    (own, other) = files.make_summary([made])["published"][1::2]
+    assert (own["reason"], own["delta"]) == ("same model, voting@32", None) and (other["strategy"], other["k"]) == (
+        "voting",
+        8,
+    )
+    # what stands beside one arm with a difference is not listed below as well
+    voted = arm(
+        published=(replace(printed[1], delta=-0.1, reason=""), replace(printed[0], delta=None, reason="same model"))
+    )
+    assert tables.render_markdown([made, voted]).count("published: same model") == 0
 
 
 def shown(arms: list[Result], width: int = 80, terminal_: bool = False) -> str:

@@ -212,10 +212,10 @@ def test_the_leaderboard_s_mean_is_that_of_the_five(
     task: Task, source: str, metric: str, unit: float, rows: int
 ) -> None:
     """Every printed figure is rounded to `unit`, so the mean of five and the printed mean differ by less than one."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[tuple[str, str], dict[str, float]] = {}
     for row in published.find_rows("PPE-Correctness", metric=metric):
         if row.source.startswith(source):
-            found.setdefault(row.model, {})[row.subset] = 100 * row.value
+            found.setdefault((row.model, row.prompt), {})[row.subset] = 100 * row.value
     assert len(found) == rows
     for of_model in found.values():
         theirs = of_model.pop("Overall")
@@ -286,7 +286,9 @@ def test_a_part_of_the_benchmark_is_not_held_against_the_published_whole(tmp_pat
     three = [item for item in items if task.section(item) in ("MMLU-Pro", "MATH", "GPQA")]
 
     def compared(items: Sequence[Item], **changes: Any) -> set[str]:
-        mine = replace(arm(guesses(items, lambda n: [(0, 1)]), Single(), [1], task, STRICT), judge="RRM-32B", **changes)
+        mine = replace(
+            arm(guesses(items, lambda n: [(0, 1)]), Single(), [1], task, STRICT), judge="J1-Qwen-32B", **changes
+        )
         return {p.section for p in evaluate(mine)[0].published if p.delta is not None}
 
     assert compared(items) == {"overall", *BENCHMARKS}

@@ -33,6 +33,7 @@ class Format:
     recognises: Callable[[Source], bool]
     read_sources: Callable[[Sequence[Source], Options], Imported]
     options: Mapping[str, str] = field(default_factory=dict)  # of the command line, beside --judge: name -> its help
+    prompt: str = ""  # whose prompt its judges were asked with, where the format tells it
     named_by_path: bool = False  # the path says what a file is about: files of equal content may be about two things
 
 

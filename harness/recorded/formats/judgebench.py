@@ -23,6 +23,7 @@ from judgescale.harness.types import Judgment, Record
 
 SCORES = {"A>B": (1.0, 0.0), "B>A": (0.0, 1.0), "A=B": (0.5, 0.5)}
 GOLD = {"A>B": (1.0, 0.0), "B>A": (0.0, 1.0)}
+REWARD_MODEL = "reward_model"  # what stands in the place of a prompt's name where there is none
 
 
 def recognises(source: Source) -> bool:
@@ -32,19 +33,27 @@ def recognises(source: Source) -> bool:
 
 def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every game of every pair."""
-    return Imported(_read_records(sources, _name_judges(sources, options["judge"])))
+    judges = _name_judges(sources, options["judge"])
+    prompts = {judge: _find_prompt(source) for judge, source in zip(judges, sources, strict=True)}
+    prompts = {judge: prompt for judge, prompt in prompts.items() if prompt not in ("", REWARD_MODEL)}
+    return Imported(_read_records(sources, judges), prompts=prompts)
 
 
 def _name_judges(sources: Sequence[Source], given: str | None) -> list[str]:
     """Name each file's judge: model/prompt where one model judged with several prompts, so as never to pool them."""
     models = [given or _find_model(source) for source in sources]
-    prompts = [str(source.peek().get("judge_name") or "") for source in sources]
+    prompts = [_find_prompt(source) for source in sources]
     used: dict[str, set[str]] = {}
     for model, prompt in zip(models, prompts, strict=True):
         used.setdefault(model, set()).add(prompt)
     return [
         f"{model}/{prompt}" if len(used[model]) > 1 else model for model, prompt in zip(models, prompts, strict=True)
     ]
+
+
+def _find_prompt(source: Source) -> str:
+    """Find whose prompt it is in the first pair: arena_hard, vanilla, … or REWARD_MODEL."""
+    return str(source.peek().get("judge_name") or "")
 
 
 def _find_model(source: Source) -> str:

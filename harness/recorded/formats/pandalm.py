@@ -153,6 +153,7 @@ FORMAT = Format(
     summary="PandaLM: testset-v1.json plus judges' result files",
     example="import pandalm testset-v1.json pandalm-7b-testset-v1.json --out pandalm.parquet",
     tasks=("pandalm",),
+    prompt="PandaLM",
     recognises=recognises,
     read_sources=read_sources,
     options={"field": "the field with the verdict, where it is not the one that ends in _result"},

@@ -134,6 +134,7 @@ FORMAT = Format(
     summary="ReaLMistake: error / no_error predictions, repeated or single",
     example="import realmistake self_consistency_predictions.jsonl --out realmistake.parquet",
     tasks=("realmistake",),
+    prompt="ReaLMistake",
     recognises=recognises,
     read_sources=read_sources,
     options={"variant": "the prompt's name, where neither the record nor the path says it"},
