@@ -20,10 +20,11 @@ import numpy as np
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.seeding import make_rng
-from judgescale.harness.stats.classification import auc
+from judgescale.harness.stats.classification import rank
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
+SEEDED = ("logistic", "random")  # those whose scores depend on the seed: by the folds, or altogether
 FOLDS = 5
 EVEN = 0.1  # the right answer may stand in one place this much more often than by chance
 
@@ -33,7 +34,8 @@ class MetaScores:
     """Hold a meta RM's scores of every judgment of every pool, and how well they tell right from wrong."""
 
     scores: Sequence[np.ndarray]  # an array (n,) a pool, NaN where it has none
-    auc: float | None  # over the usable judgments that have a score
+    auc: float | None  # over the decisive judgments that have a score; None unless some are right and some wrong
+    influence: np.ndarray  # (N,), what each item moves it by (stats/classification.py)
     notes: Sequence[str] = ()
 
 
@@ -43,6 +45,15 @@ def find_right_judgments(task: Task, rules: Rules, item: Item, pool: Pool) -> np
     # an item that is only scored together with others has no credit of its own
     rule = task.credit if task.unit(item) == item.id else credit_best
     return (rule([item], [pool.scores], strict) >= 1).astype(float)
+
+
+def find_decisive_judgments(pool: Pool) -> np.ndarray:
+    """Find the judgments that favour one response, booleans (n,): the others are neither right nor wrong."""
+    if pool.scores.shape[1] == 1:
+        return pool.usable & (pool.scores[:, 0] != 0.5)
+    ranked = np.sort(pool.scores, axis=1)
+    favours: np.ndarray = pool.usable & (ranked[:, -1] > ranked[:, -2])
+    return favours
 
 
 def score_judgments(
@@ -70,9 +81,26 @@ def score_judgments(
         scores, notes = _cross_fit(items, pools, right, seed)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
-    given = np.concatenate([p.usable & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)])
-    area = auc(np.concatenate(right)[given] >= 1, np.concatenate(scores)[given])
-    return MetaScores(scores, None if np.isnan(area) else area, notes)
+    return MetaScores(scores, *_rank_judgments(pools, scores, right), notes)
+
+
+def _rank_judgments(
+    pools: Sequence[Pool], scores: Sequence[np.ndarray], right: Sequence[np.ndarray]
+) -> tuple[float | None, np.ndarray]:
+    """Compute how well scores tell right from wrong among the decisive judgments: ROC-AUC, and its influences (N,)."""
+    given = [find_decisive_judgments(p) & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)]
+    rows = np.concatenate(given)
+    label, score = np.concatenate(right)[rows] >= 1, np.concatenate(scores)[rows]
+    area, influence, _ = rank(label, np.arange(len(label)), np.ones(len(label)), score)
+    item = np.repeat(np.arange(len(pools)), [g.sum() for g in given])
+    return None if np.isnan(area) else area, np.bincount(item, influence, len(pools))
+
+
+def has_equal_ranks(pool: Pool, scores: np.ndarray) -> bool:
+    """Tell whether judgments that say different things have equal scores, so that their order matters."""
+    ranks = np.where(pool.usable & ~np.isnan(scores), scores, -np.inf)[:, None]
+    said = np.where(pool.usable[:, None], pool.scores, np.inf)
+    return len(np.unique(ranks)) < len(np.unique(np.column_stack([ranks, said]), axis=0))
 
 
 def _measure_lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
