@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from judgescale.harness.evaluation.meta import (
     has_equal_ranks,
     score_judgments,
 )
-from judgescale.harness.evaluation.metrics import describe_against_guess, estimate_metrics
+from judgescale.harness.evaluation.metrics import Round, describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
@@ -41,20 +42,18 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         for item in arm.items
     ]
     if (kind := arm.strategy.meta_rm) is None:
-        rounds: list[tuple[Arm, Sequence[Pools]]] = [(arm, pools)]
-        judged = pools
+        rounds, judged = [(arm, pools)], pools
     else:
         scored = score_by_meta_rm(arm, pools, kind)
         rounds = [(one, add_meta_scores(one, pools, meta.scores)) for one, meta in scored]
         judged = add_meta_scores(arm, pools, [np.mean(s, axis=0) for s in zip(*(m.scores for _, m in scored))])
-    credits = average_rounds(
-        [
-            credit_units(one, decide(one, one.strategy, one.ks, given, ignore if number else tick))
-            for number, (one, given) in enumerate(rounds)
-        ]
-    )
+    decided = [
+        Round(one, given, decide(one, one.strategy, one.ks, given, ignore if number else tick))
+        for number, (one, given) in enumerate(rounds)
+    ]
+    credits = average_rounds([credit_units(one.arm, one.decisions) for one in decided])
     details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, [m for _, m in scored], kind, credits)
-    return make_result(arm, judged, credits, estimate_metrics(arm, rounds), details, notes), credits
+    return make_result(arm, judged, credits, estimate_metrics(arm, decided), details, notes), credits
 
 
 def ignore() -> None:
@@ -82,16 +81,19 @@ def apply_vote_rule(arm: Arm, pool: Pool) -> Pool:
 def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> list[tuple[Arm, MetaScores]]:
     """Score all judgments of the arm by the meta RM of this kind: in ROUNDS rounds where folds or ties go by the seed.
 
-    Each round comes with the arm at a seed of its own.
+    Each round comes with the arm at a seed of its own, and with its part of the draws.
     """
     whole = [take_only_pool(p) for p in pools]
     right = [find_right_judgments(arm.task, arm.rules, item, pool) for item, pool in zip(arm.items, whole, strict=True)]
     first = score_judgments(kind, arm.items, whole, right, arm.seed)
     seeded = kind in SEEDED or any(has_equal_ranks(p, s) for p, s in zip(whole, first.scores, strict=True))
-    scored = [(arm, first)]
-    for number in range(1, ROUNDS if seeded else 1):
-        one = dataclasses.replace(arm, seed=int(make_rng(arm.seed, "round", str(number)).integers(2**31)))
-        again = score_judgments(kind, arm.items, whole, right, one.seed) if kind in SEEDED else first
+    if not seeded:
+        return [(arm, first)]
+    scored = []
+    for number in range(ROUNDS):
+        seed = int(make_rng(arm.seed, "round", str(number)).integers(2**31)) if number else arm.seed
+        one = dataclasses.replace(arm, seed=seed, draws=max(2, math.ceil(arm.draws / ROUNDS)))
+        again = score_judgments(kind, arm.items, whole, right, seed) if number and kind in SEEDED else first
         scored.append((one, again))
     return scored
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,12 +34,19 @@ class Finding:
     influence: np.ndarray | None  # None where it was not asked for
 
 
-def estimate_metrics(arm: Arm, rounds: Sequence[tuple[Arm, Sequence[Pools]]]) -> dict[str, list[Estimate]]:
+class Round(NamedTuple):
+    """Hold one of several independent rounds of what all items share: its seed is the arm's."""
+
+    arm: Arm
+    pools: Sequence[Pools]
+    decisions: list[list[Decisions]]  # [k][item]
+
+
+def estimate_metrics(arm: Arm, rounds: Sequence[Round]) -> dict[str, list[Estimate]]:
     """Estimate the task's metrics that are no mean of credits at every k.
 
     By the metric's name overall and by "section: name". A plain function has an interval at the headline's k only.
-
-    rounds: the arm and its pools, once for each independent round of what all items share; results are averaged.
+    Rounds are averaged.
     """
     if not arm.task.metrics:
         return {}
@@ -48,12 +56,12 @@ def estimate_metrics(arm: Arm, rounds: Sequence[tuple[Arm, Sequence[Pools]]]) ->
         groups |= {f"{name}: ": np.flatnonzero(units.section == name) for name in names}
     found: dict[str, list[Estimate]] = {f"{group}{name}": [] for group in groups for name in arm.task.metrics}
     for name, metric in arm.task.metrics.items():
-        by_round = [_decide_for_metric(one, name, metric, pools) for one, pools in rounds]
+        by_round = [_decide_for_metric(one, name, metric) for one in rounds]
         for k, *at_k in zip(arm.ks, *by_round, strict=True):
             for group, rows in groups.items():
                 each = [
-                    _find_in_sections(one, metric, rows, units.section, decisions, k == arm.k)
-                    for (one, _), decisions in zip(rounds, at_k, strict=True)
+                    _find_in_sections(one.arm, metric, rows, units.section, decisions, k == arm.k)
+                    for one, decisions in zip(rounds, at_k, strict=True)
                 ]
                 found[f"{group}{name}"].append(_average_findings(name, each, select_units(units, rows)))
     return found
@@ -75,12 +83,13 @@ def describe_against_guess(name: str, value: float, ci: tuple[float, float], gue
     return f"{name} {value:.3f}, 95 % interval [{ci[0]:.3f}, {ci[1]:.3f}]: {verdict} a guess ({guess:.3f})."
 
 
-def _decide_for_metric(arm: Arm, name: str, metric: Metric, pools: Sequence[Pools]) -> list[list[Decisions]]:
+def _decide_for_metric(one: Round, name: str, metric: Metric) -> list[list[Decisions]]:
     """Return the decisions that a metric looks at, as [k][item]."""
+    arm = one.arm
     strategy = arm.strategy.let_unusable_abstain() if name in arm.task.of_mean else arm.strategy
     if isinstance(metric, ExpectedMetric) and not metric.needs_scores:
-        return decide(arm, strategy, arm.ks, pools)
-    return decide_by_replay(arm, strategy, arm.ks, pools)
+        return one.decisions if strategy == arm.strategy else decide(arm, strategy, arm.ks, one.pools)
+    return decide_by_replay(arm, strategy, arm.ks, one.pools)
 
 
 def _find_in_sections(
