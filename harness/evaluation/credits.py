@@ -19,7 +19,11 @@ from judgescale.harness.types import Item, Task
 
 @dataclass(frozen=True)
 class Credits:
-    """Hold the expected credit of every unit at every k, and the variance that sampling subsets left in it."""
+    """Hold the expected credit of every unit at every k, and what chance left in it.
+
+    variance: of each unit by itself, from sampling its subsets. rounds: the credits in T independent rounds of what all
+    units share (a meta RM's folds), of which `value` is the mean; empty where there is a single one.
+    """
 
     units: Units
     subset: np.ndarray  # (U,)
@@ -27,15 +31,31 @@ class Credits:
     value: np.ndarray  # (U, K)
     variance: np.ndarray  # (U, K)
     tags: Sequence[tuple[tuple[str, str], ...]] = ()  # (U,)
+    rounds: Sequence[np.ndarray] = ()  # T of (U, K)
 
     def select_units(self, rows: Sequence[int]) -> Credits:
         """Return the credits of these units only, without their tags."""
         units = select_units(self.units, np.asarray(rows))
-        return Credits(units, self.subset[rows], self.items[rows], self.value[rows], self.variance[rows])
+        rounds = [one[rows] for one in self.rounds]
+        value, variance = self.value[rows], self.variance[rows]
+        return Credits(units, self.subset[rows], self.items[rows], value, variance, rounds=rounds)
 
     def select_column(self, column: int) -> Credits:
         """Return the credits at one k only, given as its place among the K: `value` and `variance` are (U, 1)."""
-        return dataclasses.replace(self, value=self.value[:, [column]], variance=self.variance[:, [column]])
+        rounds = [one[:, [column]] for one in self.rounds]
+        value, variance = self.value[:, [column]], self.variance[:, [column]]
+        return dataclasses.replace(self, value=value, variance=variance, rounds=rounds)
+
+    def compute_mc_error(self, share: np.ndarray) -> np.ndarray:
+        """Compute the standard error that chance left in a weighted sum of the units, at every k: (K,).
+
+        share: (U,), what each unit weighs. Units are sampled independently of each other.
+        """
+        variance = share**2 @ self.variance
+        if self.rounds:
+            variance = variance + np.var([share @ one for one in self.rounds], axis=0, ddof=1) / len(self.rounds)
+        error: np.ndarray = np.sqrt(variance)
+        return error
 
 
 def make_units(task: Task, items: Sequence[Item]) -> Units:
@@ -59,17 +79,28 @@ def group_by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
     return members
 
 
+def average_rounds(rounds: Sequence[Credits]) -> Credits:
+    """Average the credits of independent rounds, each of which sampled afresh whatever it sampled."""
+    if len(rounds) == 1:
+        return rounds[0]
+    values = [credits.value for credits in rounds]  # what differs between them holds the sampling too
+    return dataclasses.replace(
+        rounds[0], value=np.mean(values, axis=0), variance=np.zeros_like(values[0]), rounds=values
+    )
+
+
 def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     """Compute the expected credit of every unit at every k from decisions[k][item]."""
     members = group_by_unit(arm.task, arm.items)
     value = np.zeros((len(members), len(decisions)))
     variance = np.zeros_like(value)
-    for j, at_k in enumerate(decisions):
-        for u, rows in enumerate(members.values()):
-            items = [arm.items[i] for i in rows]
+    for u, rows in enumerate(members.values()):
+        items, seen = [arm.items[i] for i in rows], None
+        for j, at_k in enumerate(decisions):
             if len(rows) == 1:
                 d = at_k[rows[0]]
-                earned = arm.task.credit(items, [d.scores], arm.rules)
+                if d.scores is not seen:  # counted decisions are the same at every k, only their weights differ
+                    earned, seen = arm.task.credit(items, [d.scores], arm.rules), d.scores
                 weight, draws = d.weight, d.draws
             else:
                 earned, weight, draws = _credit_jointly(arm, items, [at_k[i] for i in rows])

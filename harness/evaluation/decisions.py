@@ -11,11 +11,11 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
 from judgescale.harness.evaluation.replay import Replay, draw_orders
-from judgescale.harness.recorded.pools import Pools, take_only_pool
+from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
-from judgescale.harness.stats.counting import subset_indices
+from judgescale.harness.stats.counting import count_distinct_subsets, subset_indices
 from judgescale.harness.stats.votes import margin
-from judgescale.harness.types import JudgescaleError
+from judgescale.harness.types import Item, JudgescaleError
 
 Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 
@@ -68,7 +68,8 @@ def decide_by_replay(
     """Return the decisions as [k][item], by running the strategy itself on recorded judgments.
 
     It runs on `arm.draws` random orders of every item's pools, or on all subsets of a pool where nothing but the
-    subset is left to chance and there are at most `arm.draws` of them.
+    subset is left to chance and there are at most `arm.draws` of them. A plain vote takes equal judgments for one, so
+    that there are fewer.
 
     Raises JudgescaleError where a strategy that chooses its questions asks one that was not bought.
     """
@@ -94,10 +95,9 @@ async def _fill_by_replay(
         elif not countable:
             order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id))
         for j, k in enumerate(ks):
-            exact = False
+            shares = None  # of the subsets, where they are all there
             if countable:
-                rng = make_rng(arm.seed, "subsets", item.id)
-                subsets, exact = subset_indices(len(take_only_pool(of_item)), k, arm.draws, rng)
+                subsets, shares = _choose_subsets(arm, strategy, item, take_only_pool(of_item), k)
                 order = subsets[:, None]
             rng = make_rng(arm.seed, strategy.name, item.id)
             at_k = strategy.at(k)
@@ -109,6 +109,20 @@ async def _fill_by_replay(
                     f"set {data.name}, item {item.id}: another seed or k asks what was not bought; only the"
                     f" seed={data.meta['live']['strategy_seed']} and k of that run can be replayed"
                 ) from None
-            weight = np.full(len(scores), 1 / len(scores))
-            decisions[j].append(Decisions(scores, weight, 0 if exact or arm.as_bought else len(scores)))
+            weight = np.full(len(scores), 1 / len(scores)) if shares is None else shares
+            counted = shares is not None or arm.as_bought
+            decisions[j].append(Decisions(scores, weight, 0 if counted else len(scores)))
             tick()
+
+
+def _choose_subsets(
+    arm: Arm, strategy: Strategy, item: Item, pool: Pool, k: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return subsets of k of a pool's judgments, (D, k), and their shares (D,); None where they are a random sample."""
+    if strategy.plain_vote:
+        said = np.column_stack([pool.usable, np.where(pool.usable[:, None], pool.scores, 0.0)])
+        kind = np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)
+        if found := count_distinct_subsets(kind, k, arm.draws):
+            return found
+    subsets, all_of_them = subset_indices(len(pool), k, arm.draws, make_rng(arm.seed, "subsets", item.id))
+    return subsets, np.full(len(subsets), 1 / len(subsets)) if all_of_them else None

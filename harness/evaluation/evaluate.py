@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.credits import Credits, credit_units
+from judgescale.harness.evaluation.credits import Credits, average_rounds, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.estimates import describe_difference, roll_up_headline
-from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
+from judgescale.harness.evaluation.meta import (
+    SEEDED,
+    MetaScores,
+    find_right_judgments,
+    has_equal_ranks,
+    score_judgments,
+)
+from judgescale.harness.evaluation.metrics import Round, describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
+from judgescale.harness.stats.classification import find_metric_interval
 from judgescale.harness.types import Item, Result
+
+ROUNDS = 10  # independent ways to fold the items and to order equal meta scores; results are their mean
 
 
 def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
@@ -30,12 +41,23 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         }
         for item in arm.items
     ]
-    kind = arm.strategy.meta_rm
-    judged = pools if kind is None else add_meta_scores(arm, pools, scored := score_by_meta_rm(arm, pools, kind))
-    decisions = decide(arm, arm.strategy, arm.ks, judged, tick)
-    credits = credit_units(arm, decisions)
-    details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, scored, kind, credits)
-    return make_result(arm, judged, credits, details, notes), credits
+    if (kind := arm.strategy.meta_rm) is None:
+        rounds, judged = [(arm, pools)], pools
+    else:
+        scored = score_by_meta_rm(arm, pools, kind)
+        rounds = [(one, add_meta_scores(one, pools, meta.scores)) for one, meta in scored]
+        judged = add_meta_scores(arm, pools, [np.mean(s, axis=0) for s in zip(*(m.scores for _, m in scored))])
+    decided = [
+        Round(one, given, decide(one, one.strategy, one.ks, given, ignore if number else tick))
+        for number, (one, given) in enumerate(rounds)
+    ]
+    credits = average_rounds([credit_units(one.arm, one.decisions) for one in decided])
+    details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, [m for _, m in scored], kind, credits)
+    return make_result(arm, judged, credits, estimate_metrics(arm, decided), details, notes), credits
+
+
+def ignore() -> None:
+    """Move no progress bar: later rounds are not counted in it."""
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:
@@ -56,20 +78,33 @@ def apply_vote_rule(arm: Arm, pool: Pool) -> Pool:
     return dataclasses.replace(pool, scores=np.where(pool.usable[:, None], shares, np.nan))
 
 
-def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> MetaScores:
-    """Score all judgments of the arm by the meta RM of this kind."""
+def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> list[tuple[Arm, MetaScores]]:
+    """Score all judgments of the arm by the meta RM of this kind: in ROUNDS rounds where folds or ties go by the seed.
+
+    Each round comes with the arm at a seed of its own, and with its part of the draws.
+    """
     whole = [take_only_pool(p) for p in pools]
     right = [find_right_judgments(arm.task, arm.rules, item, pool) for item, pool in zip(arm.items, whole, strict=True)]
-    return score_judgments(kind, arm.items, whole, right, arm.seed)
+    first = score_judgments(kind, arm.items, whole, right, arm.seed)
+    seeded = kind in SEEDED or any(has_equal_ranks(p, s) for p, s in zip(whole, first.scores, strict=True))
+    if not seeded:
+        return [(arm, first)]
+    scored = []
+    for number in range(ROUNDS):
+        seed = int(make_rng(arm.seed, "round", str(number)).integers(2**31)) if number else arm.seed
+        one = dataclasses.replace(arm, seed=seed, draws=max(2, math.ceil(arm.draws / ROUNDS)))
+        again = score_judgments(kind, arm.items, whole, right, seed) if number and kind in SEEDED else first
+        scored.append((one, again))
+    return scored
 
 
-def add_meta_scores(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> list[Pools]:
+def add_meta_scores(arm: Arm, pools: Sequence[Pools], meta: Sequence[np.ndarray]) -> list[Pools]:
     """Return the pools with the meta RM's scores, each in a seeded order.
 
     Equal scores rank by position in the pool, and the order of recording may tell right from wrong.
     """
     scored: list[Pools] = []
-    for item, p, scores in zip(arm.items, pools, meta.scores, strict=True):
+    for item, p, scores in zip(arm.items, pools, meta, strict=True):
         ((question, pool),) = p.items()
         order = make_rng(arm.seed, "equal meta scores", item.id).permutation(len(pool))
         scored.append({question: dataclasses.replace(pool, meta=scores).take(order)})
@@ -77,12 +112,12 @@ def add_meta_scores(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> list[
 
 
 def assess_meta_rm(
-    arm: Arm, pools: Sequence[Pools], meta: MetaScores, kind: str, credits: Credits
+    arm: Arm, pools: Sequence[Pools], rounds: Sequence[MetaScores], kind: str, credits: Credits
 ) -> tuple[dict[str, float | None], list[str]]:
-    """Hold the meta RM against its bounds: one that knows every label, one that knows nothing, and plain voting.
+    """Hold the meta RM against one that knows every label, one that knows nothing, and plain voting.
 
     Returns its ROC-AUC and the three headlines by name, and notes that say whether its own headline is above the
-    last two.
+    last two, and whether the first of them is a bound.
     """
     ours, at = credits.select_column(arm.ks.index(arm.k)), [arm.k]
     vote = arm.strategy.baseline()
@@ -91,17 +126,42 @@ def assess_meta_rm(
     # A meta RM that knows nothing keeps any k_meta of the k: on average, that is a vote of k_meta.
     k_meta = arm.strategy.count_voters(arm.k)
     blind = credit_units(arm, decide(arm, vote, [k_meta], pools))
-    knowing = credit_units(
-        arm, decide(arm, arm.strategy, at, add_meta_scores(arm, pools, score_by_meta_rm(arm, pools, "oracle")))
-    )
+    ((_, oracle), *_) = score_by_meta_rm(arm, pools, "oracle")
+    knowing = credit_units(arm, decide(arm, arm.strategy, at, add_meta_scores(arm, pools, oracle.scores)))
+    areas = [meta.auc for meta in rounds if meta.auc is not None]
+    area = float(np.mean(areas)) if areas else None
     details = {
-        f"{kind} meta RM, ROC-AUC": meta.auc,
+        f"{kind} meta RM, ROC-AUC": area,
         f"oracle meta RM (knows the label) at k={arm.k}": roll_up_headline(arm, knowing),
         f"random meta RM (knows nothing) at k={arm.k}": roll_up_headline(arm, blind),
         f"plain voting at k={arm.k}": roll_up_headline(arm, plain),
     }
+    notes, units = [*rounds[0].notes], make_units(arm.task, arm.items)
+    influence = np.mean([meta.influence for meta in rounds], axis=0)
+    if area is not None and (ci := find_metric_interval(units, area, influence)):
+        name = f"The {kind} meta RM's ROC-AUC, right from wrong among judgments that favour one response:"
+        notes.append(describe_against_guess(name, area, ci, 0.5))
+    if is_upper_bound(arm, pools, rounds[0]):
+        notes.append("The oracle meta RM is an upper bound of all meta RMs here.")
+    else:
+        notes.append(
+            "The oracle meta RM is no upper bound here: it knows the label, yet other choices may vote better."
+        )
     return details, [
-        *meta.notes,
+        *notes,
         describe_difference(arm, f"{arm.strategy.name} - {vote.name}, both at k={arm.k}", ours, plain),
         describe_difference(arm, f"{kind} - random meta RM, both at k={arm.k}", ours, blind),
     ]
+
+
+def is_upper_bound(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> bool:
+    """Tell whether no meta RM can vote better than the oracle, which prefers what favours the right answer most.
+
+    So it is between two responses of which one is right, for there it makes the sum of margins as large as can be. Not
+    so where unusable judgments are verdicts, or may be chosen before others because these have no score.
+    """
+    usable = [take_only_pool(p).usable for p in pools]
+    scored = not any(np.isnan(s[u]).any() for s, u in zip(meta.scores, usable, strict=True))
+    abstain = arm.strategy.unusable == "abstain" and scored
+    decided = all(len(i.responses) == 1 or (len(i.responses) == 2 and len(set(i.gold)) == 2) for i in arm.items)
+    return decided and (abstain or all(u.all() for u in usable))

@@ -20,10 +20,11 @@ import numpy as np
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.seeding import make_rng
-from judgescale.harness.stats.classification import auc
+from judgescale.harness.stats.classification import rank
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
+SEEDED = ("logistic", "random")  # those whose scores depend on the seed: by the folds, or altogether
 FOLDS = 5
 EVEN = 0.1  # the right answer may stand in one place this much more often than by chance
 
@@ -33,7 +34,8 @@ class MetaScores:
     """Hold a meta RM's scores of every judgment of every pool, and how well they tell right from wrong."""
 
     scores: Sequence[np.ndarray]  # an array (n,) a pool, NaN where it has none
-    auc: float | None  # over the usable judgments that have a score
+    auc: float | None  # over the decisive judgments that have a score; None unless some are right and some wrong
+    influence: np.ndarray  # (N,), what each item moves it by (stats/classification.py)
     notes: Sequence[str] = ()
 
 
@@ -43,6 +45,15 @@ def find_right_judgments(task: Task, rules: Rules, item: Item, pool: Pool) -> np
     # an item that is only scored together with others has no credit of its own
     rule = task.credit if task.unit(item) == item.id else credit_best
     return (rule([item], [pool.scores], strict) >= 1).astype(float)
+
+
+def find_decisive_judgments(pool: Pool) -> np.ndarray:
+    """Find the judgments that favour one response, booleans (n,): the others are neither right nor wrong."""
+    if pool.scores.shape[1] == 1:
+        return pool.usable & (pool.scores[:, 0] != 0.5)
+    ranked = np.sort(pool.scores, axis=1)
+    favours: np.ndarray = pool.usable & (ranked[:, -1] > ranked[:, -2])
+    return favours
 
 
 def score_judgments(
@@ -55,6 +66,7 @@ def score_judgments(
     Raises JudgescaleError for an unknown kind, a set without meta scores, or too few clusters to cross-fit.
     """
     notes: list[str] = []
+    fold = np.zeros(len(pools), dtype=np.int64)
     if kind == "oracle":
         scores = [_measure_lead_of_gold(item, pool) for item, pool in zip(items, pools, strict=True)]
     elif kind == "random":
@@ -67,12 +79,39 @@ def score_judgments(
         if lacking:
             notes.append(f"{lacking:,} of {every:,} judgments have no meta score and vote last.")
     elif kind == "logistic":
-        scores, notes = _cross_fit(items, pools, right, seed)
+        scores, fold, notes = _cross_fit(items, pools, right, seed)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
-    given = np.concatenate([p.usable & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)])
-    area = auc(np.concatenate(right)[given] >= 1, np.concatenate(scores)[given])
-    return MetaScores(scores, None if np.isnan(area) else area, notes)
+    return MetaScores(scores, *_rank_judgments(pools, scores, right, fold), notes)
+
+
+def _rank_judgments(
+    pools: Sequence[Pool], scores: Sequence[np.ndarray], right: Sequence[np.ndarray], fold: np.ndarray
+) -> tuple[float | None, np.ndarray]:
+    """Compute how well scores tell right from wrong among the decisive judgments: ROC-AUC, and its influences (N,).
+
+    Pairs are compared within a fold: where more are right than elsewhere, a model fitted elsewhere expects fewer, so
+    that scores of different folds would be worse than a guess.
+    """
+    given = [find_decisive_judgments(p) & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)]
+    item = np.repeat(np.arange(len(pools)), [g.sum() for g in given])
+    rows = np.concatenate(given)
+    label, score = np.concatenate(right)[rows] >= 1, np.concatenate(scores)[rows]
+    area, pairs, influence = 0.0, 0, np.zeros(len(pools))
+    for number in np.unique(fold):
+        part = fold[item] == number
+        here, moves, _ = rank(label[part], np.arange(part.sum()), np.ones(part.sum()), score[part])
+        if size := int(label[part].sum() * (~label[part]).sum()):
+            area, pairs = area + size * here, pairs + size
+            influence += size * np.bincount(item[part], moves, len(pools))
+    return (area / pairs, influence / pairs) if pairs else (None, influence)
+
+
+def has_equal_ranks(pool: Pool, scores: np.ndarray) -> bool:
+    """Tell whether judgments that say different things have equal scores, so that their order matters."""
+    ranks = np.where(pool.usable & ~np.isnan(scores), scores, -np.inf)[:, None]
+    said = np.where(pool.usable[:, None], pool.scores, np.inf)
+    return len(np.unique(ranks)) < len(np.unique(np.column_stack([ranks, said]), axis=0))
 
 
 def _measure_lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
@@ -126,8 +165,11 @@ def find_evenly_shown_judges(items: Sequence[Item], pools: Sequence[Pool]) -> se
 
 def _cross_fit(
     items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
-) -> tuple[list[np.ndarray], list[str]]:
-    """Score each judgment by a logistic regression fitted on other clusters; return the scores and what to tell."""
+) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
+    """Score each judgment by a logistic regression fitted on other clusters.
+
+    Returns the scores, each item's fold (N,), and what to tell.
+    """
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
@@ -144,8 +186,10 @@ def _cross_fit(
     if folds < 2:
         raise JudgescaleError("strategy.meta=logistic needs items of at least 2 clusters; use strategy.meta=recorded")
     x = DictVectorizer().fit_transform(rows)  # only names the columns: it learns nothing from labels
-    scores = np.zeros(len(rows))
-    for train, test in GroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(rows, groups=cluster):
+    scores, fold = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
+    splits = GroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(rows, groups=cluster)
+    for number, (train, test) in enumerate(splits):
+        fold[test] = number
         train = train[usable[train]]
         if len(set(label[train])) < 2:
             continue  # all right or all wrong: nothing to tell apart
@@ -158,4 +202,5 @@ def _cross_fit(
             f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
             " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
         )
-    return np.split(scores, np.cumsum([len(p) for p in pools])[:-1]), notes
+    ends = np.cumsum([len(p) for p in pools])
+    return np.split(scores, ends[:-1]), fold[ends - 1], notes

@@ -133,6 +133,36 @@ def subset_indices(n: int, k: int, draws: int, rng: np.random.Generator) -> tupl
     return np.ascontiguousarray(rng.random((draws, n)).argsort(axis=1)[:, :k]), False
 
 
+def count_distinct_subsets(kind: np.ndarray, k: int, most: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the subsets of k that hold different numbers of the kinds, as (D, k) indices, and their shares (D,).
+
+    kind: (n,) whole numbers from 0; those of one kind are interchangeable. None where there are more than `most`.
+    """
+    counts = np.bincount(kind)
+    if len(kind) > LARGEST or (found := _count_distinct(tuple(counts.tolist()), k, most)) is None:
+        return None
+    taken, shares = found
+    rank = np.empty(len(kind), dtype=np.int64)  # of each index among those of its kind
+    rank[np.argsort(kind, kind="stable")] = np.concatenate([np.arange(c) for c in counts])
+    return np.nonzero(rank < taken[:, kind])[1].reshape(len(taken), k), shares
+
+
+@lru_cache(maxsize=2**12)
+def _count_distinct(counts: tuple[int, ...], k: int, most: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """List how many of each kind a subset of k may hold, (D, kinds), and the share of such subsets, (D,)."""
+    left = sum(counts)  # of the kinds still to come
+    taken, ways = np.zeros((1, 0), dtype=np.int64), np.full(1, 1 / comb(left, k))
+    for count in counts:
+        left -= count
+        total = taken.sum(axis=1)[:, None] + np.arange(count + 1)
+        row, more = np.nonzero((total <= k) & (total + left >= k))
+        if len(row) > most:  # each of these can be completed, so there are no fewer in the end
+            return None
+        taken = np.column_stack([taken[row], more])
+        ways = ways[row] * np.array([float(comb(count, m)) for m in range(count + 1)])[more]
+    return taken, ways
+
+
 def _make_curve(
     margins: Sequence[np.ndarray],
     meta: Sequence[np.ndarray] | None,

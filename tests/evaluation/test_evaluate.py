@@ -12,7 +12,7 @@ from fakes import arm, noisy_pairs
 from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.evaluation.evaluate import evaluate
-from judgescale.harness.evaluation.meta import score_judgments
+from judgescale.harness.evaluation.meta import find_right_judgments, score_judgments
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.report.next_commands import suggest
 from judgescale.harness.runner import evaluate_all
@@ -22,6 +22,7 @@ from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Item, Judgment, Record, Rules
+from judgescale.tasks.custom import task as custom_task
 
 
 def overall(result):
@@ -110,9 +111,11 @@ def best_of_4(samples=6, items=60, seed=3):
 def test_few_subsets_are_all_counted_and_many_are_sampled():
     few, _ = evaluate(arm(best_of_4(), Voting(6), (1, 3, 6)))
     assert all(e.mc_error == 0 for e in overall(few).values())  # C(6, 3) = 20 subsets
-    many, _ = evaluate(arm(best_of_4(samples=16), Voting(16), (8, 16)))
-    assert overall(many)[8].mc_error > 0 and overall(many)[16].mc_error == 0
-    assert any("Monte Carlo" in n for n in evaluate(arm(best_of_4(samples=16), Voting(8), (8,)))[0].notes)
+    alike, _ = evaluate(arm(best_of_4(samples=12), Voting(12), (6,)))
+    assert overall(alike)[6].mc_error == 0  # C(12, 6) = 924, but equal picks are interchangeable
+    many, _ = evaluate(arm(best_of_4(samples=60), Voting(60), (30, 60)))
+    assert overall(many)[30].mc_error > 0 and overall(many)[60].mc_error == 0
+    assert any("Monte Carlo" in n for n in evaluate(arm(best_of_4(samples=60), Voting(30), (30,)))[0].notes)
 
 
 def test_unusable_judgments_are_counted_and_credited_by_the_protocol():
@@ -204,6 +207,65 @@ def test_a_set_that_shows_the_right_answer_first_teaches_the_meta_rm_nothing():
     assert "they would give it away" in found.notes[0]
     even = score_judgments("logistic", *meta_pools(verdicts, ["j"] * 80), seed=0)
     assert 0.4 < even.auc < 0.6 and not even.notes
+
+
+def test_the_auc_of_a_meta_rm_is_about_judgments_that_favour_one_response():
+    """Half of the judgments are ties, which earn nothing: to spot them is not to tell right from wrong."""
+    rng = np.random.default_rng(3)
+    items, pools, _ = meta_pools(rng.random((80, 8)) < 0.5, ["j"] * 80)
+    pools = [dataclasses.replace(p, scores=np.where(rng.random(8)[:, None] < 0.5, 0.5, p.scores)) for p in pools]
+    judgments = [
+        tuple(
+            dataclasses.replace(j, scores=(0.5, 0.5) if tied else j.scores)
+            for j, tied in zip(p.judgments, p.scores[:, 0] == p.scores[:, 1], strict=True)
+        )
+        for p in pools
+    ]
+    pools = [dataclasses.replace(p, judgments=js) for p, js in zip(pools, judgments, strict=True)]
+    areas = []
+    for flip in range(4):
+        golds = [(1.0, 0.0) if heads else (0.0, 1.0) for heads in np.random.default_rng(flip).random(80) < 0.5]
+        guessed = [dataclasses.replace(i, gold=gold) for i, gold in zip(items, golds, strict=True)]
+        rules = Rules(name="test", tie="zero", failure=0.0, unusable="abstain", order="as_is")
+        right = [find_right_judgments(custom_task(), rules, i, p) for i, p in zip(guessed, pools, strict=True)]
+        areas.append(score_judgments("logistic", guessed, pools, right, seed=flip).auc)
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_the_seed_moves_meta_voting_as_its_error_says(equal):
+    """By the order of equal scores, or by the folds."""
+    rows = [
+        dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, meta=0.0 if equal else None))
+        for r in noisy_pairs(0.65, items=40, samples=6)
+    ]
+    plan = arm(rows, MetaVoting(6, k_meta=3, meta="recorded" if equal else "logistic"), (6,))
+    found = [evaluate(dataclasses.replace(plan, seed=seed))[0].headline for seed in range(10)]
+    spread, said = np.std([e.value for e in found], ddof=1), np.mean([e.mc_error for e in found])
+    assert said > 0 and 0.5 < spread / said < 1.8
+
+
+@pytest.mark.parametrize(
+    ("strategy", "gold", "bound"),
+    [
+        (MetaVoting(3), (1.0, 0.0), True),
+        (MetaVoting(3), (0.5, 0.5), False),
+        (MetaVoting(3, unusable="plurality"), (1.0, 0.0), False),
+    ],
+)
+def test_the_oracle_is_called_an_upper_bound_only_where_it_is(strategy, gold, bound):
+    rows = [
+        dataclasses.replace(r, gold=gold, judgment=dataclasses.replace(r.judgment, status="unparsed", scores=None))
+        if r.judgment.sample == 3
+        else dataclasses.replace(r, gold=gold)
+        for r in noisy_pairs(0.6, items=20, samples=4)
+    ]
+    items = [
+        Item(id=p, prompt=p, cluster=p, responses=("a", "b"), gold=gold) for p in dict.fromkeys(r.prompt for r in rows)
+    ]
+    notes = evaluate(arm(rows, strategy, (3,), items=items))[0].notes
+    assert any("is an upper bound" in note for note in notes) == bound
+    assert any("is no upper bound" in note for note in notes) != bound
 
 
 def test_equal_meta_scores_do_not_rank_as_recorded():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import combinations
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from judgescale.harness.stats.counting import (
     Outcome,
     _count_score_subsets,
+    count_distinct_subsets,
     meta_curve,
     plurality_curve,
     subset_indices,
@@ -372,3 +374,14 @@ def test_plurality_curve_equals_brute_force(pool):
             expected[end] += 1
         np.testing.assert_allclose(curve.outcomes[0, j], expected / expected.sum(), atol=1e-12)
     assert plurality_curve([np.array([1.0, 2.0, np.nan])], [1]) is None
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=9), st.data())
+def test_distinct_subsets_stand_for_all_of_them(kinds, data):
+    kind = np.unique(kinds, return_inverse=True)[1]
+    k = data.draw(st.integers(1, len(kinds)))
+    subsets, shares = count_distinct_subsets(kind, k, 10_000)
+    found = {tuple(sorted(kind[s].tolist())): share for s, share in zip(subsets, shares, strict=True)}
+    every = Counter(tuple(sorted(kind[list(s)].tolist())) for s in combinations(range(len(kinds)), k))
+    assert len(found) == len(subsets) and found == pytest.approx({s: c / comb(len(kinds), k) for s, c in every.items()})
+    assert count_distinct_subsets(kind, k, len(found) - 1) is None
