@@ -12,21 +12,13 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, average_rounds, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.estimates import describe_difference, roll_up_headline
-from judgescale.harness.evaluation.meta import (
-    SEEDED,
-    MetaScores,
-    find_right_judgments,
-    has_equal_ranks,
-    score_judgments,
-)
+from judgescale.harness.evaluation.meta import ROUNDS, MetaScores, find_right_judgments, score_judgments
 from judgescale.harness.evaluation.metrics import Round, describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.classification import find_metric_interval
 from judgescale.harness.types import Item, Result
-
-ROUNDS = 10  # independent ways to fold the items and to order equal meta scores; results are their mean
 
 
 def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
@@ -45,14 +37,17 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         rounds, judged = [(arm, pools)], pools
     else:
         scored = score_by_meta_rm(arm, pools, kind)
-        rounds = [(one, add_meta_scores(one, pools, meta.scores)) for one, meta in scored]
-        judged = add_meta_scores(arm, pools, [np.mean(s, axis=0) for s in zip(*(m.scores for _, m in scored))])
+        rounds = [
+            (one, add_meta_scores(pools, meta.scores))
+            for one, meta in zip(choose_rounds(arm, len(scored)), scored, strict=True)
+        ]
+        judged = add_meta_scores(pools, [np.mean(s, axis=0) for s in zip(*(meta.scores for meta in scored))])
     decided = [
         Round(one, given, decide(one, one.strategy, one.ks, given, ignore if number else tick))
         for number, (one, given) in enumerate(rounds)
     ]
     credits = average_rounds([credit_units(one.arm, one.decisions) for one in decided])
-    details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, [m for _, m in scored], kind, credits)
+    details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, scored, kind, credits)
     return make_result(arm, judged, credits, estimate_metrics(arm, decided), details, notes), credits
 
 
@@ -78,37 +73,27 @@ def apply_vote_rule(arm: Arm, pool: Pool) -> Pool:
     return dataclasses.replace(pool, scores=np.where(pool.usable[:, None], shares, np.nan))
 
 
-def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> list[tuple[Arm, MetaScores]]:
-    """Score all judgments of the arm by the meta RM of this kind: in ROUNDS rounds where folds or ties go by the seed.
-
-    Each round comes with the arm at a seed of its own, and with its part of the draws.
-    """
+def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> list[MetaScores]:
+    """Score all judgments of the arm by the meta RM of this kind: in ROUNDS rounds where it goes by the seed."""
     whole = [take_only_pool(p) for p in pools]
     right = [find_right_judgments(arm.task, arm.rules, item, pool) for item, pool in zip(arm.items, whole, strict=True)]
-    first = score_judgments(kind, arm.items, whole, right, arm.seed)
-    seeded = kind in SEEDED or any(has_equal_ranks(p, s) for p, s in zip(whole, first.scores, strict=True))
-    if not seeded:
-        return [(arm, first)]
-    scored = []
-    for number in range(ROUNDS):
-        seed = int(make_rng(arm.seed, "round", str(number)).integers(2**31)) if number else arm.seed
-        one = dataclasses.replace(arm, seed=seed, draws=max(2, math.ceil(arm.draws / ROUNDS)))
-        again = score_judgments(kind, arm.items, whole, right, seed) if number and kind in SEEDED else first
-        scored.append((one, again))
-    return scored
+    return score_judgments(kind, arm.items, whole, right, [one.seed for one in choose_rounds(arm, ROUNDS)])
 
 
-def add_meta_scores(arm: Arm, pools: Sequence[Pools], meta: Sequence[np.ndarray]) -> list[Pools]:
-    """Return the pools with the meta RM's scores, each in a seeded order.
+def choose_rounds(arm: Arm, rounds: int) -> list[Arm]:
+    """Return the arm as it is in each of several rounds: at a seed of its own, and with its part of the draws."""
+    seeds = [int(make_rng(arm.seed, "round", str(number)).integers(2**31)) for number in range(1, rounds)]
+    draws = max(2, math.ceil(arm.draws / rounds))
+    return [dataclasses.replace(arm, seed=seed, draws=draws) for seed in (arm.seed, *seeds)]
 
-    Equal scores rank by position in the pool, and the order of recording may tell right from wrong.
-    """
-    scored: list[Pools] = []
-    for item, p, scores in zip(arm.items, pools, meta, strict=True):
-        ((question, pool),) = p.items()
-        order = make_rng(arm.seed, "equal meta scores", item.id).permutation(len(pool))
-        scored.append({question: dataclasses.replace(pool, meta=scores).take(order)})
-    return scored
+
+def add_meta_scores(pools: Sequence[Pools], meta: Sequence[np.ndarray]) -> list[Pools]:
+    """Return the pools with the meta RM's scores, one array of them for each item's only pool."""
+    return [
+        {question: dataclasses.replace(pool, meta=scores)}
+        for p, scores in zip(pools, meta, strict=True)
+        for question, pool in p.items()
+    ]
 
 
 def assess_meta_rm(
@@ -126,8 +111,8 @@ def assess_meta_rm(
     # A meta RM that knows nothing keeps any k_meta of the k: on average, that is a vote of k_meta.
     k_meta = arm.strategy.count_voters(arm.k)
     blind = credit_units(arm, decide(arm, vote, [k_meta], pools))
-    ((_, oracle), *_) = score_by_meta_rm(arm, pools, "oracle")
-    knowing = credit_units(arm, decide(arm, arm.strategy, at, add_meta_scores(arm, pools, oracle.scores)))
+    (oracle,) = score_by_meta_rm(arm, pools, "oracle")
+    knowing = credit_units(arm, decide(arm, arm.strategy, at, add_meta_scores(pools, oracle.scores)))
     areas = [meta.auc for meta in rounds if meta.auc is not None]
     area = float(np.mean(areas)) if areas else None
     details = {

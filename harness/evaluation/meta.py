@@ -19,13 +19,13 @@ import numpy as np
 
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded.pools import Pool
-from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.classification import rank
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
-SEEDED = ("logistic", "random")  # those whose scores depend on the seed: by the folds, or altogether
+ROUNDS = 5  # independent ways to fold the items; results are their mean
 FOLDS = 5
+DENSE = 100  # features of a meta RM up to which a sparse matrix is the slower one
 EVEN = 0.1  # the right answer may stand in one place this much more often than by chance
 
 
@@ -57,20 +57,22 @@ def find_decisive_judgments(pool: Pool) -> np.ndarray:
 
 
 def score_judgments(
-    kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
-) -> MetaScores:
-    """Score every judgment of every pool by the meta RM of this kind (one of KINDS).
+    kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seeds: Sequence[int]
+) -> list[MetaScores]:
+    """Score every judgment of every pool by the meta RM of this kind (one of KINDS): once, or by each seed's folds.
 
     right: which judgments of each item would earn it full credit alone (`find_right_judgments`).
 
     Raises JudgescaleError for an unknown kind, a set without meta scores, or too few clusters to cross-fit.
     """
-    notes: list[str] = []
-    fold = np.zeros(len(pools), dtype=np.int64)
+    if kind == "logistic":
+        fits, notes = _cross_fit(items, pools, right, seeds)
+        return [MetaScores(scores, *_rank_judgments(pools, scores, right, fold), notes) for scores, fold in fits]
+    notes = []
     if kind == "oracle":
         scores = [_measure_lead_of_gold(item, pool) for item, pool in zip(items, pools, strict=True)]
     elif kind == "random":
-        scores = [make_rng(seed, "meta", i.id).random(len(p)) for i, p in zip(items, pools, strict=True)]
+        scores = [np.zeros(len(p)) for p in pools]  # of equal scores any is as likely kept
     elif kind == "recorded":
         scores = [p.meta for p in pools]
         lacking, every = sum(int(np.isnan(s).sum()) for s in scores), sum(map(len, scores))
@@ -78,11 +80,9 @@ def score_judgments(
             raise JudgescaleError("strategy.meta=recorded: this set holds no meta scores; use strategy.meta=logistic")
         if lacking:
             notes.append(f"{lacking:,} of {every:,} judgments have no meta score and vote last.")
-    elif kind == "logistic":
-        scores, fold, notes = _cross_fit(items, pools, right, seed)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
-    return MetaScores(scores, *_rank_judgments(pools, scores, right, fold), notes)
+    return [MetaScores(scores, *_rank_judgments(pools, scores, right, np.zeros(len(pools))), notes)]
 
 
 def _rank_judgments(
@@ -105,13 +105,6 @@ def _rank_judgments(
             area, pairs = area + size * here, pairs + size
             influence += size * np.bincount(item[part], moves, len(pools))
     return (area / pairs, influence / pairs) if pairs else (None, influence)
-
-
-def has_equal_ranks(pool: Pool, scores: np.ndarray) -> bool:
-    """Tell whether judgments that say different things have equal scores, so that their order matters."""
-    ranks = np.where(pool.usable & ~np.isnan(scores), scores, -np.inf)[:, None]
-    said = np.where(pool.usable[:, None], pool.scores, np.inf)
-    return len(np.unique(ranks)) < len(np.unique(np.column_stack([ranks, said]), axis=0))
 
 
 def _measure_lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
@@ -164,11 +157,11 @@ def find_evenly_shown_judges(items: Sequence[Item], pools: Sequence[Pool]) -> se
 
 
 def _cross_fit(
-    items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
-) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
-    """Score each judgment by a logistic regression fitted on other clusters.
+    items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seeds: Sequence[int]
+) -> tuple[list[tuple[list[np.ndarray], np.ndarray]], list[str]]:
+    """Score each judgment by a logistic regression fitted on other clusters, once for each seed.
 
-    Returns the scores, each item's fold (N,), and what to tell.
+    Returns for each seed the scores and each item's fold (N,), and what to tell.
     """
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -181,26 +174,29 @@ def _cross_fit(
     rows = [extract_features(j, j.judge in even) for p in pools for j in p.judgments]
     label = np.concatenate(right) >= 1
     usable = np.concatenate([p.usable for p in pools])
-    cluster = np.repeat([i.cluster for i in items], [len(p) for p in pools])
-    folds = min(FOLDS, len(set(cluster)))
+    sizes = [len(p) for p in pools]
+    clusters, cluster = np.unique([i.cluster for i in items], return_inverse=True)
+    folds = min(FOLDS, len(clusters))
     if folds < 2:
         raise JudgescaleError("strategy.meta=logistic needs items of at least 2 clusters; use strategy.meta=recorded")
     x = DictVectorizer().fit_transform(rows)  # only names the columns: it learns nothing from labels
-    scores, fold = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
-    splits = GroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(rows, groups=cluster)
-    for number, (train, test) in enumerate(splits):
-        fold[test] = number
-        train = train[usable[train]]
-        if len(set(label[train])) < 2:
-            continue  # all right or all wrong: nothing to tell apart
-        model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, solver="newton-cholesky"))
-        model.fit(x[train], label[train])
-        scores[test] = model.decision_function(x[test])
+    x = x.toarray() if x.shape[1] <= DENSE else x
+    model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, solver="newton-cholesky"))
+    fits = []
+    for seed in seeds:
+        scores, fold = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
+        splits = GroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(x, groups=np.repeat(cluster, sizes))
+        for number, (train, test) in enumerate(splits):
+            fold[test] = number
+            train = train[usable[train]]
+            if len(set(label[train])) == 2:  # else all right or all wrong: nothing to tell apart
+                scores[test] = model.fit(x[train], label[train]).decision_function(x[test])
+        ends = np.cumsum(sizes)
+        fits.append((np.split(scores, ends[:-1]), fold[ends - 1]))
     notes = []
     if uneven:
         notes.append(
             f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
             " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
         )
-    ends = np.cumsum([len(p) for p in pools])
-    return np.split(scores, ends[:-1]), fold[ends - 1], notes
+    return fits, notes

@@ -191,10 +191,10 @@ def test_cross_fitting_never_sees_the_labels_of_its_own_question():
     """Every question has a judge of its own who is always right or always wrong: only its own labels could tell."""
     rng = np.random.default_rng(0)
     verdicts = [[bool(label)] * 6 for label in rng.integers(2, size=60)]
-    alone = score_judgments("logistic", *meta_pools(verdicts, [f"j{i}" for i in range(60)]), seed=0)
+    (alone,) = score_judgments("logistic", *meta_pools(verdicts, [f"j{i}" for i in range(60)]), [0])
     assert alone.auc < 0.65
     # The same verdicts by two judges who occur in other questions too: now they can be told apart.
-    shared = score_judgments("logistic", *meta_pools(verdicts, [f"j{picks[0]}" for picks in verdicts]), seed=0)
+    (shared,) = score_judgments("logistic", *meta_pools(verdicts, [f"j{picks[0]}" for picks in verdicts]), [0])
     assert shared.auc > 0.99
 
 
@@ -202,10 +202,10 @@ def test_a_set_that_shows_the_right_answer_first_teaches_the_meta_rm_nothing():
     """Random verdicts: "favours the first" would be the label itself."""
     verdicts = np.random.default_rng(1).random((80, 6)) < 0.5
     items, pools, right = meta_pools(verdicts, ["j"] * 80, orders=((0, 1),))
-    found = score_judgments("logistic", items, pools, right, seed=0)
+    (found,) = score_judgments("logistic", items, pools, right, [0])
     assert 0.4 < found.auc < 0.6
     assert "they would give it away" in found.notes[0]
-    even = score_judgments("logistic", *meta_pools(verdicts, ["j"] * 80), seed=0)
+    (even,) = score_judgments("logistic", *meta_pools(verdicts, ["j"] * 80), [0])
     assert 0.4 < even.auc < 0.6 and not even.notes
 
 
@@ -228,21 +228,37 @@ def test_the_auc_of_a_meta_rm_is_about_judgments_that_favour_one_response():
         guessed = [dataclasses.replace(i, gold=gold) for i, gold in zip(items, golds, strict=True)]
         rules = Rules(name="test", tie="zero", failure=0.0, unusable="abstain", order="as_is")
         right = [find_right_judgments(custom_task(), rules, i, p) for i, p in zip(guessed, pools, strict=True)]
-        areas.append(score_judgments("logistic", guessed, pools, right, seed=flip).auc)
+        areas.append(score_judgments("logistic", guessed, pools, right, [flip])[0].auc)
     assert np.mean(areas) == pytest.approx(0.5, abs=0.03)
 
 
-@pytest.mark.parametrize("equal", [True, False])
-def test_the_seed_moves_meta_voting_as_its_error_says(equal):
-    """By the order of equal scores, or by the folds."""
-    rows = [
-        dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, meta=0.0 if equal else None))
-        for r in noisy_pairs(0.65, items=40, samples=6)
-    ]
-    plan = arm(rows, MetaVoting(6, k_meta=3, meta="recorded" if equal else "logistic"), (6,))
+def test_the_folds_move_meta_voting_as_its_error_says():
+    plan = arm(noisy_pairs(0.65, items=40, samples=6), MetaVoting(6, k_meta=3), (6,))
     found = [evaluate(dataclasses.replace(plan, seed=seed))[0].headline for seed in range(10)]
     spread, said = np.std([e.value for e in found], ddof=1), np.mean([e.mc_error for e in found])
     assert said > 0 and 0.5 < spread / said < 1.8
+
+
+def with_equal_scores(records):
+    return [dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, meta=0.0)) for r in records]
+
+
+def test_the_order_of_equal_meta_scores_is_averaged_exactly():
+    rows = with_equal_scores(noisy_pairs(0.65, items=40, samples=6))
+    plan = arm(rows, MetaVoting(6, k_meta=3, meta="recorded"), (6,))
+    found = [evaluate(dataclasses.replace(plan, seed=seed))[0].headline for seed in range(3)]
+    assert found[0] == found[1] == found[2] and found[0].mc_error == 0
+    blind = evaluate(arm(noisy_pairs(0.65, items=40, samples=6), Voting(3), (3,)))[0].headline
+    assert found[0].value == pytest.approx(blind.value, abs=1e-12)
+
+
+def test_the_order_of_equal_meta_scores_is_drawn_where_the_strategy_is_replayed():
+    plan = arm(with_equal_scores(best_of_4()), MetaVoting(6, k_meta=2, meta="recorded"), (6,))
+    found = [evaluate(dataclasses.replace(plan, seed=seed))[0].headline for seed in range(10)]
+    spread, said = np.std([e.value for e in found], ddof=1), np.mean([e.mc_error for e in found])
+    assert said > 0 and 0.5 < spread / said < 1.8
+    blind = evaluate(arm(best_of_4(), Voting(2), (2,)))[0].headline.value
+    assert np.mean([e.value for e in found]) == pytest.approx(blind, abs=4 * said / np.sqrt(10))
 
 
 @pytest.mark.parametrize(
@@ -290,10 +306,10 @@ def test_meta_scores_do_not_depend_on_other_judgments_of_the_pool():
     """Dropping one judgment of one test question leaves the scores of its others as they were."""
     verdicts = np.random.default_rng(2).random((50, 8)) < 0.6
     items, pools, right = meta_pools(verdicts, ["j"] * 50)
-    whole = score_judgments("logistic", items, pools, right, seed=0).scores
+    (whole,) = score_judgments("logistic", items, pools, right, [0])
     cut = pools[0].take(np.arange(7))
-    fewer = score_judgments("logistic", items, [cut, *pools[1:]], [right[0][:7], *right[1:]], seed=0).scores
-    np.testing.assert_allclose(fewer[0], whole[0][:7], atol=1e-6)
+    (fewer,) = score_judgments("logistic", items, [cut, *pools[1:]], [right[0][:7], *right[1:]], [0])
+    np.testing.assert_allclose(fewer.scores[0], whole.scores[0][:7], atol=1e-6)
 
 
 def test_missing_meta_scores_are_told():

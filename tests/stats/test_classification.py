@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
@@ -40,6 +40,7 @@ def flatten(rows):
     return gold, np.repeat(np.arange(len(rows)), 3), weight, np.tile([[0.0], [1.0], [2.0]], (len(rows), 1))
 
 
+@settings(deadline=None)
 @given(RANDOM)
 def test_expectations_are_means_over_all_worlds(rows):
     gold, item, weight, said = flatten(rows)
