@@ -19,11 +19,7 @@ from judgescale.harness.types import Item, Task
 
 @dataclass(frozen=True)
 class Credits:
-    """Hold the expected credit of every unit at every k, and what chance left in it.
-
-    variance: of each unit by itself, from sampling its subsets. rounds: the credits in T independent rounds of what all
-    units share (a meta RM's folds), of which `value` is the mean; empty where there is a single one.
-    """
+    """Hold the expected credit of every unit at every k, and the variance that sampling subsets left in it."""
 
     units: Units
     subset: np.ndarray  # (U,)
@@ -31,31 +27,15 @@ class Credits:
     value: np.ndarray  # (U, K)
     variance: np.ndarray  # (U, K)
     tags: Sequence[tuple[tuple[str, str], ...]] = ()  # (U,)
-    rounds: Sequence[np.ndarray] = ()  # T of (U, K)
 
     def select_units(self, rows: Sequence[int]) -> Credits:
         """Return the credits of these units only, without their tags."""
         units = select_units(self.units, np.asarray(rows))
-        rounds = [one[rows] for one in self.rounds]
-        value, variance = self.value[rows], self.variance[rows]
-        return Credits(units, self.subset[rows], self.items[rows], value, variance, rounds=rounds)
+        return Credits(units, self.subset[rows], self.items[rows], self.value[rows], self.variance[rows])
 
     def select_column(self, column: int) -> Credits:
         """Return the credits at one k only, given as its place among the K: `value` and `variance` are (U, 1)."""
-        rounds = [one[:, [column]] for one in self.rounds]
-        value, variance = self.value[:, [column]], self.variance[:, [column]]
-        return dataclasses.replace(self, value=value, variance=variance, rounds=rounds)
-
-    def compute_mc_error(self, share: np.ndarray) -> np.ndarray:
-        """Compute the standard error that chance left in a weighted sum of the units, at every k: (K,).
-
-        share: (U,), what each unit weighs. Units are sampled independently of each other.
-        """
-        variance = share**2 @ self.variance
-        if self.rounds:
-            variance = variance + np.var([share @ one for one in self.rounds], axis=0, ddof=1) / len(self.rounds)
-        error: np.ndarray = np.sqrt(variance)
-        return error
+        return dataclasses.replace(self, value=self.value[:, [column]], variance=self.variance[:, [column]])
 
 
 def make_units(task: Task, items: Sequence[Item]) -> Units:
@@ -77,16 +57,6 @@ def group_by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
     for i, item in enumerate(items):
         members.setdefault(task.unit(item), []).append(i)
     return members
-
-
-def average_rounds(rounds: Sequence[Credits]) -> Credits:
-    """Average the credits of independent rounds, each of which sampled afresh whatever it sampled."""
-    if len(rounds) == 1:
-        return rounds[0]
-    values = [credits.value for credits in rounds]  # what differs between them holds the sampling too
-    return dataclasses.replace(
-        rounds[0], value=np.mean(values, axis=0), variance=np.zeros_like(values[0]), rounds=values
-    )
 
 
 def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:

@@ -56,7 +56,7 @@ def estimate_sections(arm: Arm, credits: Credits, headline: Rollup | None = None
         own = headline if name == "overall" else "items"
         counted, share = select_units(units, mask), np.zeros(len(mask))
         share[mask] = share_headline(counted, own)
-        error = credits.compute_mc_error(share)
+        error = np.sqrt(share**2 @ credits.variance)  # units are sampled independently of each other
         intervals = find_mean_intervals(counted, credits.value[mask], own)
         found[name] = [
             Estimate(

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.credits import Credits, average_rounds, credit_units, make_units
+from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.estimates import describe_difference, roll_up_headline
-from judgescale.harness.evaluation.meta import ROUNDS, MetaScores, find_right_judgments, score_judgments
-from judgescale.harness.evaluation.metrics import Round, describe_against_guess, estimate_metrics
+from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
+from judgescale.harness.evaluation.metrics import describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
-from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.classification import find_metric_interval
 from judgescale.harness.types import Item, Result
 
@@ -33,26 +31,16 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         }
         for item in arm.items
     ]
-    if (kind := arm.strategy.meta_rm) is None:
-        rounds, judged = [(arm, pools)], pools
-    else:
-        scored = score_by_meta_rm(arm, pools, kind)
-        rounds = [
-            (one, add_meta_scores(pools, meta.scores))
-            for one, meta in zip(choose_rounds(arm, len(scored)), scored, strict=True)
-        ]
-        judged = add_meta_scores(pools, [np.mean(s, axis=0) for s in zip(*(meta.scores for meta in scored))])
-    decided = [
-        Round(one, given, decide(one, one.strategy, one.ks, given, ignore if number else tick))
-        for number, (one, given) in enumerate(rounds)
-    ]
-    credits = average_rounds([credit_units(one.arm, one.decisions) for one in decided])
-    details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, scored, kind, credits)
-    return make_result(arm, judged, credits, estimate_metrics(arm, decided), details, notes), credits
-
-
-def ignore() -> None:
-    """Move no progress bar: later rounds are not counted in it."""
+    details: dict[str, float | None] = {}
+    notes: list[str] = []
+    if kind := arm.strategy.meta_rm:
+        plain, meta = pools, score_by_meta_rm(arm, pools, kind)
+        pools = add_meta_scores(plain, meta.scores)
+    decisions = decide(arm, arm.strategy, arm.ks, pools, tick)
+    credits = credit_units(arm, decisions)
+    if kind:
+        details, notes = assess_meta_rm(arm, plain, meta, kind, credits)
+    return make_result(arm, pools, credits, estimate_metrics(arm, pools, decisions), details, notes), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:
@@ -73,18 +61,11 @@ def apply_vote_rule(arm: Arm, pool: Pool) -> Pool:
     return dataclasses.replace(pool, scores=np.where(pool.usable[:, None], shares, np.nan))
 
 
-def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> list[MetaScores]:
-    """Score all judgments of the arm by the meta RM of this kind: in ROUNDS rounds where it goes by the seed."""
+def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> MetaScores:
+    """Score all judgments of the arm by the meta RM of this kind."""
     whole = [take_only_pool(p) for p in pools]
     right = [find_right_judgments(arm.task, arm.rules, item, pool) for item, pool in zip(arm.items, whole, strict=True)]
-    return score_judgments(kind, arm.items, whole, right, [one.seed for one in choose_rounds(arm, ROUNDS)])
-
-
-def choose_rounds(arm: Arm, rounds: int) -> list[Arm]:
-    """Return the arm as it is in each of several rounds: at a seed of its own, and with its part of the draws."""
-    seeds = [int(make_rng(arm.seed, "round", str(number)).integers(2**31)) for number in range(1, rounds)]
-    draws = max(2, math.ceil(arm.draws / rounds))
-    return [dataclasses.replace(arm, seed=seed, draws=draws) for seed in (arm.seed, *seeds)]
+    return score_judgments(kind, arm.items, whole, right)
 
 
 def add_meta_scores(pools: Sequence[Pools], meta: Sequence[np.ndarray]) -> list[Pools]:
@@ -97,7 +78,7 @@ def add_meta_scores(pools: Sequence[Pools], meta: Sequence[np.ndarray]) -> list[
 
 
 def assess_meta_rm(
-    arm: Arm, pools: Sequence[Pools], rounds: Sequence[MetaScores], kind: str, credits: Credits
+    arm: Arm, pools: Sequence[Pools], meta: MetaScores, kind: str, credits: Credits
 ) -> tuple[dict[str, float | None], list[str]]:
     """Hold the meta RM against one that knows every label, one that knows nothing, and plain voting.
 
@@ -111,22 +92,19 @@ def assess_meta_rm(
     # A meta RM that knows nothing keeps any k_meta of the k: on average, that is a vote of k_meta.
     k_meta = arm.strategy.count_voters(arm.k)
     blind = credit_units(arm, decide(arm, vote, [k_meta], pools))
-    (oracle,) = score_by_meta_rm(arm, pools, "oracle")
+    oracle = score_by_meta_rm(arm, pools, "oracle")
     knowing = credit_units(arm, decide(arm, arm.strategy, at, add_meta_scores(pools, oracle.scores)))
-    areas = [meta.auc for meta in rounds if meta.auc is not None]
-    area = float(np.mean(areas)) if areas else None
     details = {
-        f"{kind} meta RM, ROC-AUC": area,
+        f"{kind} meta RM, ROC-AUC": meta.auc,
         f"oracle meta RM (knows the label) at k={arm.k}": roll_up_headline(arm, knowing),
         f"random meta RM (knows nothing) at k={arm.k}": roll_up_headline(arm, blind),
         f"plain voting at k={arm.k}": roll_up_headline(arm, plain),
     }
-    notes, units = [*rounds[0].notes], make_units(arm.task, arm.items)
-    influence = np.mean([meta.influence for meta in rounds], axis=0)
-    if area is not None and (ci := find_metric_interval(units, area, influence)):
+    notes, units = [*meta.notes], make_units(arm.task, arm.items)
+    if meta.auc is not None and (ci := find_metric_interval(units, meta.auc, meta.influence)):
         name = f"The {kind} meta RM's ROC-AUC, right from wrong among judgments that favour one response:"
-        notes.append(describe_against_guess(name, area, ci, 0.5))
-    if is_upper_bound(arm, pools, rounds[0]):
+        notes.append(describe_against_guess(name, meta.auc, ci, 0.5))
+    if is_upper_bound(arm, pools, meta):
         notes.append("The oracle meta RM is an upper bound of all meta RMs here.")
     else:
         notes.append(

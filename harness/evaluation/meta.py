@@ -1,9 +1,9 @@
 """Meta RMs for recorded judgments: how far to trust each judgment of a pool (arXiv 2504.02495, section 4.2).
 
-`logistic` is cross-fitted by cluster: no judgment is scored by a model that saw a label of its question. Its features
-come from the judgment alone (who judged, with which template, which place it favoured and by how much, how long it
-wrote); the place is left out where the set itself gives the right answer away by it. Agreement with the pool is left
-out on purpose, because a vote of k=2 would then know what all the others said.
+`logistic` leaves out every cluster in turn: no judgment is scored by a model that saw a label of its question. Its
+features come from the judgment alone (who judged, with which template, which place it favoured and by how much, how
+long it wrote); the place is left out where the set itself gives the right answer away by it. Agreement with the pool is
+left out on purpose, because a vote of k=2 would then know what all the others said.
 `oracle` ranks by how far a judgment favours the right answer and `random` by nothing: a perfect and a blind meta RM.
 `recorded` takes the scores stored in the set.
 """
@@ -20,12 +20,11 @@ import numpy as np
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.stats.classification import rank
+from judgescale.harness.stats.logistic import score_left_out
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
-ROUNDS = 5  # independent ways to fold the items; results are their mean
-FOLDS = 5
-DENSE = 100  # features of a meta RM up to which a sparse matrix is the slower one
+FOLDS = 200  # more clusters than these are left out several at a time
 EVEN = 0.1  # the right answer may stand in one place this much more often than by chance
 
 
@@ -56,19 +55,15 @@ def find_decisive_judgments(pool: Pool) -> np.ndarray:
     return favours
 
 
-def score_judgments(
-    kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seeds: Sequence[int]
-) -> list[MetaScores]:
-    """Score every judgment of every pool by the meta RM of this kind (one of KINDS): once, or by each seed's folds.
+def score_judgments(kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray]) -> MetaScores:
+    """Score every judgment of every pool by the meta RM of this kind (one of KINDS).
 
     right: which judgments of each item would earn it full credit alone (`find_right_judgments`).
 
     Raises JudgescaleError for an unknown kind, a set without meta scores, or too few clusters to cross-fit.
     """
-    if kind == "logistic":
-        fits, notes = _cross_fit(items, pools, right, seeds)
-        return [MetaScores(scores, *_rank_judgments(pools, scores, right, fold), notes) for scores, fold in fits]
-    notes = []
+    notes: list[str] = []
+    fold = np.zeros(len(pools), dtype=np.int64)
     if kind == "oracle":
         scores = [_measure_lead_of_gold(item, pool) for item, pool in zip(items, pools, strict=True)]
     elif kind == "random":
@@ -80,9 +75,11 @@ def score_judgments(
             raise JudgescaleError("strategy.meta=recorded: this set holds no meta scores; use strategy.meta=logistic")
         if lacking:
             notes.append(f"{lacking:,} of {every:,} judgments have no meta score and vote last.")
+    elif kind == "logistic":
+        scores, fold, notes = _cross_fit(items, pools, right)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
-    return [MetaScores(scores, *_rank_judgments(pools, scores, right, np.zeros(len(pools))), notes)]
+    return MetaScores(scores, *_rank_judgments(pools, scores, right, fold), notes)
 
 
 def _rank_judgments(
@@ -90,8 +87,8 @@ def _rank_judgments(
 ) -> tuple[float | None, np.ndarray]:
     """Compute how well scores tell right from wrong among the decisive judgments: ROC-AUC, and its influences (N,).
 
-    Pairs are compared within a fold: where more are right than elsewhere, a model fitted elsewhere expects fewer, so
-    that scores of different folds would be worse than a guess.
+    Pairs are compared within a fold, which is nearly always one cluster: where more are right than elsewhere, a model
+    fitted elsewhere expects fewer, so that scores of different folds would be worse than a guess.
     """
     given = [find_decisive_judgments(p) & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)]
     item = np.repeat(np.arange(len(pools)), [g.sum() for g in given])
@@ -157,46 +154,28 @@ def find_evenly_shown_judges(items: Sequence[Item], pools: Sequence[Pool]) -> se
 
 
 def _cross_fit(
-    items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seeds: Sequence[int]
-) -> tuple[list[tuple[list[np.ndarray], np.ndarray]], list[str]]:
-    """Score each judgment by a logistic regression fitted on other clusters, once for each seed.
+    items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
+    """Score each judgment by a logistic regression fitted on other clusters.
 
-    Returns for each seed the scores and each item's fold (N,), and what to tell.
+    Returns the scores, which items were left out together (N,), and what to tell.
     """
     from sklearn.feature_extraction import DictVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     even = find_evenly_shown_judges(items, pools)
     uneven = sorted({j.judge for p in pools for j in p.judgments} - even)
     rows = [extract_features(j, j.judge in even) for p in pools for j in p.judgments]
-    label = np.concatenate(right) >= 1
-    usable = np.concatenate([p.usable for p in pools])
-    sizes = [len(p) for p in pools]
-    clusters, cluster = np.unique([i.cluster for i in items], return_inverse=True)
-    folds = min(FOLDS, len(clusters))
-    if folds < 2:
+    clusters, cluster = np.unique([item.cluster for item in items], return_inverse=True)
+    if len(clusters) < 2:
         raise JudgescaleError("strategy.meta=logistic needs items of at least 2 clusters; use strategy.meta=recorded")
+    fold, sizes = cluster % FOLDS, [len(p) for p in pools]
     x = DictVectorizer().fit_transform(rows)  # only names the columns: it learns nothing from labels
-    x = x.toarray() if x.shape[1] <= DENSE else x
-    model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, solver="newton-cholesky"))
-    fits = []
-    for seed in seeds:
-        scores, fold = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
-        splits = GroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(x, groups=np.repeat(cluster, sizes))
-        for number, (train, test) in enumerate(splits):
-            fold[test] = number
-            train = train[usable[train]]
-            if len(set(label[train])) == 2:  # else all right or all wrong: nothing to tell apart
-                scores[test] = model.fit(x[train], label[train]).decision_function(x[test])
-        ends = np.cumsum(sizes)
-        fits.append((np.split(scores, ends[:-1]), fold[ends - 1]))
+    usable = np.concatenate([p.usable for p in pools])
+    scores = score_left_out(x, np.concatenate(right) >= 1, usable, np.repeat(fold, sizes))
     notes = []
     if uneven:
         notes.append(
             f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
             " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
         )
-    return fits, notes
+    return np.split(scores, np.cumsum(sizes)[:-1]), fold, notes

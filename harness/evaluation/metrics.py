@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -34,19 +33,11 @@ class Finding:
     influence: np.ndarray | None  # None where it was not asked for
 
 
-class Round(NamedTuple):
-    """Hold one of several independent rounds of what all items share: its seed is the arm's."""
-
-    arm: Arm
-    pools: Sequence[Pools]
-    decisions: list[list[Decisions]]  # [k][item]
-
-
-def estimate_metrics(arm: Arm, rounds: Sequence[Round]) -> dict[str, list[Estimate]]:
+def estimate_metrics(arm: Arm, pools: Sequence[Pools], decided: list[list[Decisions]]) -> dict[str, list[Estimate]]:
     """Estimate the task's metrics that are no mean of credits at every k.
 
     By the metric's name overall and by "section: name". A plain function has an interval at the headline's k only.
-    Rounds are averaged.
+    decided: the strategy's decisions as [k][item].
     """
     if not arm.task.metrics:
         return {}
@@ -56,14 +47,11 @@ def estimate_metrics(arm: Arm, rounds: Sequence[Round]) -> dict[str, list[Estima
         groups |= {f"{name}: ": np.flatnonzero(units.section == name) for name in names}
     found: dict[str, list[Estimate]] = {f"{group}{name}": [] for group in groups for name in arm.task.metrics}
     for name, metric in arm.task.metrics.items():
-        by_round = [_decide_for_metric(one, name, metric) for one in rounds]
-        for k, *at_k in zip(arm.ks, *by_round, strict=True):
+        decisions = _decide_for_metric(arm, pools, decided, name, metric)
+        for k, at_k in zip(arm.ks, decisions, strict=True):
             for group, rows in groups.items():
-                each = [
-                    _find_in_sections(one.arm, metric, rows, units.section, decisions, k == arm.k)
-                    for one, decisions in zip(rounds, at_k, strict=True)
-                ]
-                found[f"{group}{name}"].append(_average_findings(name, each, select_units(units, rows)))
+                one = _find_in_sections(arm, metric, rows, units.section, at_k, k == arm.k)
+                found[f"{group}{name}"].append(_make_estimate(name, one, select_units(units, rows)))
     return found
 
 
@@ -83,13 +71,14 @@ def describe_against_guess(name: str, value: float, ci: tuple[float, float], gue
     return f"{name} {value:.3f}, 95 % interval [{ci[0]:.3f}, {ci[1]:.3f}]: {verdict} a guess ({guess:.3f})."
 
 
-def _decide_for_metric(one: Round, name: str, metric: Metric) -> list[list[Decisions]]:
+def _decide_for_metric(
+    arm: Arm, pools: Sequence[Pools], decided: list[list[Decisions]], name: str, metric: Metric
+) -> list[list[Decisions]]:
     """Return the decisions that a metric looks at, as [k][item]."""
-    arm = one.arm
     strategy = arm.strategy.let_unusable_abstain() if name in arm.task.of_mean else arm.strategy
     if isinstance(metric, ExpectedMetric) and not metric.needs_scores:
-        return one.decisions if strategy == arm.strategy else decide(arm, strategy, arm.ks, one.pools)
-    return decide_by_replay(arm, strategy, arm.ks, one.pools)
+        return decided if strategy == arm.strategy else decide(arm, strategy, arm.ks, pools)
+    return decide_by_replay(arm, strategy, arm.ks, pools)
 
 
 def _find_in_sections(
@@ -170,12 +159,7 @@ def _draw_decisions(arm: Arm, item: Item, of_item: Decisions) -> np.ndarray:
     return of_item.scores[rng.choice(len(of_item.scores), arm.draws, p=of_item.weight)]
 
 
-def _average_findings(name: str, rounds: Sequence[Finding], units: Units) -> Estimate:
-    """Average a metric over independent rounds; its interval is for new items like these."""
-    values, variance = [one.value for one in rounds], rounds[0].variance
-    if len(rounds) > 1:  # what differs between them holds the sampling too
-        variance = float(np.var(values, ddof=1)) / len(rounds)
-    influences = [one.influence for one in rounds if one.influence is not None]
-    value = float(np.mean(values))
-    ci = find_metric_interval(units, value, np.mean(influences, axis=0)) if influences else None
-    return Estimate(name, value, ci, len(units.section), float(np.sqrt(variance)))
+def _make_estimate(name: str, found: Finding, units: Units) -> Estimate:
+    """Make a metric's estimate; its interval is for new items like these."""
+    ci = None if found.influence is None else find_metric_interval(units, found.value, found.influence)
+    return Estimate(name, found.value, ci, len(units.section), float(np.sqrt(found.variance)))

@@ -541,8 +541,8 @@ def _sample_votes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take the votes of explicit subsets: shares (N, K, 4), and for which pools these were all subsets, (N,) bool.
 
-    One set of random subsets serves all items, but each pool is dealt its own places, so items err independently. Those
-    that are `tied` (N,), of which a group (N, n) says different things, have all sets that may be kept, or lots.
+    One set of random subsets serves all items, but each pool is dealt its own places, so items err independently. In
+    `tied` ones (N,) a group (N, n) says different things: they have all sets that may be kept, or lots.
     """
     n = pools.shape[1]
     outcomes, exact = np.empty((len(pools), len(ks), len(Outcome))), np.ones(len(pools), dtype=bool)
@@ -613,5 +613,7 @@ def _tally(pools: np.ndarray, voting: np.ndarray, share: np.ndarray | None = Non
         sums = margins @ ballots
         none = (~np.isnan(block)).astype(np.float64) @ ballots == 0
         ends = sums > noise, (np.abs(sums) <= noise) & ~none, sums < -noise, none
-        shares[start : start + 256] = np.stack([end.mean(axis=1) if share is None else end @ share for end in ends], axis=1)
+        shares[start : start + 256] = np.stack(
+            [end.mean(axis=1) if share is None else end @ share for end in ends], axis=1
+        )
     return shares

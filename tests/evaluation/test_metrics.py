@@ -151,8 +151,12 @@ def test_one_class_alone_has_no_auc():
     assert math.isnan(found.value) and found.ci is None
 
 
-def test_metrics_of_meta_voting_are_averaged_over_its_rounds():
-    plan = detect(*draw_pools(np.random.default_rng(4), 40), 4, strategy=MetaVoting)
-    found = [evaluate(dataclasses.replace(plan, seed=seed))[0].sections["f1"] for seed in range(8)]
-    spread, said = np.std([e.value for e in found], ddof=1), np.mean([e.mc_error for e in found])
-    assert said > 0 and 0.4 < spread / said < 2
+@pytest.mark.parametrize(("meta", "drawn"), [("logistic", False), ("random", True)])
+def test_the_seed_moves_metrics_of_meta_voting_by_what_is_drawn(meta, drawn):
+    """Of equal scores any may vote: F1 counts all choices, ROC-AUC draws some."""
+    plan = detect(*draw_pools(np.random.default_rng(4), 40), 4, strategy=lambda k: MetaVoting(k, meta=meta))
+    found = [evaluate(dataclasses.replace(plan, seed=seed))[0].sections for seed in range(8)]
+    assert len({sections["f1"] for sections in found}) == 1 and found[0]["f1"].mc_error == 0
+    areas = [sections["roc_auc"] for sections in found]
+    spread, said = np.std([e.value for e in areas], ddof=1), np.mean([e.mc_error for e in areas])
+    assert 0.4 < spread / said < 2 if drawn else spread == said == 0
