@@ -168,8 +168,9 @@ class Task:
     """A benchmark: how its items are loaded, credited and rolled up.
 
     credit: one unit's items and their decisions ((D, n) each) to (D,) credits. A unit is one item, unless `unit` says
-    that several are only scored together. metrics: numbers that are no mean of credits (macro F1, ROC-AUC); those named
-    in `of_mean` look at the mean of the usable judgments, whatever the protocol's vote makes of unusable ones. extras:
+    that several are only scored together. metrics: numbers that are no mean of credits (macro F1, ROC-AUC), exact
+    where they are an `ExpectedMetric` of stats/classification.py, else averaged over random draws; those named in
+    `of_mean` look at the mean of the usable judgments, whatever the protocol's vote makes of unusable ones. extras:
     per-item figures taken from its pools (position agreement). weights: what a subset counts within its section,
     however many of its items there are; without one, every item counts as one. rollups: headlines of this benchmark's
     own, by name, each the weights of its sections, the owner's accuracy first; the protocol chooses one, the others
@@ -198,7 +199,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its uncertainty; fractions 0-1. `mc_error` is the standard error left by sampling subsets."""
+    """A number with its uncertainty; fractions 0-1. `mc_error` is the standard error that the seed left in it."""
 
     metric: str
     value: float

@@ -64,18 +64,18 @@ def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     members = group_by_unit(arm.task, arm.items)
     value = np.zeros((len(members), len(decisions)))
     variance = np.zeros_like(value)
-    for j, at_k in enumerate(decisions):
-        for u, rows in enumerate(members.values()):
-            items = [arm.items[i] for i in rows]
+    for u, rows in enumerate(members.values()):
+        items, seen = [arm.items[i] for i in rows], None
+        for j, at_k in enumerate(decisions):
             if len(rows) == 1:
-                d = at_k[rows[0]]
-                earned = arm.task.credit(items, [d.scores], arm.rules)
-                weight, draws = d.weight, d.draws
+                scores, weight, draws = (d := at_k[rows[0]]).scores, d.weight, d.draws
+                if scores is not seen:  # counted decisions are the same at every k, only their weights differ
+                    earned, seen = arm.task.credit(items, [scores], arm.rules), scores
             else:
                 earned, weight, draws = _credit_jointly(arm, items, [at_k[i] for i in rows])
-            value[u, j] = earned @ weight
+            value[u, j] = mean = earned @ weight
             if draws:
-                variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / (draws - 1)
+                variance[u, j] = ((earned - mean) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]
     units = make_units(arm.task, first)
     subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])

@@ -11,13 +11,18 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
 from judgescale.harness.evaluation.replay import Replay, draw_orders
-from judgescale.harness.recorded.pools import Pools, take_only_pool
+from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
-from judgescale.harness.stats.counting import subset_indices
+from judgescale.harness.stats.counting import count_distinct_subsets, subset_indices
 from judgescale.harness.stats.votes import margin
-from judgescale.harness.types import JudgescaleError
+from judgescale.harness.types import Item, JudgescaleError
 
 Tick = Callable[[], None]  # called once an item and k, to move a progress bar
+
+
+# One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.
+FOR_PAIR = np.array([[1, 0], [0.5, 0.5], [0, 1], [np.nan, np.nan]])
+FOR_ONE = FOR_PAIR[:, :1]
 
 
 @dataclass(frozen=True)
@@ -50,16 +55,9 @@ def _decide_in_closed_form(
     curve = strategy.exact([margin(p.scores) for p in whole], [p.meta for p in whole], ks, arm.draws, arm.seed)
     if curve is None:
         return None
-    # One decision stands for each outcome: the first wins, a tie, the second wins, nothing usable.
-    for_pair = np.array([[1, 0], [0.5, 0.5], [0, 1], [np.nan, np.nan]])
-    stand_in = [for_pair[:, : len(item.responses)] for item in arm.items]
-    return [
-        [
-            Decisions(s, w, 0 if counted else arm.draws)
-            for s, w, counted in zip(stand_in, curve.outcomes[:, j], curve.exact, strict=True)
-        ]
-        for j in range(len(ks))
-    ]
+    stand_in = [FOR_ONE if len(item.responses) == 1 else FOR_PAIR for item in arm.items]
+    draws = np.where(curve.exact, 0, arm.draws).tolist()
+    return [list(map(Decisions, stand_in, curve.outcomes[:, j], draws)) for j in range(len(ks))]
 
 
 def decide_by_replay(
@@ -68,7 +66,8 @@ def decide_by_replay(
     """Return the decisions as [k][item], by running the strategy itself on recorded judgments.
 
     It runs on `arm.draws` random orders of every item's pools, or on all subsets of a pool where nothing but the
-    subset is left to chance and there are at most `arm.draws` of them.
+    subset is left to chance and there are at most `arm.draws` of them. A plain vote takes equal judgments for one, so
+    that there are fewer; where meta scores are equal, their order is left to chance as well.
 
     Raises JudgescaleError where a strategy that chooses its questions asks one that was not bought.
     """
@@ -89,15 +88,15 @@ async def _fill_by_replay(
     for item, of_item in zip(arm.items, pools, strict=True):
         # All subsets of one question's pool, if they are few: only where nothing but the subset is left to chance.
         countable = len(of_item) == 1 and not strategy.random
+        countable &= strategy.meta_rm is None or not any(map(has_equal_ranks, of_item.values()))
         if arm.as_bought:  # the strategy asks just what it asked when it was live
             order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
         elif not countable:
             order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id))
         for j, k in enumerate(ks):
-            exact = False
+            shares = None  # of the subsets, where they are all there
             if countable:
-                rng = make_rng(arm.seed, "subsets", item.id)
-                subsets, exact = subset_indices(len(take_only_pool(of_item)), k, arm.draws, rng)
+                subsets, shares = _choose_subsets(arm, strategy, item, take_only_pool(of_item), k)
                 order = subsets[:, None]
             rng = make_rng(arm.seed, strategy.name, item.id)
             at_k = strategy.at(k)
@@ -109,6 +108,27 @@ async def _fill_by_replay(
                     f"set {data.name}, item {item.id}: another seed or k asks what was not bought; only the"
                     f" seed={data.meta['live']['strategy_seed']} and k of that run can be replayed"
                 ) from None
-            weight = np.full(len(scores), 1 / len(scores))
-            decisions[j].append(Decisions(scores, weight, 0 if exact or arm.as_bought else len(scores)))
+            weight = np.full(len(scores), 1 / len(scores)) if shares is None else shares
+            counted = shares is not None or arm.as_bought
+            decisions[j].append(Decisions(scores, weight, 0 if counted else len(scores)))
             tick()
+
+
+def _choose_subsets(
+    arm: Arm, strategy: Strategy, item: Item, pool: Pool, k: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return subsets of k of a pool's judgments, (D, k), and their shares (D,); None where they are a random sample."""
+    if strategy.plain_vote:
+        said = np.column_stack([pool.usable, np.where(pool.usable[:, None], pool.scores, 0.0)])
+        kind = np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)
+        if found := count_distinct_subsets(kind, k, arm.draws):
+            return found
+    subsets, all_of_them = subset_indices(len(pool), k, arm.draws, make_rng(arm.seed, "subsets", item.id))
+    return subsets, np.full(len(subsets), 1 / len(subsets)) if all_of_them else None
+
+
+def has_equal_ranks(pool: Pool) -> bool:
+    """Tell whether judgments that say different things have equal meta scores, so that their order matters."""
+    ranks = np.where(pool.usable & ~np.isnan(pool.meta), pool.meta, -np.inf)[:, None]
+    said = np.where(pool.usable[:, None], pool.scores, np.inf)
+    return len(np.unique(ranks)) < len(np.unique(np.column_stack([ranks, said]), axis=0))

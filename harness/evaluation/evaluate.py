@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.credits import Credits, credit_units
+from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.estimates import describe_difference, roll_up_headline
 from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
+from judgescale.harness.evaluation.metrics import describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
-from judgescale.harness.seeding import make_rng
+from judgescale.harness.stats.classification import find_metric_interval
 from judgescale.harness.types import Item, Result
 
 
@@ -30,12 +31,16 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         }
         for item in arm.items
     ]
-    kind = arm.strategy.meta_rm
-    judged = pools if kind is None else add_meta_scores(arm, pools, scored := score_by_meta_rm(arm, pools, kind))
-    decisions = decide(arm, arm.strategy, arm.ks, judged, tick)
+    details: dict[str, float | None] = {}
+    notes: list[str] = []
+    if kind := arm.strategy.meta_rm:
+        plain, meta = pools, score_by_meta_rm(arm, pools, kind)
+        pools = add_meta_scores(plain, meta.scores)
+    decisions = decide(arm, arm.strategy, arm.ks, pools, tick)
     credits = credit_units(arm, decisions)
-    details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, scored, kind, credits)
-    return make_result(arm, judged, credits, details, notes), credits
+    if kind:
+        details, notes = assess_meta_rm(arm, plain, meta, kind, credits)
+    return make_result(arm, pools, credits, estimate_metrics(arm, pools, decisions), details, notes), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:
@@ -60,29 +65,25 @@ def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> MetaScores:
     """Score all judgments of the arm by the meta RM of this kind."""
     whole = [take_only_pool(p) for p in pools]
     right = [find_right_judgments(arm.task, arm.rules, item, pool) for item, pool in zip(arm.items, whole, strict=True)]
-    return score_judgments(kind, arm.items, whole, right, arm.seed)
+    return score_judgments(kind, arm.items, whole, right)
 
 
-def add_meta_scores(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> list[Pools]:
-    """Return the pools with the meta RM's scores, each in a seeded order.
-
-    Equal scores rank by position in the pool, and the order of recording may tell right from wrong.
-    """
-    scored: list[Pools] = []
-    for item, p, scores in zip(arm.items, pools, meta.scores, strict=True):
-        ((question, pool),) = p.items()
-        order = make_rng(arm.seed, "equal meta scores", item.id).permutation(len(pool))
-        scored.append({question: dataclasses.replace(pool, meta=scores).take(order)})
-    return scored
+def add_meta_scores(pools: Sequence[Pools], meta: Sequence[np.ndarray]) -> list[Pools]:
+    """Return the pools with the meta RM's scores, one array of them for each item's only pool."""
+    return [
+        {question: dataclasses.replace(pool, meta=scores)}
+        for p, scores in zip(pools, meta, strict=True)
+        for question, pool in p.items()
+    ]
 
 
 def assess_meta_rm(
     arm: Arm, pools: Sequence[Pools], meta: MetaScores, kind: str, credits: Credits
 ) -> tuple[dict[str, float | None], list[str]]:
-    """Hold the meta RM against its bounds: one that knows every label, one that knows nothing, and plain voting.
+    """Hold the meta RM against one that knows every label, one that knows nothing, and plain voting.
 
     Returns its ROC-AUC and the three headlines by name, and notes that say whether its own headline is above the
-    last two.
+    last two, and whether the first of them is a bound.
     """
     ours, at = credits.select_column(arm.ks.index(arm.k)), [arm.k]
     vote = arm.strategy.baseline()
@@ -91,17 +92,39 @@ def assess_meta_rm(
     # A meta RM that knows nothing keeps any k_meta of the k: on average, that is a vote of k_meta.
     k_meta = arm.strategy.count_voters(arm.k)
     blind = credit_units(arm, decide(arm, vote, [k_meta], pools))
-    knowing = credit_units(
-        arm, decide(arm, arm.strategy, at, add_meta_scores(arm, pools, score_by_meta_rm(arm, pools, "oracle")))
-    )
+    oracle = score_by_meta_rm(arm, pools, "oracle")
+    knowing = credit_units(arm, decide(arm, arm.strategy, at, add_meta_scores(pools, oracle.scores)))
     details = {
         f"{kind} meta RM, ROC-AUC": meta.auc,
         f"oracle meta RM (knows the label) at k={arm.k}": roll_up_headline(arm, knowing),
         f"random meta RM (knows nothing) at k={arm.k}": roll_up_headline(arm, blind),
         f"plain voting at k={arm.k}": roll_up_headline(arm, plain),
     }
+    notes, units = [*meta.notes], make_units(arm.task, arm.items)
+    if meta.auc is not None and (ci := find_metric_interval(units, meta.auc, meta.influence)):
+        name = f"The {kind} meta RM's ROC-AUC, right from wrong among judgments that favour one response:"
+        notes.append(describe_against_guess(name, meta.auc, ci, 0.5))
+    if is_upper_bound(arm, pools, meta):
+        notes.append("The oracle meta RM is an upper bound of all meta RMs here.")
+    else:
+        notes.append(
+            "The oracle meta RM is no upper bound here: it knows the label, yet other choices may vote better."
+        )
     return details, [
-        *meta.notes,
+        *notes,
         describe_difference(arm, f"{arm.strategy.name} - {vote.name}, both at k={arm.k}", ours, plain),
         describe_difference(arm, f"{kind} - random meta RM, both at k={arm.k}", ours, blind),
     ]
+
+
+def is_upper_bound(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> bool:
+    """Tell whether no meta RM can vote better than the oracle, which prefers what favours the right answer most.
+
+    So it is between two responses of which one is right, for there it makes the sum of margins as large as can be. Not
+    so where unusable judgments are verdicts, or may be chosen before others because these have no score.
+    """
+    usable = [take_only_pool(p).usable for p in pools]
+    scored = not any(np.isnan(s[u]).any() for s, u in zip(meta.scores, usable, strict=True))
+    abstain = arm.strategy.unusable == "abstain" and scored
+    decided = all(len(i.responses) == 1 or (len(i.responses) == 2 and len(set(i.gold)) == 2) for i in arm.items)
+    return decided and (abstain or all(u.all() for u in usable))

@@ -1,9 +1,9 @@
 """Meta RMs for recorded judgments: how far to trust each judgment of a pool (arXiv 2504.02495, section 4.2).
 
-`logistic` is cross-fitted by cluster: no judgment is scored by a model that saw a label of its question. Its features
-come from the judgment alone (who judged, with which template, which place it favoured and by how much, how long it
-wrote); the place is left out where the set itself gives the right answer away by it. Agreement with the pool is left
-out on purpose, because a vote of k=2 would then know what all the others said.
+`logistic` leaves out every cluster in turn: no judgment is scored by a model that saw a label of its question. Its
+features come from the judgment alone (who judged, with which template, which place it favoured and by how much, how
+long it wrote); the place is left out where the set itself gives the right answer away by it. Agreement with the pool is
+left out on purpose, because a vote of k=2 would then know what all the others said.
 `oracle` ranks by how far a judgment favours the right answer and `random` by nothing: a perfect and a blind meta RM.
 `recorded` takes the scores stored in the set.
 """
@@ -19,12 +19,12 @@ import numpy as np
 
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded.pools import Pool
-from judgescale.harness.seeding import make_rng
-from judgescale.harness.stats.classification import auc
+from judgescale.harness.stats.classification import rank
+from judgescale.harness.stats.logistic import score_left_out
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
-FOLDS = 5
+FOLDS = 200  # more clusters than these are left out several at a time
 EVEN = 0.1  # the right answer may stand in one place this much more often than by chance
 
 
@@ -33,7 +33,8 @@ class MetaScores:
     """Hold a meta RM's scores of every judgment of every pool, and how well they tell right from wrong."""
 
     scores: Sequence[np.ndarray]  # an array (n,) a pool, NaN where it has none
-    auc: float | None  # over the usable judgments that have a score
+    auc: float | None  # over the decisive judgments that have a score; None unless some are right and some wrong
+    influence: np.ndarray  # (N,), what each item moves it by (stats/classification.py)
     notes: Sequence[str] = ()
 
 
@@ -45,9 +46,16 @@ def find_right_judgments(task: Task, rules: Rules, item: Item, pool: Pool) -> np
     return (rule([item], [pool.scores], strict) >= 1).astype(float)
 
 
-def score_judgments(
-    kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
-) -> MetaScores:
+def find_decisive_judgments(pool: Pool) -> np.ndarray:
+    """Find the judgments that favour one response, booleans (n,): the others are neither right nor wrong."""
+    if pool.scores.shape[1] == 1:
+        return pool.usable & (pool.scores[:, 0] != 0.5)
+    ranked = np.sort(pool.scores, axis=1)
+    favours: np.ndarray = pool.usable & (ranked[:, -1] > ranked[:, -2])
+    return favours
+
+
+def score_judgments(kind: str, items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray]) -> MetaScores:
     """Score every judgment of every pool by the meta RM of this kind (one of KINDS).
 
     right: which judgments of each item would earn it full credit alone (`find_right_judgments`).
@@ -55,10 +63,11 @@ def score_judgments(
     Raises JudgescaleError for an unknown kind, a set without meta scores, or too few clusters to cross-fit.
     """
     notes: list[str] = []
+    fold = np.zeros(len(pools), dtype=np.int64)
     if kind == "oracle":
         scores = [_measure_lead_of_gold(item, pool) for item, pool in zip(items, pools, strict=True)]
     elif kind == "random":
-        scores = [make_rng(seed, "meta", i.id).random(len(p)) for i, p in zip(items, pools, strict=True)]
+        scores = [np.zeros(len(p)) for p in pools]  # of equal scores any is as likely kept
     elif kind == "recorded":
         scores = [p.meta for p in pools]
         lacking, every = sum(int(np.isnan(s).sum()) for s in scores), sum(map(len, scores))
@@ -67,12 +76,32 @@ def score_judgments(
         if lacking:
             notes.append(f"{lacking:,} of {every:,} judgments have no meta score and vote last.")
     elif kind == "logistic":
-        scores, notes = _cross_fit(items, pools, right, seed)
+        scores, fold, notes = _cross_fit(items, pools, right)
     else:
         raise JudgescaleError(f"strategy.meta={kind}: choose one of {', '.join(KINDS)}")
-    given = np.concatenate([p.usable & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)])
-    area = auc(np.concatenate(right)[given] >= 1, np.concatenate(scores)[given])
-    return MetaScores(scores, None if np.isnan(area) else area, notes)
+    return MetaScores(scores, *_rank_judgments(pools, scores, right, fold), notes)
+
+
+def _rank_judgments(
+    pools: Sequence[Pool], scores: Sequence[np.ndarray], right: Sequence[np.ndarray], fold: np.ndarray
+) -> tuple[float | None, np.ndarray]:
+    """Compute how well scores tell right from wrong among the decisive judgments: ROC-AUC, and its influences (N,).
+
+    Pairs are compared within a fold, which is nearly always one cluster: where more are right than elsewhere, a model
+    fitted elsewhere expects fewer, so that scores of different folds would be worse than a guess.
+    """
+    given = [find_decisive_judgments(p) & ~np.isnan(s) for p, s in zip(pools, scores, strict=True)]
+    item = np.repeat(np.arange(len(pools)), [g.sum() for g in given])
+    rows = np.concatenate(given)
+    label, score = np.concatenate(right)[rows] >= 1, np.concatenate(scores)[rows]
+    area, pairs, influence = 0.0, 0, np.zeros(len(pools))
+    for number in np.unique(fold):
+        part = fold[item] == number
+        here, moves, _ = rank(label[part], np.arange(part.sum()), np.ones(part.sum()), score[part])
+        if size := int(label[part].sum() * (~label[part]).sum()):
+            area, pairs = area + size * here, pairs + size
+            influence += size * np.bincount(item[part], moves, len(pools))
+    return (area / pairs, influence / pairs) if pairs else (None, influence)
 
 
 def _measure_lead_of_gold(item: Item, pool: Pool) -> np.ndarray:
@@ -125,37 +154,28 @@ def find_evenly_shown_judges(items: Sequence[Item], pools: Sequence[Pool]) -> se
 
 
 def _cross_fit(
-    items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray], seed: int
-) -> tuple[list[np.ndarray], list[str]]:
-    """Score each judgment by a logistic regression fitted on other clusters; return the scores and what to tell."""
+    items: Sequence[Item], pools: Sequence[Pool], right: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
+    """Score each judgment by a logistic regression fitted on other clusters.
+
+    Returns the scores, which items were left out together (N,), and what to tell.
+    """
     from sklearn.feature_extraction import DictVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     even = find_evenly_shown_judges(items, pools)
     uneven = sorted({j.judge for p in pools for j in p.judgments} - even)
     rows = [extract_features(j, j.judge in even) for p in pools for j in p.judgments]
-    label = np.concatenate(right) >= 1
-    usable = np.concatenate([p.usable for p in pools])
-    cluster = np.repeat([i.cluster for i in items], [len(p) for p in pools])
-    folds = min(FOLDS, len(set(cluster)))
-    if folds < 2:
+    clusters, cluster = np.unique([item.cluster for item in items], return_inverse=True)
+    if len(clusters) < 2:
         raise JudgescaleError("strategy.meta=logistic needs items of at least 2 clusters; use strategy.meta=recorded")
+    fold, sizes = cluster % FOLDS, [len(p) for p in pools]
     x = DictVectorizer().fit_transform(rows)  # only names the columns: it learns nothing from labels
-    scores = np.zeros(len(rows))
-    for train, test in GroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(rows, groups=cluster):
-        train = train[usable[train]]
-        if len(set(label[train])) < 2:
-            continue  # all right or all wrong: nothing to tell apart
-        model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, solver="newton-cholesky"))
-        model.fit(x[train], label[train])
-        scores[test] = model.decision_function(x[test])
+    usable = np.concatenate([p.usable for p in pools])
+    scores = score_left_out(x, np.concatenate(right) >= 1, usable, np.repeat(fold, sizes))
     notes = []
     if uneven:
         notes.append(
             f"The meta RM does not see which place {', '.join(uneven[:3])}{', …' if len(uneven) > 3 else ''} favoured,"
             " nor the variant: the right answer is not shown evenly in every place, so they would give it away."
         )
-    return np.split(scores, np.cumsum([len(p) for p in pools])[:-1]), notes
+    return np.split(scores, np.cumsum(sizes)[:-1]), fold, notes

@@ -15,13 +15,13 @@ from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
     estimate_extras,
-    estimate_metrics,
     estimate_other_rollups,
     estimate_sections,
     estimate_subsets,
     estimate_tags,
 )
 from judgescale.harness.evaluation.health import count_orders_per_reading, count_problems
+from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.published.comparable import (
     explain_missing_deltas,
     find_comparable_numbers,
@@ -29,7 +29,7 @@ from judgescale.harness.published.comparable import (
 )
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.signature import sign
-from judgescale.harness.types import CurvePoint, Published, Result
+from judgescale.harness.types import CurvePoint, Estimate, Published, Result
 
 FEW_CLUSTERS = 20  # below these, how much they vary is itself hardly known
 
@@ -38,20 +38,20 @@ def make_result(
     arm: Arm,
     pools: Sequence[Pools],
     credits: Credits,
+    metrics: Mapping[str, list[Estimate]],
     details: Mapping[str, float | None],
     notes: Sequence[str],
 ) -> Result:
     """Roll an arm's credits up, and set them beside cost, health and published numbers.
 
-    pools: the judgments of every item, with the meta RM's scores where there are any. details, notes: what is known of
-    the meta RM.
+    pools: the judgments of every item, with the meta RM's scores where there are any. metrics: what is no mean of
+    credits (evaluation/metrics.py). details, notes: what is known of the meta RM.
     """
     at = arm.ks.index(arm.k)
     curves = by_section = estimate_sections(arm, credits)
     others = estimate_other_rollups(arm, credits)
     if set(credits.units.section) == {""}:
         curves = {"overall": curves["overall"]}
-    metrics = estimate_metrics(arm, pools)
     overall = curves["overall"][at]
     curves = curves | others | {name: e for name, e in metrics.items() if ": " not in name}
     sections = {name: e[at] for name, e in curves.items() if name != "overall"}
@@ -109,6 +109,7 @@ def make_result(
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else []),
             *cost_notes,
+            *describe_metrics(arm, metrics),
             *notes,
         ],
         details=details,
@@ -150,7 +151,7 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: S
         )
     notes += arm.strategy.caveats(arm.rules)
     if mc_error > 5e-5:
-        notes.append(f"Replayed {arm.draws} times an item: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
+        notes.append(f"Some of it is left to the seed: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes
 
 

@@ -103,7 +103,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "task": r.task,
         "seed": r.seed,
         "items": r.items,
-        "headline": {"metric": r.headline.metric, "value": r.headline.value, "ci": r.headline.ci},
+        "headline": _summarise_estimate(r.headline),
         "sections": _summarise_estimates(r.sections),
         "subsets": _summarise_estimates(r.subsets),
         "compute": dict.fromkeys(COMPUTE) | dict(r.compute),
@@ -141,7 +141,12 @@ def _summarise_published(p: Published) -> dict[str, Any]:
 
 
 def _summarise_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {n: {"metric": e.metric, "value": e.value, "ci": e.ci, "items": e.items} for n, e in estimates.items()}
+    return {name: _summarise_estimate(e) | {"items": e.items} for name, e in estimates.items()}
+
+
+def _summarise_estimate(e: Estimate) -> dict[str, Any]:
+    """Make the entry of a number; what was counted has no Monte Carlo error."""
+    return {"metric": e.metric, "value": e.value, "ci": e.ci} | ({"mc_error": e.mc_error} if e.mc_error else {})
 
 
 def _to_json(value: Any) -> Any:

@@ -27,19 +27,20 @@ from judgescale.harness.report.text import (
     UNKNOWN,
     format_count,
     format_interval,
+    format_mc_error,
     format_percent,
     format_points,
 )
 from judgescale.harness.types import Published, Result
 
 CSV_HEADER = (
-    "task", "judge", "strategy", "k", "section", "metric", "value", "ci_low", "ci_high", "items", "judgments_per_item",
-    "published", "delta", "source", "status", "signature",
+    "task", "judge", "strategy", "k", "section", "metric", "value", "ci_low", "ci_high", "mc_error", "items",
+    "judgments_per_item", "published", "delta", "source", "status", "signature",
 )  # fmt: skip
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2013": "--", "Δ": r"$\Delta$",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2013": "--", "Δ": r"$\Delta$", "±": r"$\pm$",
 }  # fmt: skip
 
 
@@ -114,6 +115,7 @@ def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
                     _empty_if_unknown(format_percent(estimate.value)),
                     *ci,
                 ]
+                cells += [f"{100 * estimate.mc_error:.2f}" if estimate.mc_error else ""]
                 cells += [estimate.items, _empty_if_unknown(format_count(count_judgments_per_item(r)))]
                 cells += (
                     [format_percent(p.value), format_points(p.delta), p.source, describe_status(p)] if p else [""] * 4
@@ -121,7 +123,7 @@ def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
                 write([*map(defuse_formula, cells), flatten_text(r.signature)])
         for p in list_context(arms, recalled):
             k = "" if p.k is None else p.k
-            cells = [task, p.name, _name_context(p), k, p.section, arms[0].headline.metric, "", "", "", "", ""]
+            cells = [task, p.name, _name_context(p), k, p.section, arms[0].headline.metric, "", "", "", "", "", ""]
             write(
                 [
                     *map(defuse_formula, cells),
@@ -177,11 +179,15 @@ def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
             r.judge,
             strategy,
             str(r.k),
-            f"{format_percent(r.headline.value)} {format_interval(r.headline.ci)}".strip(),
+            _join_words(
+                format_percent(r.headline.value), format_mc_error(r.headline.mc_error), format_interval(r.headline.ci)
+            ),
         ]
         row += [format_percent(firsts[i - 1])] * len(one)
         for name in sections:
-            cell = format_percent(r.sections[name].value) if name in r.sections else UNKNOWN
+            cell = UNKNOWN
+            if e := r.sections.get(name):
+                cell = _join_words(format_percent(e.value), format_mc_error(e.mc_error))
             row.append(f"{cell} ({format_points(theirs[name].delta)})" if name in theirs else cell)
         p = theirs.get(OVERALL)
         row += [format_count(count_judgments_per_item(r))] + (
@@ -205,11 +211,17 @@ def _describe_source(p: Published) -> str:
 
 def _write_legend(table: Table) -> list[str]:
     lines = ["Values in percent."]
+    if any("±" in cell for row in table.rows for cell in row):
+        lines.append("±: standard error of what is left to the seed (Monte Carlo), in points.")
     if table.brackets:
         lines.append("In brackets: ours minus the published section, in points.")
     if table.sources:
         lines.append("Published: " + "; ".join(table.sources) + ".")
     return lines
+
+
+def _join_words(*words: str) -> str:
+    return " ".join(filter(None, words))
 
 
 def _make_letter(i: int) -> str:

@@ -22,6 +22,7 @@ from judgescale.harness.report.text import (
     UNKNOWN,
     format_count,
     format_interval,
+    format_mc_error,
     format_percent,
     format_points,
 )
@@ -206,7 +207,10 @@ def _make_screen_table(arms: Sequence[Result]) -> Table:
         table.add_column("delta", justify="right", no_wrap=True)
     for r, p, first, more in zip(arms, printed, firsts, differ, strict=True):
         names = [r.judge] * judges + [", ".join(filter(None, (r.strategy, more)))] * (strategies or not judges)
-        value = Text.assemble((f"{format_percent(r.headline.value):>5}", "bold"), " ", format_interval(r.headline.ci))
+        error = format_mc_error(r.headline.mc_error)
+        value = Text.assemble(
+            (f"{format_percent(r.headline.value):>5}", "bold"), f"{error} ", format_interval(r.headline.ci)
+        )
         cells = [*map(make_text, names), Text(str(r.k)), value]
         if any(firsts):
             cells.append(Text(format_percent(first) if first is not None else ""))

@@ -24,6 +24,11 @@ def format_interval(ci: tuple[float, float] | None) -> str:
     return f"[{format_percent(ci[0])}, {format_percent(ci[1])}]" if ci is not None and all(map(isfinite, ci)) else ""
 
 
+def format_mc_error(error: float) -> str:
+    """Format a Monte Carlo error in percentage points, ±0.1; empty where one decimal does not show it."""
+    return f"±{100 * error:.1f}" if isfinite(error) and round(100 * error, 1) else ""
+
+
 def format_count(value: float | None) -> str:
     """Format a count per item without needless zeros, 10 or 2.5; a dash where it is unknown."""
     return f"{value:.1f}".removesuffix(".0") if value is not None and isfinite(value) else UNKNOWN

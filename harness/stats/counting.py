@@ -8,7 +8,7 @@ C(n, k) subsets of the pool:
 - scores on a lattice (integers, halves, tenths, ...): count the subsets of two halves of the pool by (size, sum), then
   pair them up with one matrix product;
 - the meta RM's top k_meta: the same count over prefixes of the pool in meta order, times C(n - p, k - k_meta) when the
-  k_meta-th kept judgment sits at position p;
+  k_meta-th kept judgment sits at position p; judgments of equal rank are averaged over all their orders;
 - anything else (real-valued margins, absurdly fine lattices, n > 1,000): every subset where there are at most `draws`,
   else `draws` random ones.
 
@@ -84,8 +84,8 @@ def meta_curve(
 ) -> Curve:
     """Count as `vote_curve` does, but only the k_meta(k) best of the k drawn judgments vote, by the meta RM's score.
 
-    meta[i]: (n_i,). Unusable judgments and those without a meta score (NaN) share the last rank; equal ranks go by
-    position in the pool.
+    meta[i]: (n_i,). Unusable judgments and those without a meta score (NaN) share the last rank. Of equal ranks any is
+    as likely kept as another.
 
     Raises JudgescaleError as `vote_curve` does, and where k_meta(k) is not between 1 and k or meta scores are missing.
     """
@@ -133,6 +133,36 @@ def subset_indices(n: int, k: int, draws: int, rng: np.random.Generator) -> tupl
     return np.ascontiguousarray(rng.random((draws, n)).argsort(axis=1)[:, :k]), False
 
 
+def count_distinct_subsets(kind: np.ndarray, k: int, most: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the subsets of k that hold different numbers of the kinds, as (D, k) indices, and their shares (D,).
+
+    kind: (n,) whole numbers from 0; those of one kind are interchangeable. None where there are more than `most`.
+    """
+    counts = np.bincount(kind)
+    if len(kind) > LARGEST or (found := _count_distinct(tuple(counts.tolist()), k, most)) is None:
+        return None
+    taken, shares = found
+    rank = np.empty(len(kind), dtype=np.int64)  # of each index among those of its kind
+    rank[np.argsort(kind, kind="stable")] = np.concatenate([np.arange(c) for c in counts])
+    return np.nonzero(rank < taken[:, kind])[1].reshape(len(taken), k), shares
+
+
+@lru_cache(maxsize=2**12)
+def _count_distinct(counts: tuple[int, ...], k: int, most: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """List how many of each kind a subset of k may hold, (D, kinds), and the share of such subsets, (D,)."""
+    left = sum(counts)  # of the kinds still to come
+    taken, ways = np.zeros((1, 0), dtype=np.int64), np.full(1, 1 / comb(left, k))
+    for count in counts:
+        left -= count
+        total = taken.sum(axis=1)[:, None] + np.arange(count + 1)
+        row, more = np.nonzero((total <= k) & (total + left >= k))
+        if len(row) > most:  # each of these can be completed, so there are no fewer in the end
+            return None
+        taken = np.column_stack([taken[row], more])
+        ways = ways[row] * np.array([float(comb(count, m)) for m in range(count + 1)])[more]
+    return taken, ways
+
+
 def _make_curve(
     margins: Sequence[np.ndarray],
     meta: Sequence[np.ndarray] | None,
@@ -147,21 +177,43 @@ def _make_curve(
     curve = Curve(np.zeros((len(sizes), len(ks), len(Outcome))), np.ones(len(sizes), dtype=bool))
     for items in _batch_by_size(sizes) if len(ks) else ():
         pools = np.array([margins[i] for i in items.tolist()], dtype=np.float64)
+        group = np.zeros(pools.shape, dtype=np.int64)
         if meta is not None:
-            rank = np.array([meta[i] for i in items.tolist()], dtype=np.float64)
-            rank[np.isnan(pools)] = np.nan
-            pools = np.take_along_axis(pools, np.argsort(-rank, axis=1, kind="stable"), axis=1)  # NaN sorts last
+            pools, group = _sort_by_rank(pools, np.array([meta[i] for i in items.tolist()], dtype=np.float64))
         steps, counted = _find_lattice(pools)
-        counted &= _count_cells(steps, kept, meta is not None) <= WORK
-        if counted.any():
-            whole, unusable = steps[counted], np.isnan(pools[counted])
-            curve.outcomes[items[counted]] = (
-                _count_votes(whole, unusable, ks) if meta is None else _count_kept_votes(whole, unusable, ks, kept)
-            )
+        tied = (np.diff(group, axis=1) == 0).any(axis=1) & (meta is not None)
+        counted &= _count_cells(steps, group, kept, meta is not None) <= WORK
+        for some in (counted & ~tied, counted & tied):
+            whole, unusable = steps[some], np.isnan(pools[some])
+            if meta is None:
+                curve.outcomes[items[some]] = _count_votes(whole, unusable, ks)
+            elif not tied[some].any():
+                curve.outcomes[items[some]] = _count_kept_votes(whole, unusable, ks, kept)
+            else:
+                curve.outcomes[items[some]] = _count_tied_votes(whole, unusable, group[some], ks, kept)
         if not counted.all():
             rest = items[~counted]
-            curve.outcomes[rest], curve.exact[rest] = _sample_votes(pools[~counted], ks, kept, draws, seed)
+            curve.outcomes[rest], curve.exact[rest] = _sample_votes(
+                pools[~counted], group[~counted], tied[~counted], ks, kept, draws, seed
+            )
     return curve
+
+
+def _sort_by_rank(pools: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Put every pool (N, n) in order of rank, the best first; return it, and the number of each margin's group, from 0.
+
+    A group is of equal rank. Where all of one say the same their order does not matter, and each is a group by itself.
+    """
+    rank = np.where(np.isnan(pools) | np.isnan(rank), -np.inf, rank)
+    order = np.argsort(-rank, axis=1, kind="stable")
+    pools, rank = np.take_along_axis(pools, order, axis=1), np.take_along_axis(rank, order, axis=1)
+    opens = np.ones(pools.shape, dtype=bool)
+    opens[:, 1:] = rank[:, 1:] != rank[:, :-1]
+    said = np.nan_to_num(pools, nan=np.inf)
+    group, mixed = np.cumsum(opens, axis=1) - 1, np.zeros(pools.shape, dtype=bool)
+    row, place = np.nonzero(~opens[:, 1:] & (said[:, 1:] != said[:, :-1]))
+    mixed[row, group[row, place]] = True
+    return pools, np.cumsum(opens | ~np.take_along_axis(mixed, group, axis=1), axis=1) - 1
 
 
 def _batch_by_size(sizes: np.ndarray) -> Iterator[np.ndarray]:
@@ -227,18 +279,26 @@ def _is_verdict(steps: np.ndarray) -> np.ndarray:
     return verdict
 
 
-def _count_cells(steps: np.ndarray, kept: Sequence[int], ranked: bool) -> np.ndarray:
+def _count_cells(steps: np.ndarray, group: np.ndarray, kept: Sequence[int], ranked: bool) -> np.ndarray:
     """Count the table cells that counting each pool's subsets would update: (N,)."""
     n = steps.shape[1]
     if n > LARGEST:
         return np.full(len(steps), np.inf)
     if ranked:
         prefixes: np.ndarray = n * (max(kept) + 1) * (2.0 * _sum_largest(steps, max(kept) + 1) + 1)
-        return prefixes
+        return prefixes * np.minimum(_measure_groups(group).max(axis=1), max(kept))
     half = (n + 1) // 2
     # halves dealt by size differ in reach by at most one margin
     cells = half * (half + 1) * (np.abs(steps).sum(axis=1) + np.abs(steps).max(axis=1) + 1.0)
     return np.where(_is_verdict(steps), 0.0, cells)
+
+
+def _measure_groups(group: np.ndarray) -> np.ndarray:
+    """Measure how many judgments are in the group of each: (N, n)."""
+    n = group.shape[1]
+    rows = np.arange(len(group))[:, None] * n
+    size: np.ndarray = np.bincount((rows + group).ravel(), minlength=group.size)[rows + group]
+    return size
 
 
 def _sum_largest(steps: np.ndarray, size: int) -> np.ndarray:
@@ -397,6 +457,64 @@ def _count_kept_votes(steps: np.ndarray, unusable: np.ndarray, ks: Sequence[int]
     return _share_out(counts[0], counts[1], none, n, ks)
 
 
+def _count_tied_votes(
+    steps: np.ndarray, unusable: np.ndarray, group: np.ndarray, ks: Sequence[int], kept: Sequence[int]
+) -> np.ndarray:
+    """Count as `_count_kept_votes` does, averaged over all orders of the judgments of each group: shares (N, K, 4)."""
+    n, most = steps.shape[1], max(kept)
+    size = _measure_groups(group)
+    closes = np.column_stack([np.diff(group, axis=1) > 0, np.ones(len(group), dtype=bool)])
+    spare = np.array(ks) - np.array(kept)
+    counts = np.zeros((len(steps), len(ks), len(Outcome)))
+    several = min(int(size.max()), most)
+    for block, reach in _block_by_reach(_sum_largest(steps, most + 1), (most + 1) * (several + 1)):
+        # tables[b]: subsets of which b are of the group at hand
+        tables, shifts = zip(
+            *(_make_empty_table(len(block), most, reach, comb(n, min(most, n // 2))) for _ in range(several + 1))
+        )
+        for table in tables[1:]:
+            table[:] = 0
+        for p in range(n):
+            used = (min(p + 1, most) + 1) * (2 * reach + 1)
+            for b in range(several, 0, -1):
+                tables[b][:, :used] += shifts[b - 1](steps[block, p], used)
+            ends = np.flatnonzero(closes[block, p])
+            if not len(ends):
+                continue
+            for b in range(1, several + 1):
+                by_sum = tables[b][ends].reshape(len(ends), most + 1, -1)[:, list(kept)]
+                sides = by_sum[..., reach + 1 :], by_sum[..., reach : reach + 1], by_sum[..., :reach]
+                ways = _weigh_kept(n, spare, size[block[ends], p], np.array(b), np.array(n - 1 - p))
+                for outcome, side in enumerate(sides):
+                    counts[block[ends], :, outcome] += side.sum(axis=2) * ways
+                tables[0][ends] += tables[b][ends]
+                tables[b][ends] = 0
+    choose, without = _binomials(n), unusable.sum(axis=1)
+    last = np.maximum(size[:, -1], without)  # in the last rank, where nobody from above may be drawn
+    for j, (k, keep) in enumerate(zip(ks, kept, strict=True)):
+        none = choose[without, keep] * choose[np.maximum(last - keep, 0), k - keep] / choose[k, keep]
+        counts[:, j, Outcome.NONE] = none
+        counts[:, j, Outcome.TIE] = np.maximum(counts[:, j, Outcome.TIE] - none, 0)
+    shares: np.ndarray = counts / counts.sum(axis=2, keepdims=True)
+    return shares
+
+
+def _weigh_kept(n: int, spare: np.ndarray, m: np.ndarray, b: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Count the draws out of n that keep one given set of judgments, by how many more they hold: (N, K).
+
+    spare: (K,), how many are drawn and not kept. The last group that the kept are from holds m (N,) judgments, of which
+    b are kept, and so many rank below it. The spare ones are any e of its m - b others and spare - e of those below;
+    but of the group's b + e in such a draw any b are as likely kept.
+    """
+    choose, e = _binomials(n), np.arange(n + 1)
+    fits = np.minimum(b[..., None] + e, n)
+    others = np.where(m >= b, 1.0, 0.0)[..., None] * choose[np.maximum(m - b, 0)] / choose[fits, b[..., None]]
+    rest = spare - e[:, None]  # (e, K)
+    behind = np.where(rest >= 0, choose[below][..., np.maximum(rest, 0)], 0.0)
+    ways: np.ndarray = np.einsum("...e,...ek->...k", others, behind)
+    return ways
+
+
 def _share_out(first: np.ndarray, tie: np.ndarray, none: np.ndarray, n: int, ks: Sequence[int]) -> np.ndarray:
     """Turn counts of subsets, (N, K) each, into shares of C(n, k): (N, K, 4).
 
@@ -413,28 +531,42 @@ def _share_out(first: np.ndarray, tie: np.ndarray, none: np.ndarray, n: int, ks:
 
 
 def _sample_votes(
-    pools: np.ndarray, ks: Sequence[int], kept: Sequence[int], draws: int, seed: int
+    pools: np.ndarray,
+    group: np.ndarray,
+    tied: np.ndarray,
+    ks: Sequence[int],
+    kept: Sequence[int],
+    draws: int,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take the votes of explicit subsets: shares (N, K, 4), and for which pools these were all subsets, (N,) bool.
 
-    One set of random subsets serves all items, but each pool is dealt its own places, so items err independently.
+    One set of random subsets serves all items, but each pool is dealt its own places, so items err independently. In
+    `tied` ones (N,) a group (N, n) says different things: they have all sets that may be kept, or lots.
     """
     n = pools.shape[1]
-    outcomes, exact = np.empty((len(pools), len(ks), len(Outcome))), True
-    deal = np.array([np.random.default_rng([seed, crc32(pool.tobytes())]).permutation(n) for pool in pools])
+    outcomes, exact = np.empty((len(pools), len(ks), len(Outcome))), np.ones(len(pools), dtype=bool)
+    marks = [crc32(pool.tobytes()) for pool in pools]
+    deal = np.array([np.random.default_rng([seed, mark]).permutation(n) for mark in marks])
     for j, (k, keep) in enumerate(zip(ks, kept, strict=True)):
         subsets, whole = subset_indices(n, k, draws, np.random.default_rng([seed, n, k]))
         chosen = np.zeros((len(subsets), n), dtype=bool)
         np.put_along_axis(chosen, subsets, True, axis=1)
+        by_lot = tied & (keep < k)
         if whole:
             outcomes[:, j] = _tally(pools, _keep_first(chosen, keep))
         elif keep == k:
             outcomes[:, j] = _tally(np.take_along_axis(pools, deal, axis=1), chosen)
         else:
-            for i, places in enumerate(deal):
-                outcomes[i, j] = _tally(pools[i : i + 1], _keep_first(chosen[:, places], keep))[0]
-        exact = exact and whole
-    return outcomes, np.full(len(pools), exact)
+            for i in np.flatnonzero(~by_lot):
+                outcomes[i, j] = _tally(pools[i : i + 1], _keep_first(chosen[:, deal[i]], keep))[0]
+        listed = n <= LARGEST and comb(n, keep) <= draws
+        for i in np.flatnonzero(by_lot):
+            rng = np.random.default_rng([seed, n, k, marks[i]])
+            voting, share = _list_kept(group[i], k, keep) if listed else _keep_by_lot(group[i], k, keep, draws, rng)
+            outcomes[i, j] = _tally(pools[i : i + 1], voting, share)[0]
+        exact &= np.where(by_lot, listed, whole)
+    return outcomes, exact
 
 
 def _keep_first(chosen: np.ndarray, keep: int) -> np.ndarray:
@@ -443,8 +575,34 @@ def _keep_first(chosen: np.ndarray, keep: int) -> np.ndarray:
     return first
 
 
-def _tally(pools: np.ndarray, voting: np.ndarray) -> np.ndarray:
-    """Return the shares of the outcomes, (N, 4), when each row of `voting` (D, n) votes on each pool (N, n)."""
+def _list_kept(group: np.ndarray, k: int, keep: int) -> tuple[np.ndarray, np.ndarray]:
+    """List all sets that k drawn judgments may keep, (D, n) booleans, and the share of draws that do, (D,)."""
+    n = len(group)
+    kept = np.array(list(combinations(range(n), keep)))
+    last, size = group[kept[:, -1]], np.bincount(group)
+    b = (group[kept] == last[:, None]).sum(axis=1)
+    ways = _weigh_kept(n, np.array([k - keep]), size[last], b, n - np.cumsum(size)[last])[:, 0]
+    voting = np.zeros((len(kept), n), dtype=bool)
+    np.put_along_axis(voting, kept, True, axis=1)
+    return voting, ways / ways.sum()
+
+
+def _keep_by_lot(
+    group: np.ndarray, k: int, keep: int, draws: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw k judgments, and keep the best by group, lots deciding within one: (draws, n) booleans, and their shares."""
+    drawn = rng.random((draws, len(group))).argsort(axis=1)[:, :k]
+    best = (group[drawn] + rng.random(drawn.shape)).argsort(axis=1)[:, :keep]
+    voting = np.zeros((draws, len(group)), dtype=bool)
+    np.put_along_axis(voting, np.take_along_axis(drawn, best, axis=1), True, axis=1)
+    return voting, np.full(draws, 1 / draws)
+
+
+def _tally(pools: np.ndarray, voting: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
+    """Return the shares of the outcomes, (N, 4), when each row of `voting` (D, n) votes on each pool (N, n).
+
+    share: (D,), what each row counts; alike where it is None.
+    """
     shares = np.empty((len(pools), len(Outcome)))
     ballots = voting.T.astype(np.float64)
     for start in range(0, len(pools), 256):
@@ -455,5 +613,7 @@ def _tally(pools: np.ndarray, voting: np.ndarray) -> np.ndarray:
         sums = margins @ ballots
         none = (~np.isnan(block)).astype(np.float64) @ ballots == 0
         ends = sums > noise, (np.abs(sums) <= noise) & ~none, sums < -noise, none
-        shares[start : start + 256] = np.stack([end.mean(axis=1) for end in ends], axis=1)
+        shares[start : start + 256] = np.stack(
+            [end.mean(axis=1) if share is None else end @ share for end in ends], axis=1
+        )
     return shares

@@ -1,6 +1,6 @@
 """Round robin and rating: every pair meets k times, the best-rated response wins (arXiv 2505.14674, section 3.3).
 
-Three ratings: `elo` (Elo 1978; averaged over seeded passes, since the result depends on the order of the games),
+Three ratings: `elo` (Elo 1978; averaged over random passes, since the result depends on the order of the games),
 `bradley_terry` (maximum likelihood by Hunter's MM algorithm, Annals of Statistics 32, 2004) and `wins` (points).
 """
 
@@ -25,7 +25,7 @@ class Elo(Strategy):
     next_try: ClassVar[str] = "knockout"
 
     rating: str = "elo"
-    passes: int = 10  # seeded orders of the games that `elo` averages over, the same for all replays of an item
+    passes: int = 10  # random orders of the games that `elo` averages over, every replay its own
     step: float = 32.0  # Elo's K factor
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ class Elo(Strategy):
         """Tell that the games' order matters to Elo's ratings."""
         if self.rating != "elo":
             return []
-        return ["The seeded orders of ELO's games are part of the strategy: another seed is another result."]
+        return [f"ELO's ratings depend on the order of the games: each decision averages {self.passes} random orders."]
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Ask k times about every pair, and return the ratings, (D, n)."""
@@ -80,21 +80,25 @@ def elo_ratings(
 ) -> np.ndarray:
     """Return the Elo ratings after all games, starting from 1000 and averaged over random orders of the games: (D, n).
 
-    points: (D, Q, k) of the first of each pair (Q, 2).
+    points: (D, Q, k) of the first of each pair (Q, 2). Each of the D has orders of its own, so that the chance that is
+    left in them is part of how the D differ.
     """
     draws, games = len(points), points.shape[1] * points.shape[2]
-    every = np.arange(passes)
-    order = rng.permuted(np.tile(np.arange(games), (passes, 1)), axis=1).T  # (games, passes), shared by the replays
-    players = pairs[order // points.shape[2]]
-    won = points.reshape(draws, games).T[order]  # (games, passes, D)
-    ratings = np.full((passes, n, draws), 1000.0)
-    for (first, second), result in zip(players.transpose(0, 2, 1), won):
-        a, b = ratings[every, first], ratings[every, second]
-        expected = 1 / (1 + np.exp((b - a) * (math.log(10) / 400)))
-        change = np.nan_to_num(step * (result - expected))  # an unusable game changes nothing
-        ratings[every, first] = a + change
-        ratings[every, second] = b - change
-    return ratings.mean(axis=0).T
+    order = rng.random((games, draws * passes), dtype=np.float32).argsort(axis=0)
+    first_game = np.repeat(np.arange(draws) * games, passes)  # of each replay
+    unusable = np.isnan(points).any()
+    # +1 for the first of a game, -1 for the second: sums over all players are faster than picking two of each
+    signs = np.repeat(np.eye(n)[pairs[:, 0]] - np.eye(n)[pairs[:, 1]], points.shape[2], axis=0)
+    ratings = np.zeros((draws * passes, n))
+    for game in order:
+        sign, won = signs.take(game, axis=0), points.take(first_game + game)
+        lead = np.einsum("ln,ln->l", sign, ratings)
+        change = step * (won - 1 / (1 + np.exp(lead * (-math.log(10) / 400))))
+        if unusable:
+            change[np.isnan(won)] = 0.0
+        sign *= change[:, None]
+        ratings += sign
+    return 1000 + ratings.reshape(draws, passes, n).mean(axis=1)
 
 
 def bradley_terry(won: np.ndarray, prior: float = 0.1, tolerance: float = 1e-10) -> np.ndarray:

@@ -23,7 +23,12 @@ from judgescale.harness.evaluation.rules import credit_same_class
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.formats.pandalm import split_models
 from judgescale.harness.recorded.source import hash_texts
-from judgescale.harness.stats.classification import f1
+from judgescale.harness.stats.classification import (
+    CountMetric,
+    f1_of_counts,
+    precision_of_counts,
+    recall_of_counts,
+)
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
 from judgescale.tasks.loading import find_majority, index_first_records
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
@@ -93,21 +98,11 @@ def split_classes(gold: np.ndarray, decisions: np.ndarray) -> list[tuple[np.ndar
     return [(right == c, said == c) for c in (1, -1, 0)]
 
 
-def macro_f1(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """Return the mean F1 of the three classes."""
-    return float(np.mean([f1(right, said) for right, said in split_classes(gold, decisions)]))
-
-
-def macro_precision(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """Return the mean precision of the three classes; 0 for a class that no decision names."""
-    return float(np.mean([(right & said).sum() / max(said.sum(), 1) for right, said in split_classes(gold, decisions)]))
-
-
-def macro_recall(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """Return the mean recall of the three classes; 0 for a class of no item."""
-    return float(
-        np.mean([(right & said).sum() / max(right.sum(), 1) for right, said in split_classes(gold, decisions)])
-    )
+# The mean of the three classes, where 0 is the precision of a class that no decision names, and the recall of one that
+# no item is in.
+macro_precision = CountMetric(split_classes, precision_of_counts)
+macro_recall = CountMetric(split_classes, recall_of_counts)
+macro_f1 = CountMetric(split_classes, f1_of_counts)
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:

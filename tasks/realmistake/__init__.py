@@ -24,7 +24,7 @@ import numpy as np
 from judgescale.harness.evaluation.rules import credit_detection
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.formats.realmistake import ALIASES, TASK_NAMES, VERDICTS, drop_responder
-from judgescale.harness.stats.classification import auc, f1
+from judgescale.harness.stats.classification import CountMetric, RankMetric, f1_of_counts
 from judgescale.harness.types import Item, Task
 from judgescale.tasks.loading import load_gold_items
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
@@ -72,14 +72,14 @@ def find_task(about: RawRow, name: str) -> str:
     return ALIASES.get(found, found)
 
 
-def error_f1(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """Return F1 of the class "error"; gold and decisions are (N, 1). NaN compares false: no error."""
-    return f1(gold[:, 0] >= 1, decisions[:, 0] > 0.5)
+def find_errors(gold: np.ndarray, decisions: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Tell which items have an error by gold, and which by the decisions; (N, 1) both. NaN is no error."""
+    return [(gold[:, 0] >= 1, decisions[:, 0] > 0.5)]
 
 
-def roc_auc(gold: np.ndarray, decisions: np.ndarray) -> float:
-    """Return ROC-AUC of the mean vote, an item without one at one half; NaN where only one class occurs."""
-    return auc(gold[:, 0] >= 1, np.nan_to_num(decisions[:, 0], nan=0.5))
+error_f1 = CountMetric(find_errors, f1_of_counts)
+# ROC-AUC of the mean vote, an item without one at one half
+roc_auc = RankMetric(lambda gold: gold[:, 0] >= 1, lambda decisions: np.nan_to_num(decisions[:, 0], nan=0.5))
 
 
 def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:

@@ -103,7 +103,7 @@ def test_vicuna80_votes_rise(evaluated):
 def test_vicuna80_meta_rm_is_honest(evaluated):
     (r,) = evaluated("task=vicuna80_pairs", "strategy=meta_voting").values()
     details = dict(r.details)
-    assert 0.65 < details["logistic meta RM, ROC-AUC"] < 0.80
+    assert 0.60 < details["logistic meta RM, ROC-AUC"] < 0.70
     random, oracle = (
         details[f"{name} at k=10"] for name in ("random meta RM (knows nothing)", "oracle meta RM (knows the label)")
     )

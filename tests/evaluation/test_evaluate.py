@@ -12,16 +12,18 @@ from fakes import arm, noisy_pairs
 from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.evaluation.evaluate import evaluate
-from judgescale.harness.evaluation.meta import score_judgments
+from judgescale.harness.evaluation.meta import find_right_judgments, score_judgments
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.report.next_commands import suggest
 from judgescale.harness.runner import evaluate_all
+from judgescale.harness.stats.classification import auc
 from judgescale.harness.strategies.elo import Elo
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Item, Judgment, Record, Rules
+from judgescale.tasks.custom import task as custom_task
 
 
 def overall(result):
@@ -110,9 +112,11 @@ def best_of_4(samples=6, items=60, seed=3):
 def test_few_subsets_are_all_counted_and_many_are_sampled():
     few, _ = evaluate(arm(best_of_4(), Voting(6), (1, 3, 6)))
     assert all(e.mc_error == 0 for e in overall(few).values())  # C(6, 3) = 20 subsets
-    many, _ = evaluate(arm(best_of_4(samples=16), Voting(16), (8, 16)))
-    assert overall(many)[8].mc_error > 0 and overall(many)[16].mc_error == 0
-    assert any("Monte Carlo" in n for n in evaluate(arm(best_of_4(samples=16), Voting(8), (8,)))[0].notes)
+    alike, _ = evaluate(arm(best_of_4(samples=12), Voting(12), (6,)))
+    assert overall(alike)[6].mc_error == 0  # C(12, 6) = 924, but equal picks are interchangeable
+    many, _ = evaluate(arm(best_of_4(samples=60), Voting(60), (30, 60)))
+    assert overall(many)[30].mc_error > 0 and overall(many)[60].mc_error == 0
+    assert any("Monte Carlo" in n for n in evaluate(arm(best_of_4(samples=60), Voting(30), (30,)))[0].notes)
 
 
 def test_unusable_judgments_are_counted_and_credited_by_the_protocol():
@@ -188,22 +192,100 @@ def test_cross_fitting_never_sees_the_labels_of_its_own_question():
     """Every question has a judge of its own who is always right or always wrong: only its own labels could tell."""
     rng = np.random.default_rng(0)
     verdicts = [[bool(label)] * 6 for label in rng.integers(2, size=60)]
-    alone = score_judgments("logistic", *meta_pools(verdicts, [f"j{i}" for i in range(60)]), seed=0)
-    assert alone.auc < 0.65
+    label = np.concatenate(verdicts)
+
+    def rank_all(judges):
+        return auc(label, np.concatenate(score_judgments("logistic", *meta_pools(verdicts, judges)).scores))
+
+    assert rank_all([f"j{i}" for i in range(60)]) < 0.65
     # The same verdicts by two judges who occur in other questions too: now they can be told apart.
-    shared = score_judgments("logistic", *meta_pools(verdicts, [f"j{picks[0]}" for picks in verdicts]), seed=0)
-    assert shared.auc > 0.99
+    assert rank_all([f"j{picks[0]}" for picks in verdicts]) > 0.99
 
 
 def test_a_set_that_shows_the_right_answer_first_teaches_the_meta_rm_nothing():
     """Random verdicts: "favours the first" would be the label itself."""
     verdicts = np.random.default_rng(1).random((80, 6)) < 0.5
     items, pools, right = meta_pools(verdicts, ["j"] * 80, orders=((0, 1),))
-    found = score_judgments("logistic", items, pools, right, seed=0)
+    found = score_judgments("logistic", items, pools, right)
     assert 0.4 < found.auc < 0.6
     assert "they would give it away" in found.notes[0]
-    even = score_judgments("logistic", *meta_pools(verdicts, ["j"] * 80), seed=0)
+    even = score_judgments("logistic", *meta_pools(verdicts, ["j"] * 80))
     assert 0.4 < even.auc < 0.6 and not even.notes
+
+
+def test_the_auc_of_a_meta_rm_is_about_judgments_that_favour_one_response():
+    """Half of the judgments are ties, which earn nothing: to spot them is not to tell right from wrong."""
+    rng = np.random.default_rng(3)
+    items, pools, _ = meta_pools(rng.random((80, 8)) < 0.5, ["j"] * 80)
+    pools = [dataclasses.replace(p, scores=np.where(rng.random(8)[:, None] < 0.5, 0.5, p.scores)) for p in pools]
+    judgments = [
+        tuple(
+            dataclasses.replace(j, scores=(0.5, 0.5) if tied else j.scores)
+            for j, tied in zip(p.judgments, p.scores[:, 0] == p.scores[:, 1], strict=True)
+        )
+        for p in pools
+    ]
+    pools = [dataclasses.replace(p, judgments=js) for p, js in zip(pools, judgments, strict=True)]
+    areas = []
+    for flip in range(4):
+        golds = [(1.0, 0.0) if heads else (0.0, 1.0) for heads in np.random.default_rng(flip).random(80) < 0.5]
+        guessed = [dataclasses.replace(i, gold=gold) for i, gold in zip(items, golds, strict=True)]
+        rules = Rules(name="test", tie="zero", failure=0.0, unusable="abstain", order="as_is")
+        right = [find_right_judgments(custom_task(), rules, i, p) for i, p in zip(guessed, pools, strict=True)]
+        areas.append(score_judgments("logistic", guessed, pools, right).auc)
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("meta", ["logistic", "random", "oracle"])
+def test_the_seed_does_not_move_meta_voting(meta):
+    plan = arm(noisy_pairs(0.65, items=40, samples=6), MetaVoting(6, k_meta=3, meta=meta), (2, 6))
+    found = [evaluate(dataclasses.replace(plan, seed=seed, draws=100 + seed))[0] for seed in range(3)]
+    assert overall(found[0]) == overall(found[1]) == overall(found[2]) and found[0].headline.mc_error == 0
+
+
+def with_equal_scores(records):
+    return [dataclasses.replace(r, judgment=dataclasses.replace(r.judgment, meta=0.0)) for r in records]
+
+
+def test_the_order_of_equal_meta_scores_is_averaged_exactly():
+    rows = with_equal_scores(noisy_pairs(0.65, items=40, samples=6))
+    plan = arm(rows, MetaVoting(6, k_meta=3, meta="recorded"), (6,))
+    found = [evaluate(dataclasses.replace(plan, seed=seed))[0].headline for seed in range(3)]
+    assert found[0] == found[1] == found[2] and found[0].mc_error == 0
+    blind = evaluate(arm(noisy_pairs(0.65, items=40, samples=6), Voting(3), (3,)))[0].headline
+    assert found[0].value == pytest.approx(blind.value, abs=1e-12)
+
+
+def test_the_order_of_equal_meta_scores_is_drawn_where_the_strategy_is_replayed():
+    plan = arm(with_equal_scores(best_of_4()), MetaVoting(6, k_meta=2, meta="recorded"), (6,))
+    found = [evaluate(dataclasses.replace(plan, seed=seed))[0].headline for seed in range(10)]
+    spread, said = np.std([e.value for e in found], ddof=1), np.mean([e.mc_error for e in found])
+    assert said > 0 and 0.5 < spread / said < 1.8
+    blind = evaluate(arm(best_of_4(), Voting(2), (2,)))[0].headline.value
+    assert np.mean([e.value for e in found]) == pytest.approx(blind, abs=4 * said / np.sqrt(10))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "gold", "bound"),
+    [
+        (MetaVoting(3), (1.0, 0.0), True),
+        (MetaVoting(3), (0.5, 0.5), False),
+        (MetaVoting(3, unusable="plurality"), (1.0, 0.0), False),
+    ],
+)
+def test_the_oracle_is_called_an_upper_bound_only_where_it_is(strategy, gold, bound):
+    rows = [
+        dataclasses.replace(r, gold=gold, judgment=dataclasses.replace(r.judgment, status="unparsed", scores=None))
+        if r.judgment.sample == 3
+        else dataclasses.replace(r, gold=gold)
+        for r in noisy_pairs(0.6, items=20, samples=4)
+    ]
+    items = [
+        Item(id=p, prompt=p, cluster=p, responses=("a", "b"), gold=gold) for p in dict.fromkeys(r.prompt for r in rows)
+    ]
+    notes = evaluate(arm(rows, strategy, (3,), items=items))[0].notes
+    assert any("is an upper bound" in note for note in notes) == bound
+    assert any("is no upper bound" in note for note in notes) != bound
 
 
 def test_equal_meta_scores_do_not_rank_as_recorded():
@@ -228,10 +310,10 @@ def test_meta_scores_do_not_depend_on_other_judgments_of_the_pool():
     """Dropping one judgment of one test question leaves the scores of its others as they were."""
     verdicts = np.random.default_rng(2).random((50, 8)) < 0.6
     items, pools, right = meta_pools(verdicts, ["j"] * 50)
-    whole = score_judgments("logistic", items, pools, right, seed=0).scores
+    whole = score_judgments("logistic", items, pools, right)
     cut = pools[0].take(np.arange(7))
-    fewer = score_judgments("logistic", items, [cut, *pools[1:]], [right[0][:7], *right[1:]], seed=0).scores
-    np.testing.assert_allclose(fewer[0], whole[0][:7], atol=1e-6)
+    fewer = score_judgments("logistic", items, [cut, *pools[1:]], [right[0][:7], *right[1:]])
+    np.testing.assert_allclose(fewer.scores[0], whole.scores[0][:7], atol=1e-6)
 
 
 def test_missing_meta_scores_are_told():

@@ -372,3 +372,12 @@ def test_equal_points_stand_side_by_side_and_the_axis_stays_true() -> None:
     apart = figure.MARKER * ax.get_figure().dpi / 72
     assert min(max(abs(p[0] - q[0]), abs(p[1] - q[1])) for i, p in enumerate(at) for q in at[:i]) > 0.99 * apart
     assert ax.get_xticks().tolist() == [1, 2, 4]
+
+
+def test_a_monte_carlo_error_stands_in_summary_and_tables(tmp_path: Path) -> None:
+    found = arm(HOSTILE)
+    found = replace(found, headline=replace(found.headline, mc_error=0.0042))
+    files.write_files([found], tmp_path / "run", "")
+    assert json.loads((tmp_path / "run/summary.json").read_text())["headline"]["mc_error"] == 0.0042
+    assert "75.0 ±0.4" in (tmp_path / "run/table.md").read_text() and "±0.4" in shown([found])
+    assert ",0.42," in (tmp_path / "run/table.csv").read_text()

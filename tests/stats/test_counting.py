@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import combinations
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from judgescale.harness.stats.counting import (
     Outcome,
     _count_score_subsets,
+    count_distinct_subsets,
     meta_curve,
     plurality_curve,
     subset_indices,
@@ -53,18 +55,21 @@ def outcome(margins: np.ndarray) -> Outcome:
     return Outcome.TIE if abs(total) < 1e-7 else Outcome.FIRST if total > 0 else Outcome.SECOND
 
 
-def keep_best(margins: np.ndarray, meta: np.ndarray, keep: int) -> np.ndarray:
-    """The `keep` best of the drawn judgments, as a strategy would take them."""
-    last = np.isnan(margins) | np.isnan(meta)
-    ranked = sorted(range(len(margins)), key=lambda i: (last[i], 0 if last[i] else -meta[i], i))
-    return margins[ranked[:keep]]
+def keep_best(margins: np.ndarray, meta: np.ndarray, keep: int) -> list[np.ndarray]:
+    """Every choice of the `keep` best of the drawn judgments: lots decide between equals."""
+    rank = np.where(np.isnan(margins) | np.isnan(meta), -np.inf, meta)
+    least = np.sort(rank)[::-1][keep - 1]
+    sure, equal = margins[rank > least], margins[rank == least]
+    return [np.concatenate([sure, some]) for some in combinations(equal, keep - len(sure))]
 
 
 def brute_force(margins: np.ndarray, meta: np.ndarray | None, k: int, keep: int) -> np.ndarray:
     counts = np.zeros(4)
     for subset in combinations(range(len(margins)), k):
         drawn = margins[list(subset)]
-        counts[outcome(drawn if meta is None else keep_best(drawn, meta[list(subset)], keep))] += 1
+        choices = [drawn] if meta is None else keep_best(drawn, meta[list(subset)], keep)
+        for voters in choices:
+            counts[outcome(voters)] += 1 / len(choices)
     return counts / counts.sum()
 
 
@@ -75,11 +80,9 @@ def pools(draw: st.DrawFn, largest: int = 8) -> np.ndarray:
 
 
 @st.composite
-def ranked_pools(draw: st.DrawFn, ties: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def ranked_pools(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     margins = draw(pools())
     size = len(margins)
-    if not ties:
-        return margins, np.array(draw(st.permutations(range(size))), dtype=float)
     score = st.sampled_from([0.0, -1.5, 2.25, float("nan"), float("-inf")])
     return margins, np.array(draw(st.lists(score, min_size=size, max_size=size)))
 
@@ -110,7 +113,7 @@ def test_credit_under_every_tie_rule(pool: tuple[np.ndarray, np.ndarray], rule: 
     for k in range(1, len(margins) + 1):
         drawn = [np.array(subset) for subset in combinations(range(len(margins)), k)]
         plain = np.mean([credit[outcome(margins[s])] for s in drawn])
-        best = np.mean([credit[outcome(keep_best(margins[s], meta[s], max(1, k // 2)))] for s in drawn])
+        best = brute_force(margins, meta, k, max(1, k // 2)) @ credit
         assert vote_curve([margins], [k]).outcomes[0, 0] @ credit == pytest.approx(plain, abs=1e-12)
         halved = meta_curve([margins], [meta], [k], K_META["half"]).outcomes[0, 0]
         assert halved @ credit == pytest.approx(best, abs=1e-12)
@@ -154,14 +157,13 @@ def test_rows_belong_to_their_items(items: list[tuple[np.ndarray, np.ndarray]]) 
         assert (curve.outcomes >= 0).all()
 
 
-@given(ranked_pools(ties=False), st.integers(0, 1000))
+@given(ranked_pools(), st.integers(0, 1000))
 def test_order_of_the_pool_does_not_matter(pool: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     margins, meta = pool
     ks, order = range(1, len(margins) + 1), np.random.default_rng(seed).permutation(len(margins))
     np.testing.assert_allclose(vote_curve([margins], ks)[0], vote_curve([margins[order]], ks)[0], atol=1e-12)
     here = meta_curve([margins], [meta], ks, K_META["half"])
     there = meta_curve([margins[order]], [meta[order]], ks, K_META["half"])
-    # unusable judgments share the last rank, where one is as good as another
     np.testing.assert_allclose(here.outcomes, there.outcomes, atol=1e-12)
 
 
@@ -172,16 +174,32 @@ def test_keeping_all_is_a_plain_vote(items: list[np.ndarray]) -> None:
     np.testing.assert_allclose(kept.outcomes, vote_curve(items, ks).outcomes, atol=1e-12)
 
 
-def test_equal_meta_scores_rank_by_position() -> None:
+def test_equal_meta_scores_are_as_likely_kept() -> None:
+    """Whatever their order in the pool; a meta RM that knows nothing is a vote of as many as it keeps."""
     curve = meta_curve([np.array([1.0, -1.0])], [np.zeros(2)], [2], lambda k: 1)
-    np.testing.assert_array_equal(curve.outcomes[0, 0], [1, 0, 0, 0])
+    np.testing.assert_array_equal(curve.outcomes[0, 0], [0.5, 0, 0.5, 0])
+    margins = np.random.default_rng(0).integers(-9, 10, size=20).astype(float)
+    blind = meta_curve([margins], [np.zeros(20)], [6, 12], K_META["half"]).outcomes[0]
+    np.testing.assert_allclose(blind, vote_curve([margins], [3, 6]).outcomes[0], rtol=1e-12)
+    sure = meta_curve([np.array([1.0, 3, 1, 1, 3, 1, 1, 1, 3, 1])], [np.zeros(10)], range(1, 11), K_META["half"])
+    assert sure.exact.all() and (sure.outcomes[0, :, 0] == 1).all()  # to the last bit
+
+
+def test_lots_decide_between_equals_where_subsets_are_drawn() -> None:
+    rng = np.random.default_rng(0)
+    margins, meta = rng.normal(size=12), rng.integers(0, 3, size=12).astype(float)
+    drawn, listed = (meta_curve([margins], [meta], [8], lambda k: 5, draws=draws) for draws in (700, 800))
+    assert listed.exact.all() and not drawn.exact.any()  # 792 sets of 5
+    truth = brute_force(margins, meta, 8, 5)
+    np.testing.assert_allclose(listed.outcomes[0, 0], truth, atol=1e-12)
+    np.testing.assert_allclose(drawn.outcomes[0, 0], truth, atol=0.06)
 
 
 def test_golden_case_of_the_grm_paper() -> None:
     """Table 17: (8, 8), (5, 9), (7, 10) in item order; vote (20, 27), k_meta=2 (12, 19), k_meta=1 (7, 10)."""
     scores = np.array([(8, 8), (5, 9), (7, 10)], dtype=float)
     margins, meta = scores[:, 0] - scores[:, 1], np.array([-15.7781, 1.3126, 1.6739])
-    assert [keep_best(margins, meta, keep).sum() for keep in (3, 2, 1)] == [-7, -7, -3]
+    assert [keep_best(margins, meta, keep)[0].sum() for keep in (3, 2, 1)] == [-7, -7, -3]
     second = np.eye(4)[Outcome.SECOND]
     np.testing.assert_array_equal(vote_curve([margins], [3]).outcomes[0, 0], second)
     for keep in (1, 2):
@@ -372,3 +390,14 @@ def test_plurality_curve_equals_brute_force(pool):
             expected[end] += 1
         np.testing.assert_allclose(curve.outcomes[0, j], expected / expected.sum(), atol=1e-12)
     assert plurality_curve([np.array([1.0, 2.0, np.nan])], [1]) is None
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=9), st.data())
+def test_distinct_subsets_stand_for_all_of_them(kinds, data):
+    kind = np.unique(kinds, return_inverse=True)[1]
+    k = data.draw(st.integers(1, len(kinds)))
+    subsets, shares = count_distinct_subsets(kind, k, 10_000)
+    found = {tuple(sorted(kind[s].tolist())): share for s, share in zip(subsets, shares, strict=True)}
+    every = Counter(tuple(sorted(kind[list(s)].tolist())) for s in combinations(range(len(kinds)), k))
+    assert len(found) == len(subsets) and found == pytest.approx({s: c / comb(len(kinds), k) for s, c in every.items()})
+    assert count_distinct_subsets(kind, k, len(found) - 1) is None

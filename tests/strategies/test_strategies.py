@@ -190,3 +190,18 @@ def test_points_and_a_wrong_rating():
     assert award_points(np.array([[9.0, 5.0], [1, 1], [0, 1]])).tolist() == [1, 0.5, 0]
     with pytest.raises(JudgescaleError, match=r"strategy\.rating=glicko: choose elo"):
         Elo(1, rating="glicko")
+
+
+def test_the_chance_in_elos_games_shows_between_replays():
+    """The same judgments in every replay: only the order of the games is left to chance, and each has its own."""
+    rng = np.random.default_rng(0)
+    pools = {
+        pair: pool([(1, 0) if won else (0, 1) for won in rng.random(6) < 0.5])
+        for pair in itertools.combinations(range(4), 2)
+    }
+    order = np.tile(np.arange(6), (400, 6, 1))
+    first, second = (decide(Elo(6, passes=4), pools, 4, order=order, seed=seed) for seed in range(2))
+    error = first.std(axis=0, ddof=1) / np.sqrt(len(first))
+    assert (error > 0).all()
+    assert (np.abs(first.mean(axis=0) - second.mean(axis=0)) < 5 * np.sqrt(2) * error).all()
+    assert np.allclose(first.sum(axis=1), 4000)
