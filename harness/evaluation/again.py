@@ -23,6 +23,7 @@ from scipy import stats
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
+from judgescale.harness.evaluation.metrics import compute_metric
 from judgescale.harness.evaluation.replay import Replay, draw_orders
 from judgescale.harness.recorded.pools import Pool, Pools
 from judgescale.harness.seeding import make_rng
@@ -57,8 +58,12 @@ class Again:
         return None if (found := self.intervals.get(section)) is None else found[0] <= value <= found[1]
 
 
-def judge_again(arm: Arm, pools: Sequence[Pools], credits: Credits, level: float = 0.95) -> Again | None:
+def judge_again(
+    arm: Arm, pools: Sequence[Pools], credits: Credits, metrics: Mapping[str, float], level: float = 0.95
+) -> Again | None:
     """Find what judging the same items again would give at the arm's k; None where the pools cannot tell.
+
+    metrics: the task's metrics of all items, by name.
 
     They cannot where one judge judged no question twice alike, where all its judgments agree, and where the strategy
     chose its questions by the verdicts, for it may then ask what was not bought.
@@ -71,10 +76,12 @@ def judge_again(arm: Arm, pools: Sequence[Pools], credits: Credits, level: float
     ours, units = credits.select_column(arm.ks.index(arm.k)).value, credits.units
     same = np.arange(judges)[None].repeat(DRAWS if varies else 0, axis=0)
     others = make_rng(arm.seed, "panels").integers(judges, size=(DRAWS if judges > 1 else 0, judges))
-    runs = _draw_runs(arm, pools, kinds, np.concatenate([same, others]))
+    decisions = _draw_runs(arm, pools, kinds, np.concatenate([same, others]))
+    runs = _credit_runs(arm, decisions)
     drawn = runs[:, : len(same)].var(axis=1, ddof=1) if varies else np.zeros(len(runs))
     size = float(np.mean([len(pool) for pool in every]))
-    run = drawn * _mend(size / float(np.mean([len(set(of_pool)) for of_pool in kinds])))
+    each = size / float(np.mean([len(set(of_pool)) for of_pool in kinds]))  # judgments of a kind
+    run = drawn * _mend(each)
     own, share = arm.k / size, share_headline(units, arm.rollup)
     judgments = own * float(share**2 @ run)
     panels = None
@@ -82,8 +89,13 @@ def judge_again(arm: Arm, pools: Sequence[Pools], credits: Credits, level: float
         more = (share @ runs[:, len(same) :]).var(ddof=1) - share**2 @ drawn
         panels = float(np.sqrt(max(more, 0.0) * _mend(judges)))
     spread = measure_spread(units, ours, share)
+    intervals = {}
+    if varies:
+        intervals = _find_intervals(arm, credits, ours[:, 0], (1 + own) * run, level)
+        widen = (1 + own) * _mend(each)
+        intervals |= _find_metric_intervals(arm, metrics, [d[: len(same)] for d in decisions], widen, level)
     return Again(
-        _find_intervals(arm, credits, ours[:, 0], (1 + own) * run, level) if varies else {},
+        intervals,
         items=float(np.sqrt(max(spread.variance[0] - judgments, 0.0))) if spread else None,
         judgments=float(np.sqrt(judgments)) if varies else None,
         judges=panels,
@@ -109,6 +121,21 @@ def _find_intervals(
     for name, headline in arm.task.rollups.items():
         if set(headline) <= set(units.section.tolist()):
             found.setdefault(name, find_interval(units, whole, headline))
+    return found
+
+
+def _find_metric_intervals(
+    arm: Arm, metrics: Mapping[str, float], runs: Sequence[np.ndarray], widen: float, level: float
+) -> dict[str, Interval]:
+    """Find the interval of another run in every metric that is no mean of credits.
+
+    runs: each item's decisions in the runs drawn, (D, n). widen: by what their variance is multiplied.
+    """
+    found: dict[str, Interval] = {}
+    for name in metrics.keys() - set(arm.task.of_mean):  # those look at other decisions
+        again = [compute_metric(arm, arm.task.metrics[name], np.array(world)) for world in zip(*runs, strict=True)]
+        half = float(stats.norm.ppf((1 + level) / 2) * np.sqrt(widen * np.var(again, ddof=1)))
+        found[name] = (max(metrics[name] - half, 0.0), min(metrics[name] + half, 1.0)) if half > 0 else None
     return found
 
 
@@ -149,8 +176,10 @@ def _mend(count: float) -> float:
     return count / (count - 1) if count > 1 else 1.0
 
 
-def _draw_runs(arm: Arm, pools: Sequence[Pools], kinds: Iterable[Sequence[Kind]], panels: np.ndarray) -> np.ndarray:
-    """Draw runs of the arm's strategy at its k on the same items, and credit them: (U, D).
+def _draw_runs(
+    arm: Arm, pools: Sequence[Pools], kinds: Iterable[Sequence[Kind]], panels: np.ndarray
+) -> list[np.ndarray]:
+    """Draw runs of the arm's strategy at its k on the same items, and return each item's decisions, (D, n).
 
     kinds: of the judgments of every pool, item by item. panels: (D, judges), which judge takes the place of each, by
     their places in the arm.
@@ -158,11 +187,14 @@ def _draw_runs(arm: Arm, pools: Sequence[Pools], kinds: Iterable[Sequence[Kind]]
     decisions: list[np.ndarray] = []
     # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
     asyncio.run(_fill_runs(arm, pools, kinds, panels, decisions))
+    return decisions
+
+
+def _credit_runs(arm: Arm, decisions: Sequence[np.ndarray]) -> np.ndarray:
+    """Credit the units in every run, (U, D)."""
+    members = group_by_unit(arm.task, arm.items).values()
     return np.array(
-        [
-            arm.task.credit([arm.items[i] for i in rows], [decisions[i] for i in rows], arm.rules)
-            for rows in group_by_unit(arm.task, arm.items).values()
-        ]
+        [arm.task.credit([arm.items[i] for i in rows], [decisions[i] for i in rows], arm.rules) for rows in members]
     )
 
 

@@ -55,6 +55,12 @@ def estimate_metrics(arm: Arm, pools: Sequence[Pools], decided: list[list[Decisi
     return found
 
 
+def compute_metric(arm: Arm, metric: Metric, decisions: np.ndarray) -> float:
+    """Compute a metric of one decision an item, (N, n), as the headline is made of its sections."""
+    units, of_items = make_units(arm.task, arm.items), [Decisions(d[None], np.ones(1), 0) for d in decisions]
+    return _find_in_sections(arm, metric, np.arange(len(arm.items)), units.section, of_items, False).value
+
+
 def describe_metrics(arm: Arm, estimates: Mapping[str, Sequence[Estimate]]) -> list[str]:
     """Say of each metric that knows what a guess would give whether it is told apart from that, at the headline's k."""
     notes = []

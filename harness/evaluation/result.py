@@ -63,7 +63,8 @@ def make_result(
     subsets |= {name: e[at] for name, e in estimate_tags(arm, credits).items()}
 
     published = find_comparable_numbers(arm, {"overall": overall, **sections})
-    if again := judge_again(arm, pools, credits):
+    of_all = {name: e[at].value for name, e in metrics.items() if ": " not in name}
+    if again := judge_again(arm, pools, credits, of_all):
         published = [
             p if p.delta is None else dataclasses.replace(p, inside_judging_again=again.holds(p.section, p.value))
             for p in published

@@ -9,10 +9,12 @@ import pytest
 from fakes import arm
 
 from judgescale.harness.evaluation import result
+from judgescale.harness.evaluation.again import judge_again
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Judgment, Published, Record
+from judgescale.tasks import realmistake
 
 
 def judge_pairs(chance: np.ndarray, samples: int, rng: np.random.Generator, judge: str = "j") -> list[Record]:
@@ -121,3 +123,36 @@ def test_the_seed_fixes_it() -> None:
     one = arm(judge_pairs(np.full(30, 0.7), 3, np.random.default_rng(0)), Voting(3), (3,))
     assert evaluate(one)[0].judging == evaluate(one)[0].judging
     assert evaluate(dataclasses.replace(one, seed=5))[0].judging != evaluate(one)[0].judging
+
+
+def test_a_metric_has_its_own_interval() -> None:
+    """F1 of a detector that says "error" by chance: another run's F1 falls inside."""
+    rng, task = np.random.default_rng(1), realmistake.task()
+    chance = rng.beta(2, 2, size=40)
+    gold = rng.random(40) < 0.5
+
+    def judge(samples: int) -> np.ndarray:
+        return rng.random((40, samples)) < chance[:, None]
+
+    said = judge(5)
+    records = [
+        Record(
+            prompt=f"q{i}",
+            cluster=f"q{i}",
+            subset="math_word_problem_generation",
+            responses=("a",),
+            gold=(float(gold[i]),),
+            judgment=Judgment(judge="j", shown=(0,), scores=(float(said[i, j]),), sample=j),
+        )
+        for i in range(40)
+        for j in range(5)
+    ]
+    one = arm(records, Single(), (1,), task=task)
+    found = evaluate(one)[0]
+    pools = [{(0,): one.judgments.find_pool(item, (0,))} for item in one.items]
+    again = judge_again(one, pools, evaluate(one)[1], {"f1": found.sections["f1"].value})
+    assert again is not None
+    low, high = again.intervals["f1"]
+    runs = [task.metrics["f1"](np.array([item.gold for item in one.items]), judge(1).astype(float)) for _ in range(200)]
+    assert np.mean([low <= run <= high for run in runs]) > 0.85 and high - low < 0.6
+    assert again.holds("f1", 0.0) is False and again.holds("roc_auc", 0.5) is None
