@@ -21,6 +21,7 @@ from judgescale.harness.evaluation.estimates import (
     estimate_tags,
 )
 from judgescale.harness.evaluation.health import count_orders_per_reading, count_problems
+from judgescale.harness.evaluation.splits import list_splitting_ks, warn_of_ties
 from judgescale.harness.published.comparable import (
     decides_as_published,
     find_comparable_numbers,
@@ -72,13 +73,16 @@ def make_result(
         cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
     else:
         cost, cost_notes = compute_live_costs(arm.bill, arm.ks, pools)
+    split = list_splitting_ks(arm)
     curve = [
         CurvePoint(
             section,
             k,
             e[j],
             float(judgments[k].mean()),
-            *(None if (total := cost[k].get(name)) is None else total / len(arm.items) for name in ("tokens", "flops")),
+            tokens_per_item=_divide(cost[k].get("tokens"), len(arm.items)),
+            flops_per_item=_divide(cost[k].get("flops"), len(arm.items)),
+            can_split=k in split,
         )
         for section, e in curves.items()
         for j, k in enumerate(arm.ks)
@@ -115,6 +119,10 @@ def make_result(
     )
 
 
+def _divide(total: float | None, items: int) -> float | None:
+    return None if total is None else total / items
+
+
 def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: bool) -> list[str]:
     """Write what the reader must know to trust the number, one line each.
 
@@ -148,7 +156,7 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: 
         notes.append(
             f"{unused:,} of {arm.judgments.size:,} recorded judgments are about questions this run does not ask."
         )
-    notes += arm.strategy.caveats(arm.rules)
+    notes += [*warn_of_ties(arm), *arm.strategy.caveats(arm.rules)]
     if mc_error > 5e-5:
         notes.append(f"Replayed {arm.draws} times an item: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes
