@@ -9,6 +9,8 @@ from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.stats.intervals import Interval
 from judgescale.harness.stats.paired import paired_difference
 
+ROUNDING = 1e-12  # two ways to the same credit differ by less than this
+
 
 def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
     """Say in one sentence whether a's headline is above b's, by their paired difference on the same units.
@@ -21,7 +23,7 @@ def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
     gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup)
     side = fair = find_side(ci)
     lot = ""
-    if not all(np.allclose(c.value, c.by_lot, rtol=0, atol=1e-12) for c in (a, b)):
+    if not all(np.allclose(c.value, c.by_lot, rtol=0, atol=ROUNDING) for c in (a, b)):
         gap_by_lot, ci_by_lot = paired_difference(a.units, a.by_lot[:, 0], b.by_lot[:, 0], arm.rollup)
         fair = find_side(ci_by_lot)
         lot = f", with ties broken by lot {_format_points(gap_by_lot)} {_format_ends(ci_by_lot)}".rstrip()
@@ -33,7 +35,7 @@ def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
 
 def find_side(ci: Interval) -> str:
     """Tell on which side of 0 an interval lies: above or below; empty where it holds 0, or there is none."""
-    if ci is None or ci[0] <= 0 <= ci[1]:
+    if ci is None or ci[0] <= ROUNDING and ci[1] >= -ROUNDING:
         return ""
     return "above" if ci[0] > 0 else "below"
 
@@ -43,4 +45,4 @@ def _format_ends(ci: Interval) -> str:
 
 
 def _format_points(fraction: float) -> str:
-    return f"{fraction * 100:+.1f}"
+    return f"{fraction * 100:+.1f}" if round(fraction * 100, 1) else "0.0"

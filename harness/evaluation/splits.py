@@ -34,10 +34,8 @@ def warn_of_ties(arm: Arm) -> list[str]:
         return [f"{by_itself}, where a tied vote earns {earned:.1f}: compare the two with ties broken by lot."]
     shared = is_even_handed(price_ties(arm, dataclasses.replace(arm.rules, tie="share")))
     advice = "set strategy.tie=share, or compare" if shared else "compare"
-    return [
-        f"A vote of {voters} can split, and a tie earns {earned:.1f} here where a lot would earn {by_lot:.1f}: {advice} odd"
-        " numbers of votes."
-    ]
+    worth = f"a tie earns {earned:.1f} here where a lot would earn {by_lot:.1f}"
+    return [f"A vote of {voters} can split, and {worth}: {advice} odd numbers of votes."]
 
 
 def price_ties(arm: Arm, rules: Rules) -> np.ndarray:
