@@ -12,7 +12,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
-from judgescale.harness.evaluation.ties import break_ties, credit_by_lot, credit_either
+from judgescale.harness.evaluation.ties import break_ties, credit_by_lot, credit_either, even_out_labels
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Units, select_units
 from judgescale.harness.types import Item, Task
@@ -22,7 +22,8 @@ from judgescale.harness.types import Item, Task
 class Credits:
     """Hold the expected credit of every unit at every k, and the variance that sampling subsets left in it.
 
-    `by_lot` is what it would be if every tie were broken by lot (evaluation/ties.py).
+    `by_lot` is what it would be if every tie were broken by lot, and lone responses with and without the property were
+    as many as each other (evaluation/ties.py): there a guess earns the same, however it is made.
     """
 
     units: Units
@@ -94,6 +95,7 @@ def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     first = [arm.items[rows[0]] for rows in members.values()]
     units = make_units(arm.task, first)
     subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
+    by_lot *= even_out_labels(units, first)[:, None]
     return Credits(units, subset, sizes, value, variance, by_lot, [item.tags for item in first])
 
 

@@ -45,7 +45,7 @@ class Elo(Strategy):
 
     @property
     def breaks_ties(self) -> bool:
-        """Tell whether the order of the games decides between equal records, as it does in Elo's ratings."""
+        """Tell whether the order of the games decides between equal records: in Elo's ratings it nearly always does."""
         return self.rating == "elo"
 
     def caveats(self, rules: Rules) -> list[str]:
