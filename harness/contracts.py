@@ -82,6 +82,11 @@ class Strategy:
         """Tell how its vote takes unusable judgments (abstain, plurality); None where it takes no such vote."""
         return None
 
+    @property
+    def breaks_ties(self) -> bool:
+        """Tell whether it decides every tied vote itself, by a coin or the order of its games."""
+        return False
+
     def let_unusable_abstain(self) -> Strategy:
         """Return the same strategy, with a vote from which unusable judgments abstain."""
         return self

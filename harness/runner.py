@@ -161,7 +161,7 @@ def write_sets(arms: Sequence[Arm], folder: Path) -> None:
 
 def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result]:
     """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
-    from judgescale.harness.evaluation.estimates import describe_difference
+    from judgescale.harness.evaluation.differences import describe_difference
     from judgescale.harness.evaluation.evaluate import evaluate
     from judgescale.harness.report import terminal
 

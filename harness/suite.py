@@ -182,6 +182,7 @@ def _average_points(averaged: Sequence[Evaluation], k: int) -> CurvePoint:
         judgments_per_item=sum(p.judgments_per_item * size / whole for p, size in zip(points, items)),
         tokens_per_item=average([p.tokens_per_item for p in points]),
         flops_per_item=average([p.flops_per_item for p in points]),
+        can_split=any(p.can_split for p in points),
     )
 
 

@@ -168,19 +168,22 @@ class Task:
     """A benchmark: how its items are loaded, credited and rolled up.
 
     credit: one unit's items and their decisions ((D, n) each) to (D,) credits. A unit is one item, unless `unit` says
-    that several are only scored together. metrics: numbers that are no mean of credits (macro F1, ROC-AUC), exact
-    where they are an `ExpectedMetric` of stats/classification.py, else averaged over random draws; those named in
-    `of_mean` look at the mean of the usable judgments, whatever the protocol's vote makes of unusable ones. extras:
-    per-item figures taken from its pools (position agreement). weights: what a subset counts within its section,
-    however many of its items there are; without one, every item counts as one. rollups: headlines of this benchmark's
-    own, by name, each the weights of its sections, the owner's accuracy first; the protocol chooses one, the others
-    stand beside it where their sections are all there.
+    that several are only scored together. credit_by_lot: the same if ties were broken by lot, no score being NaN; only
+    for units of several items or of more than two responses, and not needed where that is what `credit` says under
+    tie=share. metrics: numbers that are no mean of credits (macro F1, ROC-AUC), exact where they are an
+    `ExpectedMetric` of stats/classification.py, else averaged over random draws; those named in `of_mean` look at the
+    mean of the usable judgments, whatever the protocol's vote makes of unusable ones. extras: per-item figures taken
+    from its pools (position agreement). weights: what a subset counts within its section, however many of its items
+    there are; without one, every item counts as one. rollups: headlines of this benchmark's own, by name, each the
+    weights of its sections, the owner's accuracy first; the protocol chooses one, the others stand beside it where
+    their sections are all there.
     """
 
     name: str
     revision: str
     load: Callable[[Any], list[Item]]  # a RecordedSet to its items
     credit: Callable[[Sequence[Item], Sequence[np.ndarray], Rules], np.ndarray]
+    credit_by_lot: Callable[[Sequence[Item], Sequence[np.ndarray], Rules], np.ndarray] | None = None
     section: Callable[[Item], str] = lambda item: item.subset
     unit: Callable[[Item], str] = lambda item: item.id
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -218,6 +221,7 @@ class CurvePoint:
     judgments_per_item: float
     tokens_per_item: float | None
     flops_per_item: float | None
+    can_split: bool = False  # an even vote, which may tie, and a tie earns other than a lot would
 
 
 @dataclass(frozen=True)

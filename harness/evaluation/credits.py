@@ -12,6 +12,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
+from judgescale.harness.evaluation.ties import break_ties, credit_by_lot, credit_either, even_out_labels
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Units, select_units
 from judgescale.harness.types import Item, Task
@@ -19,23 +20,30 @@ from judgescale.harness.types import Item, Task
 
 @dataclass(frozen=True)
 class Credits:
-    """Hold the expected credit of every unit at every k, and the variance that sampling subsets left in it."""
+    """Hold the expected credit of every unit at every k, and the variance that sampling subsets left in it.
+
+    `by_lot` is what it would be if every tie were broken by lot, and lone responses with and without the property were
+    as many as each other (evaluation/ties.py): there a guess earns the same, however it is made.
+    """
 
     units: Units
     subset: np.ndarray  # (U,)
     items: np.ndarray  # (U,): how many items a unit holds
     value: np.ndarray  # (U, K)
     variance: np.ndarray  # (U, K)
+    by_lot: np.ndarray  # (U, K)
     tags: Sequence[tuple[tuple[str, str], ...]] = ()  # (U,)
 
     def select_units(self, rows: Sequence[int]) -> Credits:
         """Return the credits of these units only, without their tags."""
         units = select_units(self.units, np.asarray(rows))
-        return Credits(units, self.subset[rows], self.items[rows], self.value[rows], self.variance[rows])
+        columns = self.value[rows], self.variance[rows], self.by_lot[rows]
+        return Credits(units, self.subset[rows], self.items[rows], *columns)
 
     def select_column(self, column: int) -> Credits:
-        """Return the credits at one k only, given as its place among the K: `value` and `variance` are (U, 1)."""
-        return dataclasses.replace(self, value=self.value[:, [column]], variance=self.variance[:, [column]])
+        """Return the credits at one k only, given as its place among the K: all are (U, 1)."""
+        columns = {name: getattr(self, name)[:, [column]] for name in ("value", "variance", "by_lot")}
+        return dataclasses.replace(self, **columns)
 
 
 def make_units(task: Task, items: Sequence[Item]) -> Units:
@@ -63,31 +71,42 @@ def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     """Compute the expected credit of every unit at every k from decisions[k][item]."""
     members = group_by_unit(arm.task, arm.items)
     value = np.zeros((len(members), len(decisions)))
-    variance = np.zeros_like(value)
+    variance, by_lot = np.zeros_like(value), np.zeros_like(value)
     for u, rows in enumerate(members.values()):
         items, seen = [arm.items[i] for i in rows], None
+        either = None
+        if len(rows) == 1 and len(items[0].responses) <= 2:  # what depends on the item alone, once for all k
+            either = credit_either(arm.task, arm.rules, items[0])
         for j, at_k in enumerate(decisions):
             if len(rows) == 1:
-                scores, weight, draws = (d := at_k[rows[0]]).scores, d.weight, d.draws
-                if scores is not seen:  # counted decisions are the same at every k, only their weights differ
-                    earned, seen = arm.task.credit(items, [scores], arm.rules), scores
+                scores, weight, draws = [(d := at_k[rows[0]]).scores], d.weight, d.draws
             else:
-                earned, weight, draws = _credit_jointly(arm, items, [at_k[i] for i in rows])
+                scores, weight, draws = _combine_decisions(arm, items, [at_k[i] for i in rows])
+            if scores[0] is not seen:  # counted decisions are the same at every k, only their weights differ
+                earned, seen = arm.task.credit(items, scores, arm.rules), scores[0]
+                if either:
+                    first_wins = break_ties(scores[0])
+                    lot = first_wins * either[0] + (1 - first_wins) * either[1]
+                else:
+                    lot = credit_by_lot(arm.task, arm.rules, items, scores)
             value[u, j] = mean = earned @ weight
+            by_lot[u, j] = lot @ weight
             if draws:
                 variance[u, j] = ((earned - mean) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]
     units = make_units(arm.task, first)
     subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
-    return Credits(units, subset, sizes, value, variance, [item.tags for item in first])
+    by_lot *= even_out_labels(units, first)[:, None]
+    return Credits(units, subset, sizes, value, variance, by_lot, [item.tags for item in first])
 
 
-def _credit_jointly(
+def _combine_decisions(
     arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Credit a unit of several items over every combination of their decisions, or a random sample of these.
+) -> tuple[list[np.ndarray], np.ndarray, int]:
+    """Combine the decisions about a unit's several items in every way, or in a random sample of the ways.
 
-    Returns the credits (D,), how likely each is (D,), and the number of random draws (0 where none was made).
+    Returns the scores of each item, (D, n), how likely each combination is (D,), and the number of random draws (0
+    where none was made).
     """
     if math.prod(len(d.scores) for d in of_items) <= arm.draws:
         index = np.indices([len(d.scores) for d in of_items]).reshape(len(of_items), -1)
@@ -97,5 +116,4 @@ def _credit_jointly(
         rng = make_rng(arm.seed, "unit", *(item.id for item in items))
         index = np.array([rng.choice(len(d.scores), arm.draws, p=d.weight) for d in of_items])
         weight, draws = np.full(arm.draws, 1 / arm.draws), arm.draws
-    scores = [d.scores[i] for d, i in zip(of_items, index, strict=True)]
-    return arm.task.credit(items, scores, arm.rules), weight, draws
+    return [d.scores[i] for d, i in zip(of_items, index, strict=True)], weight, draws

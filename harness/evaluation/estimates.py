@@ -1,4 +1,4 @@
-"""From credits to numbers with intervals: the headline, sections, subsets and tags, and differences."""
+"""From credits to numbers with intervals: the headline, sections, subsets and tags."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from judgescale.harness.stats.intervals import (
     share_headline,
 )
 from judgescale.harness.stats.means import find_mean_intervals
-from judgescale.harness.stats.paired import paired_difference
 from judgescale.harness.stats.spread import count_clusters
 from judgescale.harness.types import Estimate
 
@@ -28,18 +27,6 @@ from judgescale.harness.types import Estimate
 def roll_up_headline(arm: Arm, credits: Credits) -> float:
     """Roll one column of credits up into the arm's headline."""
     return float(rollup(credits.units, credits.value, arm.rollup)[1][0])
-
-
-def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
-    """Say in one sentence whether a's headline is above b's, by their paired difference on the same units.
-
-    a, b: credits at one k each (`select_column`). what: which difference this is, as in "voting - single".
-    """
-    gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup)
-    if ci is None:
-        return f"{what}: {gap * 100:+.1f} points (too few clusters for an interval)"
-    verdict = "not told apart" if ci[0] <= 0 <= ci[1] else "above" if gap > 0 else "below"
-    return f"{what}: {gap * 100:+.1f} points, 95 % interval [{ci[0] * 100:+.1f}, {ci[1] * 100:+.1f}]: {verdict}"
 
 
 def estimate_sections(arm: Arm, credits: Credits, headline: Rollup | None = None) -> dict[str, list[Estimate]]:
@@ -127,7 +114,7 @@ def estimate_extras(arm: Arm, pools: Sequence[Pools]) -> dict[str, Estimate]:
     names = list(rows[0])
     values = np.array([[row[name] for name in names] for row in rows])
     units = make_units(arm.task, arm.items)
-    credits = Credits(units, units.section, np.ones(len(arm.items), int), values, np.zeros_like(values))
+    credits = Credits(units, units.section, np.ones(len(arm.items), int), values, np.zeros_like(values), values)
     return {
         (name if section == "overall" else f"{section}: {name}"): dataclasses.replace(per_name[j], metric=name)
         for section, per_name in estimate_sections(arm, credits).items()

@@ -10,7 +10,8 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
-from judgescale.harness.evaluation.estimates import describe_difference, roll_up_headline
+from judgescale.harness.evaluation.differences import describe_difference
+from judgescale.harness.evaluation.estimates import roll_up_headline
 from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
 from judgescale.harness.evaluation.metrics import describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result

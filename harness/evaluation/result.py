@@ -22,6 +22,7 @@ from judgescale.harness.evaluation.estimates import (
 )
 from judgescale.harness.evaluation.health import count_orders_per_reading, count_problems
 from judgescale.harness.evaluation.metrics import describe_metrics
+from judgescale.harness.evaluation.splits import list_splitting_ks, warn_of_ties
 from judgescale.harness.published.comparable import (
     explain_missing_deltas,
     find_comparable_numbers,
@@ -75,13 +76,16 @@ def make_result(
         cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
     else:
         cost, cost_notes = compute_live_costs(arm.bill, arm.ks, pools)
+    split = list_splitting_ks(arm)
     curve = [
         CurvePoint(
             section,
             k,
             e[j],
             float(judgments[k].mean()),
-            *(None if (total := cost[k].get(name)) is None else total / len(arm.items) for name in ("tokens", "flops")),
+            tokens_per_item=_divide(cost[k].get("tokens"), len(arm.items)),
+            flops_per_item=_divide(cost[k].get("flops"), len(arm.items)),
+            can_split=k in split,
         )
         for section, e in curves.items()
         for j, k in enumerate(arm.ks)
@@ -121,6 +125,10 @@ def make_result(
     )
 
 
+def _divide(total: float | None, items: int) -> float | None:
+    return None if total is None else total / items
+
+
 def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: Sequence[Published]) -> list[str]:
     """Write what the reader must know to trust the number, one line each.
 
@@ -150,7 +158,7 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: S
         notes.append(
             f"{unused:,} of {arm.judgments.size:,} recorded judgments are about questions this run does not ask."
         )
-    notes += arm.strategy.caveats(arm.rules)
+    notes += [*warn_of_ties(arm), *arm.strategy.caveats(arm.rules)]
     if mc_error > 5e-5:
         notes.append(f"Some of it is left to the seed: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes

@@ -37,6 +37,8 @@ COLOURS = ("#12355b", "#e58a3c", "#8c1c4b", "#4fa3a5", "#66701f", "#b39ddb", "#0
 MARKERS = "os^DvX<p>"  # nine, so that a marker meets a colour again only after 72 arms
 LINES = ("-", "--", "-.", ":")
 GREY = "#555555"
+HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.1}
+SPLIT = "hollow: an even vote, which can split; a tie earns other than a lot would"
 LINES_AT_MOST = 8  # more short curves than this cross too often to follow: one row each instead
 SHORT = 3  # points
 BANDS_AT_MOST = 4  # more bands than this are mud: error bars instead
@@ -99,7 +101,7 @@ def _make_panels(task: str, arms: Sequence[Result]) -> list[Panel]:
         rows = _list_sections(arms)
         height = 1.5 + (0.32 if len(rows) > 1 else 0.36) * len(rows) * len(arms)
         return [Panel(lambda ax: _draw_dots(ax, task, arms, rows), height)]
-    legend = 0.19 * sum(_wrap(name, LEGEND).count("\n") + 1 for name in name_arms(arms))
+    legend = 0.19 * sum(_wrap(name, LEGEND).count("\n") + 1 for name in name_arms(arms)) + 0.19 * _any_can_split(arms)
     panels = [Panel(lambda ax: _draw_curves(ax, task, arms, "judgments"), 4 + legend)]
     if all(p.tokens_per_item for c in curves for p in c):
         panels.append(Panel(lambda ax: _draw_curves(ax, task, arms, "tokens"), 4 + legend))
@@ -108,6 +110,7 @@ def _make_panels(task: str, arms: Sequence[Result]) -> list[Panel]:
 
 def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None:
     """Draw a curve an arm against the judgments or tokens an item, on a log axis."""
+    from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
     from matplotlib.transforms import ScaledTranslation
 
@@ -117,30 +120,35 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     spans: list[float] = []
     last: list[float] = []
     costs: list[float] = []
-    found = [[(x, p.estimate) for p in list_curve_points(r) if (x := _get_cost(p, unit)) and x > 0] for r in arms]
-    places = [[(x, 100 * e.value) for x, e in series] for series in found]
+    found = [[(x, p) for p in list_curve_points(r) if (x := _get_cost(p, unit)) and x > 0] for r in arms]
+    places = [[(x, 100 * p.estimate.value) for x, p in series] for series in found]
     moves = _place_side_by_side(places)
     for i, (name, series, aside) in enumerate(zip(name_arms(arms), found, moves, strict=True)):
         if not series:
             continue
-        xs, ys = [x for x, _ in series], [100 * e.value for _, e in series]
-        lows, highs = [100 * _get_interval(e)[0] for _, e in series], [100 * _get_interval(e)[1] for _, e in series]
+        xs, split = [x for x, _ in series], [p.can_split for _, p in series]
+        ys = [100 * p.estimate.value for _, p in series]
+        lows, highs = ([100 * _get_interval(p.estimate)[end] for _, p in series] for end in (0, 1))
         style = _choose_style(i) | ({} if len(series) > 1 else {"linestyle": ""})
-        bands = len(series) > 1 and len(arms) <= BANDS_AT_MOST
+        lines = _list_lines(split)
+        banded = lines[0] if len(lines[0]) > 1 and len(arms) <= BANDS_AT_MOST else []
         hair = 0.0 if len(arms) <= BANDS_AT_MOST else HAIR * (i - (len(arms) - 1) / 2)
         ax.plot([], [], label=_wrap(name, LEGEND), **style)  # for the legend
         last.append(ys[-1])
         offsets = [hair if place is None else place for place in aside]
-        for by in dict.fromkeys(offsets):
-            here = [j for j, offset in enumerate(offsets) if offset == by]
-            markers = style | {"linestyle": ""}
+        for by, hollow in dict.fromkeys(zip(offsets, split, strict=True)):
+            here = [j for j, place in enumerate(zip(offsets, split, strict=True)) if place == (by, hollow)]
+            markers = style | {"linestyle": ""} | (HOLLOW | {"markeredgecolor": style["color"]} if hollow else {})
             ax.plot([xs[j] for j in here], [ys[j] for j in here], transform=shift(by), zorder=3, **markers)
-            barred = [j for j in here if not bands and (len(arms) <= LINES_AT_MOST or j == len(series) - 1)]
+            barred = [j for j in here if j not in banded and (len(arms) <= LINES_AT_MOST or j == len(series) - 1)]
             at, down, up = ([values[j] for j in barred] for values in (xs, lows, highs))
             ax.vlines(at, down, up, color=style["color"], alpha=0.6, linewidth=1, transform=shift(by))
-        ax.plot(xs, ys, transform=shift(hair), zorder=2.5, **style | {"marker": ""})
-        if bands:
-            ax.fill_between(xs, lows, highs, color=style["color"], alpha=0.13, linewidth=0)
+        for line in lines:
+            at, middle, down, up = ([values[j] for j in line] for values in (xs, ys, lows, highs))
+            thin = {"linewidth": 0.8} if split[line[0]] else {}
+            ax.plot(at, middle, transform=shift(hair), zorder=2.5, **style | {"marker": ""} | thin)
+            if line == banded:
+                ax.fill_between(at, down, up, color=style["color"], alpha=0.13, linewidth=0)
         spans += lows + highs
         costs += xs
     if costs:
@@ -160,8 +168,22 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     ax.set_ylabel(f"{metric} (%), 95 % interval")
     handles, names = ax.get_legend_handles_labels()
     order = sorted(range(len(handles)), key=lambda i: -last[i])  # as the lines end, top to bottom
-    if len(arms) > 1:
-        _draw_legend(ax, [handles[i] for i in order], [names[i] for i in order])
+    handles, names = [handles[i] for i in order], [names[i] for i in order]
+    if _any_can_split(arms):
+        handles.append(Line2D([], [], color=GREY, marker="o", linestyle="", **HOLLOW))
+        names.append(SPLIT)
+    if len(names) > 1:
+        _draw_legend(ax, handles, names)
+
+
+def _any_can_split(arms: Sequence[Result]) -> bool:
+    return any(p.can_split for r in arms for p in list_curve_points(r))
+
+
+def _list_lines(split: Sequence[bool]) -> list[list[int]]:
+    """List which points of a curve a line joins: those whose votes can split are joined apart from the others."""
+    lines = [[j for j, even in enumerate(split) if even == apart] for apart in (False, True)]
+    return [line for line in lines if line]
 
 
 def _place_side_by_side(series: Sequence[Sequence[tuple[float, float]]]) -> list[list[float | None]]:

@@ -43,6 +43,11 @@ class Elo(Strategy):
         """Count k judgments for each of the n (n - 1) / 2 pairs."""
         return (self.k or 0) * n * (n - 1) // 2
 
+    @property
+    def breaks_ties(self) -> bool:
+        """Tell whether the order of the games decides between equal records: in Elo's ratings it nearly always does."""
+        return self.rating == "elo"
+
     def caveats(self, rules: Rules) -> list[str]:
         """Tell that the games' order matters to Elo's ratings."""
         if self.rating != "elo":

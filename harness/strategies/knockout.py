@@ -14,7 +14,6 @@ import numpy as np
 
 from judgescale.harness.contracts import Ask, Strategy
 from judgescale.harness.stats.votes import round_off_noise
-from judgescale.harness.types import Rules
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,10 @@ class Knockout(Strategy):
         """Count k judgments for each of the n - 1 matches."""
         return (self.k or 0) * (n - 1)
 
-    def caveats(self, rules: Rules) -> list[str]:
-        """Warn that coin flips hide ties under rules by which a tie earns nothing."""
-        if rules.tie != "zero":
-            return []
-        return ["A tied match is decided by a coin, so ties cost less here than the protocol's zero."]
+    @property
+    def breaks_ties(self) -> bool:
+        """Return True: a coin decides a tied match."""
+        return True
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Let pairs play k games a match, round by round; return the rounds that each response survived, (D, n)."""

@@ -14,7 +14,6 @@ import numpy as np
 from judgescale.harness.contracts import Ask, Strategy
 from judgescale.harness.stats.counting import Curve, plurality_curve, vote_curve
 from judgescale.harness.stats.votes import vote
-from judgescale.harness.types import Rules
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,6 @@ class Voting(Strategy):
     def judgments(self, n: int) -> int:
         """Return k: there is one question."""
         return self.k or 0
-
-    def caveats(self, rules: Rules) -> list[str]:
-        """Warn of an even k under rules by which a tied vote earns nothing."""
-        if rules.tie != "zero" or rules.order == "both" or (self.k or 1) % 2:
-            return []
-        return ["An even k can split, and a tied vote earns nothing here: compare odd k, or set strategy.tie=half."]
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Ask k times about all the responses, and sum the scores of each."""

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import comb
 
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded import RecordedSet
@@ -95,6 +96,22 @@ def credit(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) ->
     return credit_best(items, scores, rules) if items[0].subset != "Ties" else credit_ties(items, scores)
 
 
+def credit_by_lot(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:
+    """Credit a unit with its ties broken by lot: in Ties, between the worst right answer and the best wrong one."""
+    earned = credit(items, scores, rules)
+    if items[0].subset == "Ties":
+        earned = earned + 0.3 * sum(_win_by_lot(item, of_item) for item, of_item in zip(items, scores, strict=True))
+    return earned
+
+
+def _win_by_lot(item: Item, scores: np.ndarray) -> np.ndarray:
+    """Return how likely a lot puts every right answer above every wrong one where they tie, (D,); 0 where none do."""
+    gold = np.asarray(item.gold) >= 1
+    at_stake = scores == scores[:, gold].min(axis=1, keepdims=True)
+    right, wrong = at_stake[:, gold].sum(axis=1), at_stake[:, ~gold].sum(axis=1)
+    return np.where(_margin(item, scores) == 0, 1 / comb(right + wrong, right), 0.0)
+
+
 def credit_ties(items: Sequence[Item], scores: Sequence[np.ndarray]) -> np.ndarray:
     """Credit one Ties prompt.
 
@@ -131,6 +148,7 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         protocols=("rewardbench2",),
         load=load,
         credit=credit,
+        credit_by_lot=credit_by_lot,
         unit=unit,
         read=make_reader(read, path, hub),
         published="RewardBench2",

@@ -1,0 +1,62 @@
+"""Which votes of an arm can split, and what its reader must know where a tie then earns other than a lot would."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Strategy
+from judgescale.harness.evaluation.credits import group_by_unit
+from judgescale.harness.evaluation.ties import credit_by_lot
+from judgescale.harness.types import Item, Rules, Task
+
+
+def list_splitting_ks(arm: Arm) -> set[int]:
+    """List the ks of the curve at which a vote may split, having an even number of voters, and a tie earns no lot's."""
+    even = {k for k in arm.ks if _can_split(arm.strategy, k)}
+    return even if even and not is_even_handed(price_ties(arm, arm.rules)) else set()
+
+
+def warn_of_ties(arm: Arm) -> list[str]:
+    """Write what a tie earns, where a lot would earn something else and the arm's votes can split, or never do."""
+    strategy, voters = arm.strategy, arm.strategy.count_voters(arm.k)
+    if not (strategy.breaks_ties or _can_split(strategy, arm.k)):
+        return []
+    prices = price_ties(arm, arm.rules)
+    if is_even_handed(prices):
+        return []
+    earned, by_lot = 100 * prices.mean(axis=0)
+    if strategy.breaks_ties:
+        by_itself = f"strategy={strategy.name} breaks ties itself, which is worth {by_lot:.1f} each"
+        return [f"{by_itself}, where a tied vote earns {earned:.1f}: compare the two with ties broken by lot."]
+    shared = is_even_handed(price_ties(arm, dataclasses.replace(arm.rules, tie="share")))
+    advice = "set strategy.tie=share, or compare" if shared else "compare"
+    worth = f"a tie earns {earned:.1f} here where a lot would earn {by_lot:.1f}"
+    return [f"A vote of {voters} can split, and {worth}: {advice} odd numbers of votes."]
+
+
+def price_ties(arm: Arm, rules: Rules) -> np.ndarray:
+    """Return what a tie of all responses earns by these rules, and what by lot, for every unit of the arm: (U, 2)."""
+    return np.array(
+        [
+            _price_tie(arm.task, rules, [arm.items[i] for i in rows])
+            for rows in group_by_unit(arm.task, arm.items).values()
+        ]
+    )
+
+
+def is_even_handed(prices: np.ndarray) -> bool:
+    """Tell whether a tie earns what a lot would, whichever unit it is about (`price_ties`)."""
+    return bool(np.allclose(prices[:, 0], prices[:, 1]))
+
+
+def _price_tie(task: Task, rules: Rules, unit: Sequence[Item]) -> tuple[float, float]:
+    tied = [np.full((1, len(item.responses)), 0.5) for item in unit]
+    return float(task.credit(unit, tied, rules)[0]), float(credit_by_lot(task, rules, unit, tied)[0])
+
+
+def _can_split(strategy: Strategy, k: int) -> bool:
+    return not strategy.breaks_ties and strategy.count_voters(k) % 2 == 0

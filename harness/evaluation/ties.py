@@ -1,0 +1,58 @@
+"""What a tie is worth: by the owner's rule, and by lot, where a guess earns the same however often it ends in a tie.
+
+By lot, each of m tied responses is picked as often as the others; a decision for which no judgment was usable is a tie
+of all of them, and a lone response is said to have the property or not, each half of the time. No strategy can then win
+by splitting its votes less often than another, nor by always having a verdict; nor, where lone responses that have the
+property weigh as much as those that have not, by saying more often what most of them are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from judgescale.harness.stats.intervals import Units
+from judgescale.harness.stats.votes import margin
+from judgescale.harness.types import Item, Rules, Task
+
+
+def break_ties(scores: np.ndarray) -> np.ndarray:
+    """Return how likely decisions (D, n <= 2) are to be for the first response (a lone one: for yes), by lot: (D,)."""
+    lead: np.ndarray = np.nan_to_num(np.sign(margin(scores)))
+    return (1 + lead) / 2
+
+
+def credit_by_lot(task: Task, rules: Rules, items: Sequence[Item], scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Credit the decisions about one unit's items, (D, n) each, with their ties broken by lot: (D,)."""
+    if len(items) == 1 and len(items[0].responses) <= 2:
+        first, second = credit_either(task, rules, items[0])
+        chance = break_ties(scores[0])
+        return chance * first + (1 - chance) * second
+    known = [np.where(np.isnan(s).any(axis=1, keepdims=True), 0.0, s) for s in scores]
+    return (task.credit_by_lot or task.credit)(items, known, dataclasses.replace(rules, tie="share"))
+
+
+def credit_either(task: Task, rules: Rules, item: Item) -> tuple[float, float]:
+    """Credit a decision for the first of two responses, and one for the second (of a lone one: yes, and no)."""
+    either = np.array([[1.0, 0.0], [0.0, 1.0]])[:, : len(item.responses)]
+    first, second = task.credit([item], [either], rules).tolist()
+    return first, second
+
+
+def even_out_labels(units: Units, items: Sequence[Item]) -> np.ndarray:
+    """Return factors of the units' weights by which both labels of lone responses weigh alike in a section: (U,).
+
+    items: the first of every unit. All others, and those of a section where one label is missing, keep their weight.
+    """
+    lone = np.array([len(item.responses) == 1 for item in items])
+    label = np.array([item.gold[0] >= 1 for item in items])
+    factor = np.ones(len(items))
+    for section in np.unique(units.section[lone]):
+        sides = [np.flatnonzero(lone & (units.section == section) & (label == side)) for side in (True, False)]
+        weights = [units.weight[rows].sum() for rows in sides]
+        if all(weights):
+            for rows, weight in zip(sides, weights, strict=True):
+                factor[rows] = sum(weights) / (2 * weight)
+    return factor
