@@ -11,6 +11,7 @@ import numpy as np
 
 HUMAN = "human"  # the judge name under which a set keeps its annotators' labels
 TIES = ("zero", "half", "share")  # what a tied decision may earn: nothing, one half, its share 1/m
+OWN_TIE = "task"  # what stands in their place where a tie is a class of the task's, so that no rule credits it
 STATUSES = ("ok", "unparsed", "truncated", "refused", "failed")
 
 
@@ -131,7 +132,7 @@ class Rules:
     """A protocol: everything besides judge and strategy that moves a number. One file of conf/protocol each."""
 
     name: str
-    tie: str  # credit of a decision tied between m responses: zero, half, or share (1/m)
+    tie: str  # credit of a decision tied between m responses: zero, half, share (1/m), or the task's business (task)
     failure: float  # credit of a decision for which no judgment was usable
     unusable: str  # in a vote, an unusable judgment may abstain, or count as a verdict of its own (plurality)
     order: str  # what the owner prescribes: as_is, random, balanced, both, or any
@@ -140,7 +141,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         for field_name, allowed in (
-            ("tie", TIES),
+            ("tie", (*TIES, OWN_TIE)),
             ("unusable", ("abstain", "plurality")),
             ("votes", ("scores", "verdicts")),
             ("order", ("any", "as_is", "random", "balanced", "both")),
@@ -186,6 +187,7 @@ class Task:
     rollups: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     of_mean: frozenset[str] = frozenset()
+    tied: Callable[[Item], str | None] = lambda item: None  # what a tie is where no rule credits it: 'is "no error"'
     extras: Callable[[Item, Any], Mapping[str, float]] | None = None  # an item and its Pools to named credits
     read: Callable[[], Loaded] | None = None  # items with their texts, for live judges
     protocols: tuple[str, ...] = ()  # the owners' own rules, by their names in conf/protocol/

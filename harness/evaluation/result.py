@@ -10,7 +10,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs
-from judgescale.harness.evaluation.credits import Credits
+from judgescale.harness.evaluation.credits import Credits, describe_ties
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
     estimate_extras,
@@ -29,7 +29,7 @@ from judgescale.harness.published.comparable import (
 )
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.signature import sign
-from judgescale.harness.types import CurvePoint, Result
+from judgescale.harness.types import OWN_TIE, CurvePoint, Result
 
 FEW_CLUSTERS = 20  # below these, how much they vary is itself hardly known
 
@@ -149,6 +149,9 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, reproduces: 
             f"{unused:,} of {arm.judgments.size:,} recorded judgments are about questions this run does not ask."
         )
     notes += arm.strategy.caveats(arm.rules)
+    splits = arm.strategy.may_tie and arm.strategy.count_voters(arm.k) % 2 == 0
+    if arm.rules.tie == OWN_TIE and splits and (said := describe_ties(arm.task, arm.items)):
+        notes.append(f"An even k can split, and a split vote {said} here, whatever the protocol.")
     if mc_error > 5e-5:
         notes.append(f"Replayed {arm.draws} times an item: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes

@@ -11,10 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
 from judgescale.harness.contracts import Strategy
+from judgescale.harness.evaluation.credits import credits_ties, describe_ties
 from judgescale.harness.options import build, load_choice, make, read_count, read_seed
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
-from judgescale.harness.types import TIES, Item, JudgescaleError, Rules, Task
+from judgescale.harness.types import OWN_TIE, TIES, Item, JudgescaleError, Rules, Task
 
 FOR_HARNESS = ("recorded", "subsets", "release")  # options of a task that its own code does not see
 EVERY_K_UP_TO = 8  # longer curves of replayed strategies are read off at 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, …
@@ -36,6 +37,7 @@ class Shared(NamedTuple):
     rules: Rules
     owners_rules: tuple[Rules, ...]
     numbers: Numbers
+    tie: str | None = None  # strategy.tie, where the command line gives it
 
 
 def read_shared(cfg: DictConfig) -> Shared:
@@ -59,7 +61,31 @@ def read_shared(cfg: DictConfig) -> Shared:
     strategy: Strategy = build(cfg.strategy, "strategy", drop=("tie", "seed"))
     try_strategy(strategy)
     rules = dataclasses.replace(rules, unusable=strategy.unusable or rules.unusable)
-    return Shared(task, strategy, rules, tuple(map(load_rules, task.protocols)), numbers)
+    return Shared(task, strategy, rules, tuple(map(load_rules, task.protocols)), numbers, tie)
+
+
+def settle_ties(shared: Shared, items: Sequence[Item]) -> Shared:
+    """Return the same with rules that leave ties to the task, where nothing about these items is credited as a tie.
+
+    Raises JudgescaleError for a strategy.tie that would change nothing, and for rules that leave ties to a task that
+    leaves them to the rules.
+    """
+    task, rules = shared.task, shared.rules
+    credited = credits_ties(task, rules, items)
+    if shared.tie and not (credited and shared.strategy.may_tie):
+        why = f"with strategy={shared.strategy.name}, which breaks every tie itself"
+        if not credited:
+            why = f"on task={task.name}, where a split vote {describe_ties(task, items) or 'is not credited as a tie'}"
+        raise JudgescaleError(f"strategy.tie={shared.tie}: changes nothing {why}; leave it out")
+    if not credited:
+        own = (dataclasses.replace(theirs, tie=OWN_TIE) for theirs in shared.owners_rules)
+        return shared._replace(rules=dataclasses.replace(rules, tie=OWN_TIE), owners_rules=tuple(own))
+    if rules.tie == OWN_TIE:
+        raise JudgescaleError(
+            f"protocol={rules.name} leaves ties to the task, and task={task.name} has no class for them: take another"
+            " protocol, or protocol.tie=zero, half or share"
+        )
+    return shared
 
 
 @cache

@@ -20,7 +20,7 @@ from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
 from judgescale.harness.live.order import POLICIES
 from judgescale.harness.options import build, make, read_count, read_positive
-from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses
+from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
 from judgescale.harness.plan.items import Selection, select_items
 from judgescale.harness.plan.releases import check_release
 from judgescale.harness.recorded.pools import RecordedJudgments
@@ -113,6 +113,7 @@ def make_live_arm(
     notes: tuple[str, ...] = (),
 ) -> LiveArm:
     """Make the arm of a purchase, its judgments still missing."""
+    shared = settle_ties(shared, selection.items)
     nothing_yet = RecordedSet(Path(shared.task.name), shared.task.name, {}, ())
     sha256 = digest_items(selection.items)
     arm = Arm(

@@ -13,7 +13,7 @@ from judgescale.harness import recorded
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.options import find_file
-from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses
+from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
 from judgescale.harness.plan.items import Selection, select_items
 from judgescale.harness.recorded import source
 from judgescale.harness.recorded.pools import RecordedJudgments
@@ -44,6 +44,7 @@ def make_arms(
     sha256: str,
 ) -> list[Arm]:
     """Make one arm of each judge's (or pool's) judgments, by its label; `sha256` tells the set's version."""
+    shared = settle_ties(shared, selection.items)
     task, asked, items = shared.task, shared.strategy, selection.items
     arms = []
     for label, of_label in judgments.items():

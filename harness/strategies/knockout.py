@@ -23,6 +23,7 @@ class Knockout(Strategy):
 
     name: ClassVar[str] = "knockout"
     adaptive: ClassVar[bool] = True  # who meets whom depends on the verdicts
+    may_tie: ClassVar[bool] = False
     next_try: ClassVar[str] = "elo"
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
