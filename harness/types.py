@@ -165,6 +165,14 @@ Metric = Callable[[np.ndarray, np.ndarray], float]  # gold (N, n) and decisions 
 
 
 @dataclass(frozen=True, kw_only=True)
+class Edition:
+    """One of several official extents of a benchmark, with published figures of its own."""
+
+    sizes: Mapping[str, int | None]  # items a section
+    published: str | None = None  # its name in results/published
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A benchmark: how its items are loaded, credited and rolled up.
 
@@ -195,6 +203,9 @@ class Task:
     published: str | None = None  # the benchmark's name in results/published
     published_with: tuple[str, int] = ("single", 1)  # the strategy and k that the published figures are of
     sizes: Mapping[str, int | None] = field(default_factory=dict)  # official items a section, None where nobody tells
+    any_set: bool = False  # takes every recorded set with gold labels, whatever benchmark it is of
+    editions: Mapping[str, Edition] = field(default_factory=dict)  # besides the one of `sizes` and `published`, by name
+    edition: str = ""  # which of those its items are; empty = that of `sizes`, or part of one
     parts_count: bool = True  # whether a section of official size is the published one though others differ
     counts: Mapping[str, int] = field(default_factory=dict)  # official items a subset, where sections are not enough
 

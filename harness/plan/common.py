@@ -18,7 +18,26 @@ from judgescale.harness.stats.intervals import HEADLINES
 from judgescale.harness.types import OWN_TIE, TIES, Item, JudgescaleError, Rules, Task
 
 FOR_HARNESS = ("recorded", "subsets", "release")  # options of a task that its own code does not see
+GLOBAL = ("local", "experiment")  # groups whose files set the options of others
 EVERY_K_UP_TO = 8  # longer curves of replayed strategies are read off at 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, …
+
+
+def refuse_unknown_options(cfg: DictConfig) -> None:
+    """Raise JudgescaleError for what conf/config.yaml does not have: a `+` or a config file would add it for nothing.
+
+    Options within judge, engine, strategy, task and protocol are checked by what they are for.
+    """
+    ours = OmegaConf.load(ROOT / "conf" / "config.yaml")
+    groups = [str(next(iter(entry))).split()[-1] for entry in ours.defaults if isinstance(entry, DictConfig)]
+    groups = [name for name in groups if "/" not in name and name not in GLOBAL]
+    known = {"": list(dict.fromkeys([*groups, *(name for name in ours if name != "defaults")]))}
+    known |= {"run.": list(ours.run), "run.budget.": list(ours.run.budget)}
+    for place, names in known.items():
+        here = OmegaConf.select(cfg, place.rstrip(".")) if place else cfg
+        for name in here if isinstance(here, DictConfig) else ():
+            if name not in names:
+                hint = "; its file must begin with # @package _global_" if f"{place}{name}" in GLOBAL else ""
+                raise JudgescaleError(f"{place}{name}: no such option or group{hint}; there are {', '.join(names)}")
 
 
 class Numbers(NamedTuple):
@@ -38,6 +57,7 @@ class Shared(NamedTuple):
     owners_rules: tuple[Rules, ...]
     numbers: Numbers
     tie: str | None = None  # strategy.tie, where the command line gives it
+    about: tuple[str, ...] = ()  # what a reader must know of the options
 
 
 def read_shared(cfg: DictConfig) -> Shared:
@@ -61,7 +81,23 @@ def read_shared(cfg: DictConfig) -> Shared:
     strategy: Strategy = build(cfg.strategy, "strategy", drop=("tie", "seed"))
     try_strategy(strategy)
     rules = dataclasses.replace(rules, unusable=strategy.unusable or rules.unusable)
-    return Shared(task, strategy, rules, tuple(map(load_rules, task.protocols)), numbers, tie)
+    owners_rules, about = tuple(map(load_rules, task.protocols)), tuple(note_unread_options(cfg, strategy))
+    return Shared(task, strategy, rules, owners_rules, numbers, tie, about)
+
+
+def note_unread_options(cfg: DictConfig, strategy: Strategy) -> list[str]:
+    """Note the options that a strategy of a fixed k has only because one sweep serves every strategy."""
+    k = strategy.fixed_k
+    if k is None:
+        return []
+    notes = []
+    if cfg.strategy.get("k") not in (None, k):
+        notes.append(f"strategy={strategy.name} takes {k}, whatever strategy.k={cfg.strategy.k} says.")
+    if k == 1 and "unusable" in cfg.strategy and cfg.strategy.unusable != cfg.protocol.unusable:
+        notes.append(
+            f"strategy.unusable={cfg.strategy.unusable} is about votes, and strategy={strategy.name} takes none."
+        )
+    return notes
 
 
 def settle_ties(shared: Shared, items: Sequence[Item]) -> Shared:

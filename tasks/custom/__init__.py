@@ -91,6 +91,7 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         name="custom",
         revision="1",
         protocols=("custom",),
+        any_set=True,
         load=load_gold_items,
         credit=credit_best,
         tied=name_split_vote,

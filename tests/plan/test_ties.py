@@ -49,7 +49,11 @@ def test_what_has_no_effect_is_refused(composed: Compose, task: str, strategy: s
 
 def test_a_split_vote_about_a_class_is_told_as_what_it_is(composed: Compose) -> None:
     for task, said in (("realmistake", 'is "no error"'), ("custom", 'is "no error"')):
-        overrides = (f"task={task}", "engine.path=results/recorded/realmistake.parquet", "judge.names=[gpt-4-0125-preview]")
+        overrides = (
+            f"task={task}",
+            "engine.path=results/recorded/realmistake.parquet",
+            "judge.names=[gpt-4-0125-preview]",
+        )
         even, odd = (result(composed, *overrides, f"strategy.k={k}") for k in (4, 5))
         assert [note for note in even.notes if "split" in note] == [
             f"An even k can split, and a split vote {said} here, whatever the protocol."
