@@ -88,8 +88,10 @@ def check_types(options: Any, group: str) -> Any:
 
 def write_override(option: str, value: object) -> str:
     """Write an override as a shell takes it; Hydra's grammar and the shell each need quotes of their own."""
-    plain = re.fullmatch(r"[\w./-]+", str(value))
-    return f"{option}={value}" if plain else shlex.quote(f"{option}='{value}'")
+    if re.fullmatch(r"[\w./-]+", text := str(value)):
+        return f"{option}={text}"
+    text = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + end[2].replace('"', '\\"'), text)
+    return shlex.quote(f'{option}="{text}"')
 
 
 def read_count(cfg: DictConfig, name: str, least: int) -> int:

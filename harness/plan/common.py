@@ -27,14 +27,14 @@ def refuse_unknown_options(cfg: DictConfig) -> None:
 
     Options within judge, engine, strategy, task and protocol are checked by what they are for.
     """
-    ours = OmegaConf.load(ROOT / "conf" / "config.yaml")
-    groups = [str(next(iter(entry))).split()[-1] for entry in ours.defaults if isinstance(entry, DictConfig)]
+    ours: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "config.yaml"))
+    groups = [next(iter(entry)).split()[-1] for entry in ours.pop("defaults") if isinstance(entry, dict)]
     groups = [name for name in groups if "/" not in name and name not in GLOBAL]
-    known = {"": list(dict.fromkeys([*groups, *(name for name in ours if name != "defaults")]))}
-    known |= {"run.": list(ours.run), "run.budget.": list(ours.run.budget)}
+    known = {"": list(dict.fromkeys([*groups, *ours]))}
+    known |= {"run.": list(ours["run"]), "run.budget.": list(ours["run"]["budget"])}
     for place, names in known.items():
         here = OmegaConf.select(cfg, place.rstrip(".")) if place else cfg
-        for name in here if isinstance(here, DictConfig) else ():
+        for name in map(str, here if isinstance(here, DictConfig) else ()):
             if name not in names:
                 hint = "; its file must begin with # @package _global_" if f"{place}{name}" in GLOBAL else ""
                 raise JudgescaleError(f"{place}{name}: no such option or group{hint}; there are {', '.join(names)}")

@@ -184,6 +184,12 @@ def read_once(path: Path) -> recorded.RecordedSet:
     return recorded.read_set(path)
 
 
+def forget_sets() -> None:
+    """Forget all sets that were read, as one of them may have been written anew."""
+    for remembering in (read_once, find_judgments, sha256):
+        remembering.cache_clear()
+
+
 @lru_cache
 def find_judgments(path: Path, judges: tuple[str, ...]) -> RecordedJudgments:
     """Find the judgments of these judges, once for all arms over them, so that pools are made once."""

@@ -29,7 +29,7 @@ class Elo(Strategy):
     step: float = 32.0  # Elo's K factor
 
     def __post_init__(self) -> None:
-        """Raise JudgescaleError for an unknown rating, a step not above 0, and an option that the rating does not read."""
+        """Raise JudgescaleError for an unknown rating, a step not above 0, and an option that it does not read."""
         if self.rating not in ("elo", "bradley_terry", "wins"):
             raise JudgescaleError(f"strategy.rating={self.rating}: choose elo, bradley_terry or wins")
         if self.step <= 0:

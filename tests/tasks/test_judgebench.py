@@ -63,5 +63,5 @@ def test_a_folder_with_both_models_files_is_refused(tmp_path: Path) -> None:
     assert len(read(judgebench.task, tmp_path)) == 1
     put(tmp_path / CLAUDE, [JUDGEBENCH | {"pair_id": "other"}])
     line = refused(judgebench.task, tmp_path)
-    assert f"holds {CLAUDE} and {GPT}" in line and f"""task.path='"'"'{tmp_path / GPT}'"'"'""" in line
+    assert f"holds {CLAUDE} and {GPT}" in line and line.endswith(f"""'task.path="{tmp_path / GPT}"'""")
     assert [item.id for item in read(judgebench.task, tmp_path / CLAUDE)] == ["other"]
