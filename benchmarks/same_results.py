@@ -51,7 +51,7 @@ single                run strategy=single judge.names=[gpt4,claude] judge.pool=f
 single_common         run strategy=single task=llmbar protocol=common run.limit=100
 single_ties           run strategy=single task=rewardbench2 task.subsets=[Ties,Math] strategy.tie=zero
 voting                run strategy=voting run.ks=[1,2,5,10] run.resamples=500
-voting_k              run strategy=voting strategy.k=3 strategy.tie=half task=realmistake judge.pool=false
+voting_k              run strategy=voting strategy.k=3 task=realmistake judge.pool=false
 voting_plurality      run strategy=voting strategy.unusable=plurality task=realmistake seed=2
 voting_pool           run strategy=voting task=llmbar judge.pool=true task.subsets=[Neighbor]
 voting_limit          run strategy=voting task=judgebench run.limit=60 judge.names=o1-mini-2024-09-12 strategy.tie=half
@@ -65,7 +65,7 @@ elo_passes            run strategy=elo task=vicuna80_best_of_5 strategy.k=2 stra
 elo_bradley_terry     run strategy=elo task=vicuna80_best_of_5 strategy.rating=bradley_terry strategy.k=4 run.draws=20
 elo_wins              run strategy=elo task=vicuna80_best_of_5 strategy.rating=wins strategy.k=4 judge.pool=true
 knockout              run strategy=knockout task=vicuna80_best_of_5 strategy.k=4 run.draws=50
-knockout_judges       run strategy=knockout task=vicuna80_best_of_5 judge.pool=false seed=1 strategy.tie=half
+knockout_judges       run strategy=knockout task=vicuna80_best_of_5 judge.pool=false seed=1
 compare               run strategy=meta_voting strategy.k_meta=2 run.limit=300
                       'compare=[["strategy=voting","strategy.k=3"],["strategy=single"]]'
 compare_protocols     run task=judgebench 'compare=[["protocol=common"],["strategy=single"]]'

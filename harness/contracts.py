@@ -59,6 +59,7 @@ class Strategy:
     adaptive: ClassVar[bool] = False  # what it asks depends on earlier verdicts: a live run buys only what it asked
     random: ClassVar[bool] = True  # it draws lots of its own (a bracket, a coin), besides which judgments it gets
     closed_form: ClassVar[bool] = False  # `exact` counts its curve for items of one or two responses
+    may_tie: ClassVar[bool] = True  # its decision may be tied; False where it breaks every tie itself
     plain_vote: ClassVar[bool] = False  # it sums the k judgments as they come: at k=1 it is a single judgment
     fixed_k: ClassVar[int | None] = None  # the only k that it has
     next_try: ClassVar[str] = "voting"  # another strategy that is worth a look on the same judgments
@@ -84,8 +85,8 @@ class Strategy:
 
     @property
     def breaks_ties(self) -> bool:
-        """Tell whether it decides every tied vote itself, by a coin or the order of its games."""
-        return False
+        """Tell whether it decides nearly every tied vote itself, by a coin or the order of its games."""
+        return not self.may_tie
 
     def let_unusable_abstain(self) -> Strategy:
         """Return the same strategy, with a vote from which unusable judgments abstain."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 from pathlib import Path
@@ -83,6 +84,14 @@ def check_types(options: Any, group: str) -> Any:
         if type(value) is int and float not in allowed and value < least[name]:
             raise JudgescaleError(f"{group}.{name}={value}: must be {least[name]} or more")
     return options
+
+
+def write_override(option: str, value: object) -> str:
+    """Write an override as a shell takes it; Hydra's grammar and the shell each need quotes of their own."""
+    if re.fullmatch(r"[\w./-]+", text := str(value)):
+        return f"{option}={text}"
+    text = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + end[2].replace('"', '\\"'), text)
+    return shlex.quote(f'{option}="{text}"')
 
 
 def read_count(cfg: DictConfig, name: str, least: int) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 HUMAN = "human"  # the judge name under which a set keeps its annotators' labels
 TIES = ("zero", "half", "share")  # what a tied decision may earn: nothing, one half, its share 1/m
+OWN_TIE = "task"  # what stands in their place where a tie is a class of the task's, so that no rule credits it
 STATUSES = ("ok", "unparsed", "truncated", "refused", "failed")
 
 
@@ -131,7 +132,7 @@ class Rules:
     """A protocol: everything besides judge and strategy that moves a number. One file of conf/protocol each."""
 
     name: str
-    tie: str  # credit of a decision tied between m responses: zero, half, or share (1/m)
+    tie: str  # credit of a decision tied between m responses: zero, half, share (1/m), or the task's business (task)
     failure: float  # credit of a decision for which no judgment was usable
     unusable: str  # in a vote, an unusable judgment may abstain, or count as a verdict of its own (plurality)
     order: str  # what the owner prescribes: as_is, random, balanced, both, or any
@@ -140,7 +141,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         for field_name, allowed in (
-            ("tie", TIES),
+            ("tie", (*TIES, OWN_TIE)),
             ("unusable", ("abstain", "plurality")),
             ("votes", ("scores", "verdicts")),
             ("order", ("any", "as_is", "random", "balanced", "both")),
@@ -161,6 +162,14 @@ class Loaded(NamedTuple):
 
 
 Metric = Callable[[np.ndarray, np.ndarray], float]  # gold (N, n) and decisions (N, n) to a number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edition:
+    """One of several official extents of a benchmark, with published figures of its own."""
+
+    sizes: Mapping[str, int | None]  # items a section
+    published: str | None = None  # its name in results/published
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,12 +199,16 @@ class Task:
     rollups: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     of_mean: frozenset[str] = frozenset()
+    tied: Callable[[Item], str | None] = lambda item: None  # what a tie is where no rule credits it: 'is "no error"'
     extras: Callable[[Item, Any], Mapping[str, float]] | None = None  # an item and its Pools to named credits
     read: Callable[[], Loaded] | None = None  # items with their texts, for live judges
     protocols: tuple[str, ...] = ()  # the owners' own rules, by their names in conf/protocol/
     release: Path | None = None  # digests of the owners' labels, which local copies are held against (plan/releases.py)
     published: str | None = None  # the benchmark's name in results/published
     sizes: Mapping[str, int | None] = field(default_factory=dict)  # official items a section, None where nobody tells
+    any_set: bool = False  # takes every recorded set with gold labels, whatever benchmark it is of
+    editions: Mapping[str, Edition] = field(default_factory=dict)  # besides the one of `sizes` and `published`, by name
+    edition: str = ""  # which of those its items are; empty = that of `sizes`, or part of one
     parts_count: bool = True  # whether a section of official size is the published one though others differ
     counts: Mapping[str, int] = field(default_factory=dict)  # official items a subset, where sections are not enough
 

@@ -28,9 +28,9 @@ from judgescale.harness.judges.prompt import read_conversation
 from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, buy
 from judgescale.harness.options import build, check_count, check_types
 from judgescale.harness.plan.common import FOR_HARNESS, Numbers, Shared, list_ks, load_rules
-from judgescale.harness.plan.items import Selection
+from judgescale.harness.plan.items import Selection, choose_edition
 from judgescale.harness.plan.live import check_label, check_widths, choose_amounts, choose_order, make_live_arm
-from judgescale.harness.plan.recorded import choose_judges, make_arms
+from judgescale.harness.plan.recorded import choose_judges, make_arms, refuse_foreign_set
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.recorded import RecordedSet, read_set
 from judgescale.harness.recorded.importing import import_rows
@@ -91,9 +91,12 @@ def evaluate(
     else:
         records, sha256 = import_rows(judgments)
         data = RecordedSet(Path("rows"), "rows", {"tasks": [task.name]}, tuple(records))
+    refuse_foreign_set(data, task)
     groups = choose_judges(data, judges, pool)
     of_judges = {label: RecordedJudgments(data, names) for label, names in groups.items()}
-    selection = Selection(tuple(task.load(data)), (), None, ())
+    items = task.load(data)
+    shared = shared._replace(task=choose_edition(task, items))
+    selection = Selection(tuple(items), (), None, ())
     return [evaluate_arm(arm)[0] for arm in make_arms(of_judges, shared, selection, ks, sha256)]
 
 
@@ -137,6 +140,7 @@ def run_judge(
         raise JudgescaleError("there are no items to judge")
     if not all(isinstance(item, Item) for item in loaded.items):
         raise JudgescaleError("task: give items, as Item(…) makes them, or a benchmark, as load_task(…) does")
+    task = choose_edition(task, loaded.items)
     shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws, resamples))
     order = choose_order(shared.rules)
     k, samples = choose_amounts(shared.strategy, order)

@@ -15,7 +15,7 @@ from judgescale.harness.evaluation.decisions import Decisions
 from judgescale.harness.evaluation.ties import break_ties, credit_by_lot, credit_either, even_out_labels
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Units, select_units
-from judgescale.harness.types import Item, Task
+from judgescale.harness.types import TIES, Item, Rules, Task
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,22 @@ def group_by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
     for i, item in enumerate(items):
         members.setdefault(task.unit(item), []).append(i)
     return members
+
+
+def credits_ties(task: Task, rules: Rules, items: Sequence[Item]) -> bool:
+    """Tell whether it matters to any of the items what the rules say of ties."""
+    for rows in group_by_unit(task, items).values():
+        unit = [items[i] for i in rows]
+        tied = [np.full((1, len(item.responses)), 0.5) for item in unit]
+        earned = {float(task.credit(unit, tied, dataclasses.replace(rules, tie=tie))[0]) for tie in TIES}
+        if len(earned) > 1:
+            return True
+    return False
+
+
+def describe_ties(task: Task, items: Sequence[Item]) -> str:
+    """Say what a tied decision about these items is where no rule credits it; empty where the task does not tell."""
+    return " or ".join(dict.fromkeys(filter(None, map(task.tied, items))))
 
 
 def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:

@@ -36,6 +36,11 @@ def credit_detection(items: Sequence[Item], scores: Sequence[np.ndarray], rules:
     return np.where(np.isnan(decision[:, 0]), rules.failure, right)
 
 
+def name_split_vote(item: Item) -> str | None:
+    """Say what becomes of a vote that splits on whether a lone response has the property, and so is not above 1/2."""
+    return 'is "no error"' if len(item.responses) == 1 else None
+
+
 def credit_same_class(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:
     """Credit a decision that falls in gold's class: the first is better, the second is, or a tie (gold (.5, .5))."""
     (item,), (decision,) = items, scores

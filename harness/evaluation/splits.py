@@ -9,9 +9,9 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.evaluation.credits import group_by_unit
+from judgescale.harness.evaluation.credits import describe_ties, group_by_unit
 from judgescale.harness.evaluation.ties import credit_by_lot
-from judgescale.harness.types import Item, Rules, Task
+from judgescale.harness.types import OWN_TIE, Item, Rules, Task
 
 
 def list_splitting_ks(arm: Arm) -> set[int]:
@@ -35,6 +35,8 @@ def warn_of_ties(arm: Arm) -> list[str]:
     shared = is_even_handed(price_ties(arm, dataclasses.replace(arm.rules, tie="share")))
     advice = "set strategy.tie=share, or compare" if shared else "compare"
     worth = f"a tie earns {earned:.1f} here where a lot would earn {by_lot:.1f}"
+    if arm.rules.tie == OWN_TIE and (said := describe_ties(arm.task, arm.items)):
+        worth = f"a split vote {said} whatever the protocol; it earns {earned:.1f}, a lot would {by_lot:.1f}"
     return [f"A vote of {voters} can split, and {worth}: {advice} odd numbers of votes."]
 
 

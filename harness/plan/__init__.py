@@ -8,6 +8,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.plan.common import refuse_unknown_options
 from judgescale.harness.plan.live import LiveArm, plan_live_arm, read_limits
 from judgescale.harness.plan.recorded import plan_recorded_arms
 from judgescale.harness.types import JudgescaleError
@@ -17,6 +18,7 @@ __all__ = ["LiveArm", "plan_arms", "read_limits"]
 
 def plan_arms(cfg: DictConfig) -> list[Arm | LiveArm]:
     """Plan the arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
+    refuse_unknown_options(cfg)
     if OmegaConf.is_missing(cfg.judge, "_target_"):
         raise JudgescaleError(
             "judge._target_ is not set: judge=base holds only what all judges share; choose a prompt format, such as"

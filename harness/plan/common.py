@@ -11,13 +11,33 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
 from judgescale.harness.contracts import Strategy
+from judgescale.harness.evaluation.credits import credits_ties, describe_ties
 from judgescale.harness.options import build, load_choice, make, read_count, read_seed
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
-from judgescale.harness.types import TIES, Item, JudgescaleError, Rules, Task
+from judgescale.harness.types import OWN_TIE, TIES, Item, JudgescaleError, Rules, Task
 
 FOR_HARNESS = ("recorded", "subsets", "release")  # options of a task that its own code does not see
+GLOBAL = ("local", "experiment")  # groups whose files set the options of others
 EVERY_K_UP_TO = 8  # longer curves of replayed strategies are read off at 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, …
+
+
+def refuse_unknown_options(cfg: DictConfig) -> None:
+    """Raise JudgescaleError for what conf/config.yaml does not have: a `+` or a config file would add it for nothing.
+
+    Options within judge, engine, strategy, task and protocol are checked by what they are for.
+    """
+    ours: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "config.yaml"))
+    groups = [next(iter(entry)).split()[-1] for entry in ours.pop("defaults") if isinstance(entry, dict)]
+    groups = [name for name in groups if "/" not in name and name not in GLOBAL]
+    known = {"": list(dict.fromkeys([*groups, *ours]))}
+    known |= {"run.": list(ours["run"]), "run.budget.": list(ours["run"]["budget"])}
+    for place, names in known.items():
+        here = OmegaConf.select(cfg, place.rstrip(".")) if place else cfg
+        for name in map(str, here if isinstance(here, DictConfig) else ()):
+            if name not in names:
+                hint = "; its file must begin with # @package _global_" if f"{place}{name}" in GLOBAL else ""
+                raise JudgescaleError(f"{place}{name}: no such option or group{hint}; there are {', '.join(names)}")
 
 
 class Numbers(NamedTuple):
@@ -36,6 +56,8 @@ class Shared(NamedTuple):
     rules: Rules
     owners_rules: tuple[Rules, ...]
     numbers: Numbers
+    tie: str | None = None  # strategy.tie, where the command line gives it
+    about: tuple[str, ...] = ()  # what a reader must know of the options
 
 
 def read_shared(cfg: DictConfig) -> Shared:
@@ -59,7 +81,47 @@ def read_shared(cfg: DictConfig) -> Shared:
     strategy: Strategy = build(cfg.strategy, "strategy", drop=("tie", "seed"))
     try_strategy(strategy)
     rules = dataclasses.replace(rules, unusable=strategy.unusable or rules.unusable)
-    return Shared(task, strategy, rules, tuple(map(load_rules, task.protocols)), numbers)
+    owners_rules, about = tuple(map(load_rules, task.protocols)), tuple(note_unread_options(cfg, strategy))
+    return Shared(task, strategy, rules, owners_rules, numbers, tie, about)
+
+
+def note_unread_options(cfg: DictConfig, strategy: Strategy) -> list[str]:
+    """Note the options that a strategy of a fixed k has only because one sweep serves every strategy."""
+    k = strategy.fixed_k
+    if k is None:
+        return []
+    notes = []
+    if cfg.strategy.get("k") not in (None, k):
+        notes.append(f"strategy={strategy.name} takes {k}, whatever strategy.k={cfg.strategy.k} says.")
+    if k == 1 and "unusable" in cfg.strategy and cfg.strategy.unusable != cfg.protocol.unusable:
+        notes.append(
+            f"strategy.unusable={cfg.strategy.unusable} is about votes, and strategy={strategy.name} takes none."
+        )
+    return notes
+
+
+def settle_ties(shared: Shared, items: Sequence[Item]) -> Shared:
+    """Return the same with rules that leave ties to the task, where nothing about these items is credited as a tie.
+
+    Raises JudgescaleError for a strategy.tie that would change nothing, and for rules that leave ties to a task that
+    leaves them to the rules.
+    """
+    task, rules = shared.task, shared.rules
+    credited = credits_ties(task, rules, items)
+    if shared.tie and not (credited and shared.strategy.may_tie):
+        why = f"with strategy={shared.strategy.name}, which breaks every tie itself"
+        if not credited:
+            why = f"on task={task.name}, where a split vote {describe_ties(task, items) or 'is not credited as a tie'}"
+        raise JudgescaleError(f"strategy.tie={shared.tie}: changes nothing {why}; leave it out")
+    if not credited:
+        own = (dataclasses.replace(theirs, tie=OWN_TIE) for theirs in shared.owners_rules)
+        return shared._replace(rules=dataclasses.replace(rules, tie=OWN_TIE), owners_rules=tuple(own))
+    if rules.tie == OWN_TIE:
+        raise JudgescaleError(
+            f"protocol={rules.name} leaves ties to the task, and task={task.name} has no class for them: take another"
+            " protocol, or protocol.tie=zero, half or share"
+        )
+    return shared
 
 
 @cache

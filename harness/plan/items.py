@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from omegaconf import DictConfig
@@ -33,6 +34,16 @@ def select_items(cfg: DictConfig, task: Task, rules: Rules, items: Sequence[Item
         sample = draw_sample(task, kept, limit, cfg.seed)
     about = (*note_counts(task, items), *note_missing_sections(task, rules, sample, kept))
     return Selection(sample, subsets, None if sample is kept else limit, about)
+
+
+def choose_edition(task: Task, items: Sequence[Item]) -> Task:
+    """Return the task with the official sizes and published figures of the edition that these items make whole."""
+    counts = Counter(map(task.section, items))
+    for name, edition in task.editions.items():
+        if counts == edition.sizes:
+            revision = f"{task.revision}({name})"
+            return replace(task, edition=name, sizes=edition.sizes, published=edition.published, revision=revision)
+    return task
 
 
 def read_subsets(cfg: DictConfig) -> tuple[str, ...]:
@@ -91,6 +102,8 @@ def note_counts(task: Task, items: Sequence[Item]) -> list[str]:
         return []
     found = Counter(item.subset if task.counts else task.section(item) for item in items)
     notes = []
+    if task.edition:
+        notes.append(f"The items are the edition {task.edition}: figures of another one are not set beside it.")
     if unknown := [name for name in found if name not in official]:
         notes.append(f"Not in the official {task.name}: {list_some([repr(name) for name in unknown])}.")
     differ = [

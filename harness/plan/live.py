@@ -20,8 +20,8 @@ from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
 from judgescale.harness.live.order import POLICIES
 from judgescale.harness.options import build, make, read_count, read_positive
-from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses
-from judgescale.harness.plan.items import Selection, select_items
+from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
+from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.plan.releases import check_release
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
@@ -67,8 +67,9 @@ class LiveArm:
 def plan_live_arm(cfg: DictConfig) -> LiveArm:
     """Plan the arm of a judge that still has to be asked. Raises JudgescaleError for whatever cannot work."""
     shared = read_shared(cfg)
+    loaded = load_texts(cfg, shared.task)
+    shared = shared._replace(task=choose_edition(shared.task, loaded.items))
     task, strategy, rules = shared.task, shared.strategy, shared.rules
-    loaded = load_texts(cfg, task)
     selection = select_items(cfg, task, rules, loaded.items)
     selection = selection._replace(
         items=tuple(map(neutralise_item, selection.items)),
@@ -113,6 +114,7 @@ def make_live_arm(
     notes: tuple[str, ...] = (),
 ) -> LiveArm:
     """Make the arm of a purchase, its judgments still missing."""
+    shared = settle_ties(shared, selection.items)
     nothing_yet = RecordedSet(Path(shared.task.name), shared.task.name, {}, ())
     sha256 = digest_items(selection.items)
     arm = Arm(
@@ -131,7 +133,7 @@ def make_live_arm(
         subsets=selection.subsets,
         limit=selection.limit,
         partial=loaded.partial,
-        about=selection.about,
+        about=(*selection.about, *shared.about),
         as_bought=shared.strategy.adaptive,
     )
     return LiveArm(purchase, arm, notes)

@@ -12,12 +12,14 @@ from omegaconf import DictConfig
 from judgescale.harness import recorded
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.options import find_file
-from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses
-from judgescale.harness.plan.items import Selection, select_items
+from judgescale.harness.options import build, find_file, write_override
+from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
+from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.recorded import source
 from judgescale.harness.recorded.pools import RecordedJudgments
-from judgescale.harness.types import HUMAN, Item, JudgescaleError
+from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
+
+CUSTOM = "custom"  # the task of sets that are of no benchmark
 
 sha256 = lru_cache(source.hash_content)  # which version of a set a number comes from
 
@@ -26,14 +28,48 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     """Plan the arms of a recorded set: one, or one for each judge. Raises JudgescaleError for whatever cannot work."""
     if not isinstance(cfg.engine.path, str):
         raise JudgescaleError("engine.path: name a recorded set (SET.parquet)")
+    build(cfg.engine, "engine")
+    refuse_unread_options(cfg)
     path = find_file(cfg.engine.path)
     data, shared = read_once(path), read_shared(cfg)
+    refuse_foreign_set(data, shared.task)
     if not (loaded := shared.task.load(data)):
         raise JudgescaleError(f"{data.path}: no item for task={shared.task.name}")
+    shared = shared._replace(task=choose_edition(shared.task, loaded))
+    if cfg.meta.get("_target_") and shared.strategy.meta_rm == "recorded":
+        shared = shared._replace(about=(*shared.about, "The meta RM is not asked: its scores are those in the set."))
     selection = select_items(cfg, shared.task, shared.rules, loaded)
     groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"))
     judgments = {label: find_judgments(path, judges) for label, judges in groups.items()}
     return make_arms(judgments, shared, selection, cfg.run.ks, sha256(data.path))
+
+
+def refuse_unread_options(cfg: DictConfig) -> None:
+    """Raise JudgescaleError for an option that only live judges have, and so would change nothing."""
+    if unknown := [name for name in cfg.judge if name not in ("names", "pool")]:
+        raise JudgescaleError(f"judge.{unknown[0]}: judge=recorded has no such option; it has names and pool")
+    asked = [f"task.{name}={cfg.task[name]}" for name in ("path", "prior_path") if cfg.task.get(name) is not None]
+    asked += ["task.release=false"] if cfg.task.get("release") is False else []
+    asked += [f"run.samples={cfg.run.samples}"] if cfg.run.samples is not None else []
+    if asked:
+        raise JudgescaleError(
+            f"{asked[0]}: is for live judges, and engine=recorded asks none; leave it out, or name a judge with its"
+            " engine (python run.py --help lists all)"
+        )
+
+
+def refuse_foreign_set(data: recorded.RecordedSet, task: Task) -> None:
+    """Raise JudgescaleError where a set says that it was made for other benchmarks than the task's.
+
+    One of somebody's own (task=custom) says nothing of benchmarks: its items may be any.
+    """
+    made_for = [name for name in data.meta["tasks"] if name != CUSTOM]
+    if task.any_set or not made_for or task.name in made_for:
+        return
+    raise JudgescaleError(
+        f"set {data.name} is not of task={task.name}: the set was made for task={' or '.join(made_for)}; run:"
+        f" python run.py engine=recorded {write_override('engine.path', data.path)} task={made_for[0]}"
+    )
 
 
 def make_arms(
@@ -44,6 +80,7 @@ def make_arms(
     sha256: str,
 ) -> list[Arm]:
     """Make one arm of each judge's (or pool's) judgments, by its label; `sha256` tells the set's version."""
+    shared = settle_ties(shared, selection.items)
     task, asked, items = shared.task, shared.strategy, selection.items
     arms = []
     for label, of_label in judgments.items():
@@ -68,7 +105,7 @@ def make_arms(
                 origin={"set": data.name, "sha256": sha256},
                 subsets=selection.subsets,
                 limit=selection.limit,
-                about=selection.about,
+                about=(*selection.about, *shared.about),
                 as_bought=as_bought,
             )
         )
@@ -145,6 +182,12 @@ def check_items(
 def read_once(path: Path) -> recorded.RecordedSet:
     """Read a set, once for all arms of a process."""
     return recorded.read_set(path)
+
+
+def forget_sets() -> None:
+    """Forget all sets that were read, as one of them may have been written anew."""
+    for remembering in (read_once, find_judgments, sha256):
+        remembering.cache_clear()
 
 
 @lru_cache

@@ -8,8 +8,6 @@ In a checkout, `python -m harness.recorded` is the same.
 from __future__ import annotations
 
 import argparse
-import re
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -122,10 +120,12 @@ def _suggest_run(out: str, records: Sequence[Record], meta: Mapping[str, Any]) -
         return "It has labels but no judge: give the judges' files too."
     if any(record.gold is None for record in records) and all(r.judgment.judge != HUMAN for r in records):
         return "It has no labels to score against: give the file with the labels too."
-    path = f"engine.path={out}"
-    if re.search(r"[^\w./-]", out):  # Hydra's grammar and the shell each need their quotes
-        path = shlex.quote(f"engine.path='{out}'")
-    return f"Run: python run.py engine=recorded {path} task={meta['tasks'][0]}"
+    from judgescale.harness.plan.proposal import propose_run  # what plans a run takes longer to load than most imports
+
+    try:
+        return f"Run: {propose_run(Path(out), meta['tasks'])}"
+    except JudgescaleError as error:
+        return f"It cannot be run as it is: {make_harmless(str(error))}"
 
 
 def say(line: str) -> None:

@@ -29,11 +29,14 @@ class Elo(Strategy):
     step: float = 32.0  # Elo's K factor
 
     def __post_init__(self) -> None:
-        """Raise JudgescaleError for an unknown rating, or a step that is not above 0."""
+        """Raise JudgescaleError for an unknown rating, a step not above 0, and an option that it does not read."""
         if self.rating not in ("elo", "bradley_terry", "wins"):
             raise JudgescaleError(f"strategy.rating={self.rating}: choose elo, bradley_terry or wins")
         if self.step <= 0:
             raise JudgescaleError(f"strategy.step={self.step}: Elo's K factor must be above 0")
+        for name, default in (("passes", Elo.passes), ("step", Elo.step)):
+            if self.rating != "elo" and (given := getattr(self, name)) != default:
+                raise JudgescaleError(f"strategy.{name}={given}: only strategy.rating=elo reads it, not {self.rating}")
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""

@@ -22,6 +22,7 @@ class Knockout(Strategy):
 
     name: ClassVar[str] = "knockout"
     adaptive: ClassVar[bool] = True  # who meets whom depends on the verdicts
+    may_tie: ClassVar[bool] = False
     next_try: ClassVar[str] = "elo"
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
@@ -31,11 +32,6 @@ class Knockout(Strategy):
     def judgments(self, n: int) -> int:
         """Count k judgments for each of the n - 1 matches."""
         return (self.k or 0) * (n - 1)
-
-    @property
-    def breaks_ties(self) -> bool:
-        """Return True: a coin decides a tied match."""
-        return True
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Let pairs play k games a match, round by round; return the rounds that each response survived, (D, n)."""

@@ -12,6 +12,7 @@ from judgescale.harness.contracts import Ask, Strategy
 from judgescale.harness.stats.counting import Curve, meta_curve
 from judgescale.harness.stats.votes import vote
 from judgescale.harness.strategies.voting import Voting
+from judgescale.harness.types import Rules
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class MetaVoting(Strategy):
     def count_voters(self, k: int) -> int:
         """Count how many of k judgments vote: k_meta, or half of them."""
         return min(k, self.k_meta or max(1, k // 2))
+
+    def caveats(self, rules: Rules) -> list[str]:
+        """Warn where the meta RM has nothing to choose."""
+        if self.k is None or self.k_meta is None or self.k_meta < self.k:
+            return []
+        return [f"strategy.k_meta={self.k_meta} lets all {self.k} judgments vote: the meta RM chooses nothing."]
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Ask k times about all the responses, and sum the scores of the k_meta most trusted judgments."""

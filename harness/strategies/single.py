@@ -20,8 +20,9 @@ class Single(Voting):
     k: int | None = 1
 
     def __post_init__(self) -> None:
-        """Set k to 1, whatever was given, so that one sweep over k serves every strategy."""
-        object.__setattr__(self, "k", 1)
+        """Set k to 1, whatever count was given, so that one sweep over k serves every strategy."""
+        if self.k is None or type(self.k) is int and self.k > 0:  # anything else is left to the check of options
+            object.__setattr__(self, "k", 1)
 
     def make_buyer(self, samples: int) -> Strategy:
         """Return a vote of all samples: of several judgments, this takes each as it comes."""

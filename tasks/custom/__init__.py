@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from judgescale.harness.evaluation.rules import credit_best
+from judgescale.harness.evaluation.rules import credit_best, name_split_vote
 from judgescale.harness.types import Item, JudgescaleError, Task
 from judgescale.tasks.loading import load_gold_items
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, hash_conversation, make_reader, shuffle_by_name
@@ -91,7 +91,9 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         name="custom",
         revision="1",
         protocols=("custom",),
+        any_set=True,
         load=load_gold_items,
         credit=credit_best,
+        tied=name_split_vote,
         read=make_reader(read, path, hub),
     )

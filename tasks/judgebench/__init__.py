@@ -3,8 +3,8 @@
 Rule (arXiv 2410.12784): a game counts +1 for the label, -1 against it, 0 for a tie or no verdict; a pair is right where
 its games sum above zero. The headline is the mean over all pairs; the sections are the owners' four categories.
 
-Data: one of the owners' files, dataset=judgebench,response_model=….jsonl, or the folder of them (350 pairs by GPT-4o,
-270 by Claude 3.5 Sonnet), or the Hub; `label` is "A>B" or "B>A":
+Data: one of the owners' files, dataset=judgebench,response_model=….jsonl (350 pairs by GPT-4o, or the 270 by Claude 3.5
+Sonnet, an edition of its own), or the folder of one of them, or the Hub; `label` is "A>B" or "B>A":
 
     {"pair_id": "0f3c", "source": "mmlu-pro-law", "question": "Which court …?", "response_A": "The first …",
      "response_B": "The second …", "label": "A>B"}
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from judgescale.harness.evaluation.rules import credit_best
+from judgescale.harness.options import write_override
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.source import hash_texts
-from judgescale.harness.types import Item, Task
+from judgescale.harness.types import Edition, Item, JudgescaleError, Task
 from judgescale.tasks.loading import load_gold_pairs, rank_section
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
@@ -29,8 +30,14 @@ SECTIONS = {  # how a subset's name begins -> its section
     "livebench-math": "Math",
     "livecodebench": "Coding",
 }
+FILES = "dataset=judgebench,*"
 GOLD = {"A>B": (1.0, 0.0), "B>A": (0.0, 1.0)}
 SIZES = {"Knowledge": 154, "Reasoning": 98, "Math": 56, "Coding": 42}  # the 350 pairs by GPT-4o
+EDITIONS = {  # by whose pairs they are, besides GPT-4o's
+    "claude-3-5-sonnet-20240620": Edition(
+        sizes={"Knowledge": 154, "Reasoning": 51, "Math": 34, "Coding": 31}, published="JudgeBench-Claude"
+    )
+}
 
 
 def section(item: Item) -> str:
@@ -48,8 +55,13 @@ def _rank(item: Item) -> int:
 
 
 def read(data: RawData) -> Iterator[SourcedItem]:
-    """Read the owners' pairs, sections in their order."""
-    pairs = (_make_item(row) for row in data.read_rows("dataset=judgebench,*"))
+    """Read the owners' pairs, sections in their order. Raises JudgescaleError for a folder with both models' files."""
+    if data.hub is None and len(files := data.list_files(FILES)) > 1:
+        raise JudgescaleError(
+            f"{data.title}: holds {' and '.join(file.name for file in files)}, whose pairs nobody scores together; name"
+            f" one of them: {write_override('task.path', files[-1])}"
+        )
+    pairs = (_make_item(row) for row in data.read_rows(FILES))
     yield from sorted(pairs, key=lambda pair: _rank(pair.item))
 
 
@@ -84,5 +96,6 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         read=make_reader(read, path, hub),
         published="JudgeBench",
         sizes=SIZES,
+        editions=EDITIONS,
         parts_count=False,
     )

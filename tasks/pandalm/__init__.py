@@ -115,6 +115,7 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         release=Path(__file__).with_name("release.json"),
         load=load,
         credit=credit_same_class,
+        tied=lambda item: "is the third class, a tie",
         section=lambda item: "",
         metrics=metrics,
         read=make_reader(read, path, hub),

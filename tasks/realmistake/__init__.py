@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from judgescale.harness.evaluation.rules import credit_detection
+from judgescale.harness.evaluation.rules import credit_detection, name_split_vote
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.formats.realmistake import ALIASES, TASK_NAMES, VERDICTS, drop_responder
 from judgescale.harness.stats.classification import CountMetric, RankMetric, f1_of_counts
@@ -90,6 +90,7 @@ def task(path: str | None = None, hub: Mapping[str, Any] | None = None) -> Task:
         protocols=("realmistake",),
         load=load,
         credit=credit_detection,
+        tied=name_split_vote,
         read=make_reader(read, path, hub),
         metrics={"f1": error_f1, "roc_auc": roc_auc},
         of_mean=frozenset({"roc_auc"}),

@@ -125,7 +125,7 @@ def test_arms_of_one_run_are_told_apart(tmp_path):
 
 def test_a_signature_names_what_moves_the_number(tmp_path):
     seen = {}
-    for i, extra in enumerate(([], ["strategy.unusable=abstain"], ["strategy.tie=half"], ["seed=1"])):
+    for i, extra in enumerate(([], ["strategy.unusable=abstain"], ["protocol.failure=0.5"], ["seed=1"])):
         done = run(
             "experiment=realmistake",
             "judge.names=Mixtral-8x7B-Instruct-v0.1",

@@ -130,7 +130,7 @@ def test_a_split_vote_on_errors_is_no_error_and_said_so():
     rows = lone(lambda i, j: j % 2, [1.0, 1.0, 1.0, 0.0])
     result, credits = evaluate(arm(rows, Voting(4), (4,), realmistake.task(), protocol("realmistake")))
     assert result.headline.value == 0.25  # all are "no error"
-    assert any("a tie earns 25.0 here where a lot would earn 50.0: compare odd" in n for n in result.notes)
+    assert any("it earns 25.0, a lot would 50.0: compare odd" in n for n in result.notes)
     assert credits.by_lot.mean() == pytest.approx(0.5)
 
 
