@@ -12,6 +12,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, make_units
 from judgescale.harness.evaluation.decisions import Decisions, decide_by_replay
 from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.rounding import write_points
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import (
     Rollup,
@@ -44,9 +45,10 @@ def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
     """
     gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup)
     if ci is None:
-        return f"{what}: {gap * 100:+.1f} points (too few clusters for an interval)"
+        return f"{what}: {write_points(gap)} points (too few clusters for an interval)"
     verdict = "not told apart" if ci[0] <= 0 <= ci[1] else "above" if gap > 0 else "below"
-    return f"{what}: {gap * 100:+.1f} points, 95 % interval [{ci[0] * 100:+.1f}, {ci[1] * 100:+.1f}]: {verdict}"
+    low, high = map(write_points, ci)
+    return f"{what}: {write_points(gap)} points, 95 % interval [{low}, {high}]: {verdict}"
 
 
 def estimate_sections(arm: Arm, credits: Credits, headline: Rollup | None = None) -> dict[str, list[Estimate]]:

@@ -142,7 +142,7 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
-        return float(value) if isfinite(value) else None
+        return float(value) + 0.0 if isfinite(value) else None  # -0.0 + 0.0 is 0.0
     if isinstance(value, Mapping):
         return {str(k): _to_json(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,30 @@ def test_terminal_fits_and_keeps_lines_whole(width: int) -> None:
     assert all(len(line) <= width for line in table[:6])
     assert "signature, all: " + "s" * 150 in lines and f"results/runs/{'x' * 90}/" in lines
     assert "75.0 [70.0, 80.0]" in text and "74.0" in text and "+1.0" in text
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_narrow_terminal_shows_every_number_and_name(width: int) -> None:
+    first = arm("Skywork/Skywork-Reward-V2-Llama-3.1-8B", details={"oracle meta RM (knows the label) at k=4": 0.941})
+    second = replace(first, judge="Qwen/Qwen3-8B", headline=estimate(0.6123, (0.5987, 0.6254)))
+    text = re.sub(r"\x1b\[[\d;]*m", "", shown([first, second], width, terminal_=True))
+    table = text[: text.rindex("\n", 0, text.index("Ties"))].splitlines()
+    assert all(len(line) <= width for line in table)
+    for number in ("75.0 [70.0, 80.0]", "61.2 [59.9, 62.5]", "63.0", "74.0", "+1.0"):
+        assert any(number in line for line in table), text
+    folded = "".join(line.split("  ")[0] for line in table[2:])
+    for name in (first.judge, second.judge):
+        assert name in table or name in folded, text
+    assert "delta" in "".join(table) and "at k=4: 94.1" in " ".join(text.split())
+
+
+def test_minus_nothing_is_nowhere(tmp_path: Path) -> None:
+    ours = Published("GRM", "overall", 0.75, "its paper", "confirmed", -1e-9)
+    nothing = arm(headline=estimate(-0.0, (-1e-9, 0.1)), published=[ours, replace(ours, section="Ties", delta=-0.0)])
+    files.write_files([nothing], tmp_path, "")
+    texts = [(tmp_path / name).read_text() for name in ("table.md", "table.tex", "table.csv", "summary.json")]
+    for text in [*texts, shown([nothing])]:
+        assert "-0.0" not in text
 
 
 def test_progress_says_nothing_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
