@@ -21,8 +21,6 @@ from judgescale.harness.plan import LiveArm, plan_arms, read_limits
 from judgescale.harness.suite import Evaluation, Suite, average_headlines
 from judgescale.harness.types import JudgescaleError, Result
 
-PAIRWISE_NOTES = 6  # with more arms on a task, comparing each with the first says little and prints much
-
 
 def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, show: bool = True) -> list[Result]:
     """Buy what live arms need, evaluate the arms of all configs and write what was found to `folder`.
@@ -164,6 +162,7 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
     from judgescale.harness.evaluation.estimates import describe_difference
     from judgescale.harness.evaluation.evaluate import evaluate
     from judgescale.harness.report import terminal
+    from judgescale.harness.report.readings import tell_apart
 
     found = []
     with terminal.show_progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
@@ -174,20 +173,28 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
     for one in found:
         groups.setdefault((one.arm.task.name, one.arm.judgments.data.path), []).append(one)
     for same in groups.values():
-        (first, result, base), *others = same
-        results.append(result)
+        (first, of_first, base), *others = same
+        results.append(of_first)
         for arm, result, credits in others:
-            notes = list(result.notes)
-            told = arm.strategy.baseline() == first.strategy  # its own evaluation compared them
-            if not told and len(same) <= PAIRWISE_NOTES and np.array_equal(credits.units.cluster, base.units.cluster):
-                names = [name_beside(arm, first), name_beside(first, arm)]
-                at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
-                notes.append(describe_difference(arm, " - ".join(names), *at_k))
-            results.append(replace(result, notes=notes))
+            beside: list[str] = []
+            if arm.strategy.baseline() != first.strategy:  # else its own evaluation compared them
+                more, less = tell_apart([result, of_first])
+                what = f"{name_beside(arm, first, more)} - {name_beside(first, arm, less)}"
+                if np.array_equal(credits.units.cluster, base.units.cluster):
+                    at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
+                    beside.append(describe_difference(arm, what, *at_k))
+                else:
+                    beside.append(f"{what}: no difference is taken, since they are not about the same items")
+            results.append(replace(result, notes=[*result.notes, *beside], differences=beside))
     return results
 
 
-def name_beside(arm: Arm, other: Arm) -> str:
-    """Name an arm beside another: by its judge if these differ, and by its protocol if these do."""
+def name_beside(arm: Arm, other: Arm, more: str) -> str:
+    """Name an arm beside another: by its judge if these differ, and by its protocol if these do.
+
+    more: what else tells it from an arm of the same judge, strategy and k.
+    """
     name = arm.judge if arm.judge != other.judge else f"{arm.strategy.name} at k={arm.k}"
-    return name if arm.rules.name == other.rules.name else f"{name} by protocol={arm.rules.name}"
+    if arm.rules.name != other.rules.name:
+        return f"{name} by protocol={arm.rules.name}"
+    return f"{name}, {more}" if more else name

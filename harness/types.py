@@ -252,6 +252,7 @@ class Result:
     health: Mapping[str, Any]
     published: Sequence[Published] = ()
     notes: Sequence[str] = ()  # one line each: what the reader must know to trust the number
+    differences: Sequence[str] = ()  # those of the notes that hold it against another arm
     details: Mapping[str, Any] = field(default_factory=dict)  # e.g. the meta RM's AUC and its bounds
     data: Mapping[str, Any] = field(default_factory=dict)  # where the items come from: what is needed to get them again
     judgments: Sequence[Mapping[str, Any]] = ()  # rows of judgments.parquet; `calls` are keys and ranks in the store

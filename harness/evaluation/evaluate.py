@@ -11,6 +11,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, credit_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.estimates import describe_difference, roll_up_headline
+from judgescale.harness.evaluation.health import count_tied_decisions
 from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
@@ -35,7 +36,8 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
     decisions = decide(arm, arm.strategy, arm.ks, judged, tick)
     credits = credit_units(arm, decisions)
     details, notes = ({}, []) if kind is None else assess_meta_rm(arm, pools, scored, kind, credits)
-    return make_result(arm, judged, credits, details, notes), credits
+    tied = count_tied_decisions(decisions[arm.ks.index(arm.k)])
+    return make_result(arm, judged, credits, tied, details, notes), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:

@@ -38,12 +38,14 @@ def make_result(
     arm: Arm,
     pools: Sequence[Pools],
     credits: Credits,
+    tied: float,
     details: Mapping[str, float | None],
     notes: Sequence[str],
 ) -> Result:
     """Roll an arm's credits up, and set them beside cost, health and published numbers.
 
-    pools: the judgments of every item, with the meta RM's scores where there are any. details, notes: what is known of
+    pools: the judgments of every item, with the meta RM's scores where there are any. tied: the expected number of
+    decisions that tie at the arm's k. details, notes: what is known of
     the meta RM.
     """
     at = arm.ks.index(arm.k)
@@ -99,6 +101,7 @@ def make_result(
         curve=curve,
         compute={"judgments": float(judgments[arm.k].sum())} | {n: v for n, v in cost[arm.k].items() if n != "tokens"},
         health=count_problems(pools, count_orders_per_reading(arm))
+        | {"tied_decisions": tied}
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
         published=published,
         notes=[

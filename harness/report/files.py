@@ -27,7 +27,7 @@ CURVE_HEADER = (
     "tokens_per_item", "flops_per_item",
 )  # fmt: skip
 COMPUTE = ("judgments", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars")
-HEALTH = ("unparseable", "ties", "order_flips", "failed")
+HEALTH = ("unparseable", "ties", "order_flips", "failed", "tied_decisions")
 JUDGMENT = {  # columns of judgments.parquet
     "task": "str", "item": "str", "subset": "str", "judge": "str", "variant": "str", "sample": "int", "shown": "list",
     "responses": "list", "scores": "list", "status": "str", "meta": "float", "prompt_tokens": "int",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from judgescale.harness.live.buying import CostEstimate
     from judgescale.harness.live.meter import Meter
 
+DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
 
@@ -240,13 +241,23 @@ def _find_shared_notes(results: Sequence[Result]) -> list[str]:
 def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     """List each note once, after the names of its arms where it is not about all of them."""
     holders: dict[str, list[str]] = {}
+    compared = sum(bool(r.differences) for r in arms)
     for r, name in zip(arms, names, strict=True):
-        for note in dict.fromkeys(map(flatten_text, filter(None, [_describe_lost_judgments(r), *r.notes]))):
+        notes = [note for note in r.notes if compared <= DIFFERENCES or note not in r.differences]
+        for note in dict.fromkeys(
+            map(flatten_text, filter(None, [_describe_lost_judgments(r), _describe_ties(r), *notes]))
+        ):
             holders.setdefault(note, []).append(name)
     lines = [
         note if len(who) == len(arms) or note.startswith(who[0]) else f"{', '.join(who)}: {note}"
         for note, who in holders.items()
     ]
+    if compared > DIFFERENCES:
+        fewer = "judge.names=[…] of few judges" if len({r.judge for r in arms}) > 1 else "a run of few arms"
+        lines.append(
+            f"{compared} differences from {names[0]}, with intervals, are in the notes of summary.json; {fewer} shows"
+            " them here"
+        )
     printed = [p for r in arms if (p := find_own_published(r).get(OVERALL))]
     doubts = [f" (* {p.status})" if p.status != "confirmed" else "" for p in printed]
     sources = [flatten_text(f"published: {p.source}{doubt}") for p, doubt in zip(printed, doubts, strict=True)]
@@ -287,3 +298,10 @@ def _describe_lost_judgments(r: Result) -> str:
     counts = ", ".join(f"{n:,} {status}{REMEDIES.get(status, '') if r.store else ''}" for status, n in lost.items())
     every = r.health.get("judgments")
     return counts + (f" of {every:,} judgments ({sum(lost.values()) / every:.0%})" if every else "")
+
+
+def _describe_ties(r: Result) -> str:
+    """Say how many decisions tie, as far as a reader would see it in a percentage."""
+    tied = r.health.get("tied_decisions") or 0.0
+    share = format_percent(tied / r.items) if r.items else "0.0"
+    return "" if share == "0.0" else f"{share} % of the decisions at k={r.k} tie"

@@ -319,10 +319,39 @@ def test_a_protocol_that_is_another_goes_by_its_name() -> None:
     assert name_arms([owner, common, again])[1:] == named
 
 
+def test_arms_of_two_judge_formats_go_by_the_formats_names() -> None:
+    said = ("pairwise@0a1b|max_tokens:2048", "choice@2c3d|max_tokens:8192", "choice@2c3d|max_tokens:4096")
+    pairwise, choice, short = (arm(signature=f"judge:GRM|format:{rest}|items:8@ef") for rest in said)
+    assert name_arms([pairwise, choice]) == ["GRM, voting, format pairwise", "GRM, voting, format choice"]
+    names = name_arms([pairwise, choice, short])
+    assert names[0] == "GRM, voting, format pairwise" and names[2] == "GRM, voting, format choice, max_tokens 4096"
+    assert name_arms([choice, short])[0] == "GRM, voting, max_tokens 8192"
+    prompts = [replace(choice, signature=f"judge:GRM|format:choice@{digest}|seed:0") for digest in ("aa", "bb")]
+    assert name_arms(prompts) == ["GRM, voting, format choice@aa", "GRM, voting, format choice@bb"]
+
+
 def test_what_holds_for_all_tasks_is_said_once() -> None:
     text = shown([arm(notes=["of all", "of one"]), arm(task="other", notes=["of all"])])
     assert text.count("of all") == 1 and "All: of all\n" in text and "\nof one\n" in text
     assert "All:" not in shown([arm(notes=["of all"]), arm("another", notes=["of all"])])
+
+
+def test_where_many_arms_are_compared_it_says_how_many_and_where() -> None:
+    told = [f"judge {i} - judge 0: +{i}.0 points" for i in range(10)]
+    few, many = (
+        [arm(f"judge {i}", notes=told[i : i + (i > 0)], differences=told[i : i + (i > 0)]) for i in range(n)]
+        for n in (6, 10)
+    )
+    assert all(told[i] in shown(few) for i in range(1, 6)) and "summary.json; judge.names" not in shown(few)
+    text = shown(many)
+    assert not any(line in text for line in told) and "9 differences from judge 0, with intervals" in text
+    assert "judge.names=[…]" in text
+    assert all(told[i] in files.make_summary(many)["arms"][i]["notes"] for i in range(1, 10))
+
+
+def test_tied_decisions_are_told_where_health_is() -> None:
+    assert "2.5 % of the decisions at k=4 tie" in shown([arm(health={"tied_decisions": 2.0})])
+    assert "tie" not in shown([arm(health={"tied_decisions": 0.001})])
 
 
 def test_a_break_down_is_named_once() -> None:
