@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,13 +23,21 @@ from judgescale.harness.suite import Evaluation, Suite, average_headlines
 from judgescale.harness.types import JudgescaleError, Result
 
 
-def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, show: bool = True) -> list[Result]:
+def run(
+    cfgs: Sequence[DictConfig],
+    folder: Path,
+    suite: Suite | None = None,
+    show: bool = True,
+    command: str | None = None,
+) -> list[Result]:
     """Buy what live arms need, evaluate the arms of all configs and write what was found to `folder`.
 
-    The configs may be those of a suite's members: its mean then comes first.
+    The configs may be those of a suite's members: its mean then comes first. command: the command line that asked for
+    it, where there was one.
 
     Raises JudgescaleError, before any work where that is possible; what was bought until then is kept.
     """
+    begun = time.monotonic()
     planned = [arm for cfg in cfgs for arm in plan_arms(cfg)]
     limits = read_limits(cfgs[0])
     if cfgs[0].run.dry:
@@ -39,7 +48,10 @@ def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, sh
     with lock_run_folder(folder) as own:
         arms = buy_missing(planned, limits)
         results = evaluate_all(arms, suite)
-        files.write_files(results, own, OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None))
+        took = {"run_seconds": round(time.monotonic() - begun, 3)}
+        results = [replace(result, compute={**result.compute, **took}) for result in results]
+        config = OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None)
+        files.write_files(results, own, config, command)
         write_sets(arms, own)
     if show:
         terminal.show_results(results, own, next_commands.suggest(results[-len(arms)], arms[0], own))

@@ -40,6 +40,11 @@ LATEX = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2013": "--", "Δ": r"$\Delta$",
 }  # fmt: skip
+NAMES = (1, 2)  # columns of names: judge and strategy
+LINE = 345.0  # points in a line of LaTeX's article
+GAP = 6.0  # points between columns
+FONTS = {"small": 9.26, "footnotesize": 8.5, "scriptsize": 7.98}  # points to an em of Computer Modern's 10 point cut
+CELL, HEADING = 24, 12  # characters to a line of a cell, and of a heading, in LaTeX
 
 
 class Table(NamedTuple):
@@ -73,21 +78,30 @@ def render_markdown(results: Sequence[Result], recalled: bool = False) -> str:
 
 
 def render_latex(results: Sequence[Result], recalled: bool = False) -> str:
-    """Render a `table` environment a task; needs `\\usepackage{booktabs}` and `\\usepackage[T1]{fontenc}`."""
+    """Render a `table` environment a task; needs `\\usepackage{booktabs}` and `\\usepackage[T1]{fontenc}`.
+
+    A table that is wider than a line of text, by estimate, is split into blocks of columns, one below the other.
+    """
     blocks = []
     for table in _make_tables(results, recalled):
         e = escape_latex
+        font, parts = _fit_columns(table)
         body = [f"% signature {i}: {sig}" for i, sig in enumerate(table.signatures, 1)]
-        body += [r"\begin{table}[t]", r"\centering\small\setlength{\tabcolsep}{4pt}"]
+        body += [r"\begin{table}[t]", rf"\centering\{font}\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}"]
         body += [rf"\caption{{{e(table.task)}. {' '.join(e(line) for line in _write_legend(table))}}}"]
-        body += [
-            rf"\begin{{tabular}}{{rll{'r' * (len(table.header) - 3)}}}",
-            r"\toprule",
-            _join_with_ampersands(table.header, e),
-        ]
-        body += [r"\midrule"] + [_join_with_ampersands(row, e) for row in table.rows]
-        body += ([r"\midrule"] + [_join_with_ampersands(row, e) for row in table.context]) if table.context else []
-        body += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+        marked = [[f"p{i}", *row[1:]] for i, row in enumerate(table.context, 1)] if len(parts) > 1 else table.context
+        for number, part in enumerate(parts):
+            if number:
+                body.append(r"\par\medskip")
+            rows, context = ([[row[j] for j in part] for row in of] for of in (table.rows, marked))
+            context = [row for row in context if any(row[1:])]
+            header = [_stack(table.header[j], HEADING) for j in part]
+            body += [rf"\begin{{tabular}}{{{''.join('l' if j in NAMES else 'r' for j in part)}}}", r"\toprule"]
+            body += ["{}" + " & ".join(header) + r" \\"]
+            for group in filter(None, (rows, context)):
+                body += [r"\midrule", *("{}" + " & ".join(_stack(c, CELL) for c in row) + r" \\" for row in group)]
+            body += [r"\bottomrule", r"\end{tabular}"]
+        body += [r"\end{table}"]
         blocks.append("\n".join(body))
     return "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n" + "\n\n".join(blocks) + "\n"
 
@@ -210,9 +224,54 @@ def _join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
-def _join_with_ampersands(cells: Sequence[str], escape: Callable[[str], str]) -> str:
-    # {} first: a row must not begin with a bracket, which \\ would read as its argument
-    return "{}" + " & ".join(map(escape, cells)) + r" \\"
+def _fit_columns(table: Table) -> tuple[str, list[list[int]]]:
+    """Fit a table into a line: the font, and the columns of each block, which all begin with the first column."""
+    every = list(range(len(table.header)))
+    widths = [
+        max(_estimate_ems(line) for cell, limit in cells for line in _fold(cell, limit))
+        for j in every
+        for cells in [[(table.header[j], HEADING), *((row[j], CELL) for row in table.rows + table.context)]]
+    ]
+    for font, em in FONTS.items():
+        if sum(widths) * em + GAP * len(widths) <= LINE:
+            return font, [every]
+    font, em = next(iter(FONTS.items()))
+    blocks = [[0]]
+    for j in every[1:]:
+        taken = [*blocks[-1], j]
+        if sum(widths[i] * em + GAP for i in taken) <= LINE or len(taken) == 2:
+            blocks[-1] = taken
+        else:
+            blocks.append([0, j])
+    return font, blocks
+
+
+def _estimate_ems(text: str) -> float:
+    """Estimate how wide LaTeX sets a text, in ems, by a rule on the safe side: no font is at hand to measure it."""
+    return sum(1.1 if ord(c) > 0x2FF else 0.83 if c.isupper() or c in "mw%@+~" else 0.53 for c in text)
+
+
+def _fold(text: str, limit: int) -> list[str]:
+    """Fold a cell into lines of so many characters: after blanks and /-_. if it can, else anywhere.
+
+    An interval is left whole.
+    """
+    lines = [""]
+    for word in (
+        re.findall(r"\[[^\]]*\]|[^\s/_.-]*[\s/_.-]+|[^\s/_.-]+", flatten_text(text)) if len(text) > limit else [text]
+    ):
+        for piece in [word] if word.startswith("[") else [word[i : i + limit] for i in range(0, len(word), limit)]:
+            if len((lines[-1] + piece).strip()) > limit and lines[-1]:
+                lines.append("")
+            lines[-1] += piece
+    return [line.strip() for line in lines]
+
+
+def _stack(text: str, limit: int) -> str:
+    """Write a cell in LaTeX, in several lines where it is long."""
+    # {} first: a line must not begin with a bracket, which \\ would read as its argument
+    lines = [escape_latex(line) for line in _fold(text, limit)]
+    return lines[0] if len(lines) == 1 else rf"\shortstack[l]{{{{}}{(r' \\' + '{}').join(lines)}}}"
 
 
 def _escape_markdown(text: str) -> str:

@@ -119,9 +119,10 @@ def test_summary_contract(run: Path) -> None:
         raise AssertionError(name)
 
     found = json.loads((run / "summary.json").read_text(), parse_constant=no_constants)
-    assert set(found) == KEYS | {"arms"} and len(found["arms"]) == 3
+    made = {"arms", "date", "command"}
+    assert set(found) == KEYS | made and len(found["arms"]) == 3
     assert all(set(a) == KEYS for a in found["arms"])
-    assert found["arms"][0] == {k: v for k, v in found.items() if k != "arms"}
+    assert found["arms"][0] == {k: v for k, v in found.items() if k not in made}
     assert found["headline"] == {"metric": "accuracy", "value": 0.75, "ci": [0.7, 0.8]}
     assert found["sections"] == {"Ties": {"metric": "accuracy", "value": 0.5, "ci": [0.7, 0.8], "items": 80}}
     assert found["subsets"]["a"]["value"] is None and found["compute"]["flops"] is None
