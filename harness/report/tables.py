@@ -42,9 +42,29 @@ LATEX = {
 }  # fmt: skip
 NAMES = (1, 2)  # columns of names: judge and strategy
 LINE = 345.0  # points in a line of LaTeX's article
-GAP = 6.0  # points between columns
-FONTS = {"small": 9.26, "footnotesize": 8.5, "scriptsize": 7.98}  # points to an em of Computer Modern's 10 point cut
-CELL, HEADING = 24, 12  # characters to a line of a cell, and of a heading, in LaTeX
+WIDTHS = {
+    0.32: " .,:;'!|[]il",
+    0.42: "tfjrs()-",
+    0.51: "0123456789acegkoqvxyz/",
+    0.83: "mw%@+=~<>",
+    1.05: "MW",
+}  # in ems
+
+
+class Layout(NamedTuple):
+    """Hold how a table is set in LaTeX."""
+
+    font: str
+    em: float  # points
+    space: int  # points on either side of a column
+    cell: float  # ems to which a cell is folded
+    heading: float
+
+
+# the first one is also that of tables in several blocks
+LAYOUTS = (
+    Layout("small", 9.26, 4, 10, 6), Layout("footnotesize", 8.5, 3, 10, 6), Layout("scriptsize", 7.98, 2, 8, 6),
+)  # fmt: skip
 
 
 class Table(NamedTuple):
@@ -85,9 +105,9 @@ def render_latex(results: Sequence[Result], recalled: bool = False) -> str:
     blocks = []
     for table in _make_tables(results, recalled):
         e = escape_latex
-        font, parts = _fit_columns(table)
+        layout, parts = _fit_columns(table)
         body = [f"% signature {i}: {sig}" for i, sig in enumerate(table.signatures, 1)]
-        body += [r"\begin{table}[t]", rf"\centering\{font}\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}"]
+        body += [r"\begin{table}[t]", rf"\centering\{layout.font}\setlength{{\tabcolsep}}{{{layout.space}pt}}"]
         body += [rf"\caption{{{e(table.task)}. {' '.join(e(line) for line in _write_legend(table))}}}"]
         marked = [[f"p{i}", *row[1:]] for i, row in enumerate(table.context, 1)] if len(parts) > 1 else table.context
         for number, part in enumerate(parts):
@@ -95,11 +115,11 @@ def render_latex(results: Sequence[Result], recalled: bool = False) -> str:
                 body.append(r"\par\medskip")
             rows, context = ([[row[j] for j in part] for row in of] for of in (table.rows, marked))
             context = [row for row in context if any(row[1:])]
-            header = [_stack(table.header[j], HEADING) for j in part]
+            header = [_box(table.header[j], layout.heading) for j in part]
             body += [rf"\begin{{tabular}}{{{''.join('l' if j in NAMES else 'r' for j in part)}}}", r"\toprule"]
             body += ["{}" + " & ".join(header) + r" \\"]
             for group in filter(None, (rows, context)):
-                body += [r"\midrule", *("{}" + " & ".join(_stack(c, CELL) for c in row) + r" \\" for row in group)]
+                body += [r"\midrule", *("{}" + " & ".join(_box(c, layout.cell) for c in row) + r" \\" for row in group)]
             body += [r"\bottomrule", r"\end{tabular}"]
         body += [r"\end{table}"]
         blocks.append("\n".join(body))
@@ -224,54 +244,47 @@ def _join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
-def _fit_columns(table: Table) -> tuple[str, list[list[int]]]:
-    """Fit a table into a line: the font, and the columns of each block, which all begin with the first column."""
+def _fit_columns(table: Table) -> tuple[Layout, list[list[int]]]:
+    """Fit a table into a line: the layout, and the columns of each block, which all begin with the first column."""
     every = list(range(len(table.header)))
-    widths = [
-        max(_estimate_ems(line) for cell, limit in cells for line in _fold(cell, limit))
-        for j in every
-        for cells in [[(table.header[j], HEADING), *((row[j], CELL) for row in table.rows + table.context)]]
-    ]
-    for font, em in FONTS.items():
-        if sum(widths) * em + GAP * len(widths) <= LINE:
-            return font, [every]
-    font, em = next(iter(FONTS.items()))
-    blocks = [[0]]
+
+    def measure(layout: Layout, j: int) -> float:
+        cells = [min(_estimate_ems(row[j]), layout.cell) for row in table.rows + table.context]
+        return max(min(_estimate_ems(table.header[j]), layout.heading), *cells) * layout.em + 2 * layout.space
+
+    for layout in LAYOUTS:
+        if sum(measure(layout, j) for j in every) <= LINE:
+            return layout, [every]
+    layout, blocks = LAYOUTS[0], [[0]]
     for j in every[1:]:
-        taken = [*blocks[-1], j]
-        if sum(widths[i] * em + GAP for i in taken) <= LINE or len(taken) == 2:
-            blocks[-1] = taken
+        if len(blocks[-1]) == 1 or sum(measure(layout, i) for i in (*blocks[-1], j)) <= LINE:
+            blocks[-1].append(j)
         else:
             blocks.append([0, j])
-    return font, blocks
+    return layout, blocks
 
 
 def _estimate_ems(text: str) -> float:
     """Estimate how wide LaTeX sets a text, in ems, by a rule on the safe side: no font is at hand to measure it."""
-    return sum(1.1 if ord(c) > 0x2FF else 0.83 if c.isupper() or c in "mw%@+~" else 0.53 for c in text)
+    return sum(_estimate_em(c) for c in flatten_text(text))
 
 
-def _fold(text: str, limit: int) -> list[str]:
-    """Fold a cell into lines of so many characters: after blanks and /-_. if it can, else anywhere.
-
-    An interval is left whole.
-    """
-    lines = [""]
-    for word in (
-        re.findall(r"\[[^\]]*\]|[^\s/_.-]*[\s/_.-]+|[^\s/_.-]+", flatten_text(text)) if len(text) > limit else [text]
-    ):
-        for piece in [word] if word.startswith("[") else [word[i : i + limit] for i in range(0, len(word), limit)]:
-            if len((lines[-1] + piece).strip()) > limit and lines[-1]:
-                lines.append("")
-            lines[-1] += piece
-    return [line.strip() for line in lines]
+def _estimate_em(character: str) -> float:
+    for ems, characters in WIDTHS.items():
+        if character in characters:
+            return ems
+    return 0.83 if character.isupper() else 0.56 if ord(character) < 0x300 else 1.1
 
 
-def _stack(text: str, limit: int) -> str:
-    """Write a cell in LaTeX, in several lines where it is long."""
-    # {} first: a line must not begin with a bracket, which \\ would read as its argument
-    lines = [escape_latex(line) for line in _fold(text, limit)]
-    return lines[0] if len(lines) == 1 else rf"\shortstack[l]{{{{}}{(r' \\' + '{}').join(lines)}}}"
+def _box(text: str, limit: float) -> str:
+    """Write a cell in LaTeX; one wider than so many ems as a paragraph of that width, in which long words may break."""
+    if _estimate_ems(text) <= limit:
+        return escape_latex(text)
+    most = int(limit / 1.1)  # characters of a piece that fits, however wide they are
+    pieces = rf"[^/_.-]{{0,{most - 1}}}[/_.-]|[^/_.-]{{1,{most}}}"
+    words = [re.findall(pieces, word) if _estimate_ems(word) > limit else [word] for word in flatten_text(text).split()]
+    broken = " ".join(r"\allowbreak{}".join(map(escape_latex, word)) for word in words)
+    return rf"\parbox[b]{{{limit:g}em}}{{\raggedright {broken}}}"
 
 
 def _escape_markdown(text: str) -> str:

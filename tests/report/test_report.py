@@ -184,8 +184,50 @@ def test_latex_is_escaped() -> None:
     text = tables.render_latex([arm(HOSTILE)])
     assert r"a\_b \& 100\% \$x\$ \#1 \{c\} \textbackslash{}d\textbar{}e" in text
     assert "\x1b" not in text and r"\toprule" in text and "% signature 1: " in text
-    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert len({line.replace(r"\&", "").count("&") for line in rows}) == 1
+    for block in text.split(r"\begin{tabular}")[1:]:
+        rows = [line for line in block.splitlines() if line.endswith(r"\\")]
+        assert len(rows) >= 2 and len({line.replace(r"\&", "").count("&") for line in rows}) == 1
+
+
+def measure_latex(text: str) -> list[float]:
+    """Measure each tabular as LaTeX would set it, in points: cells in Computer Modern, and the space between them."""
+    import matplotlib
+    from PIL import ImageFont
+
+    face = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/cmr10.ttf", 1000)
+    em = {"small": 9.25, "footnotesize": 8.5, "scriptsize": 7.97}[re.search(r"\\centering\\(\w+)", text)[1]]  # type: ignore[index]
+    gap = float(re.search(r"tabcolsep}{([\d.]+)pt", text)[1])  # type: ignore[index]
+    widths = []
+    for tabular in re.findall(r"\\begin{tabular}(.*?)\\end{tabular}", text, re.DOTALL):
+        columns: list[float] = []
+        for row in re.findall(r"^{}(.*) \\\\$", tabular, re.MULTILINE):
+            for j, cell in enumerate(re.split(r"(?<!\\)&", row)):
+                boxed = re.fullmatch(r"\s*\\parbox\[b\]{([\d.]+)em}{\\raggedright (.*)}\s*", cell)
+                whole = re.split(r" |\\allowbreak{}", boxed[2]) if boxed else [cell]
+                plain = [re.sub(r"\\text\w+{}", "~", piece).replace("\\Delta", "D") for piece in whole]
+                wide = max(face.getlength(re.sub(r"[\\{}$]", "", piece).strip()) / 1000 * em for piece in plain)
+                if boxed:
+                    assert wide <= float(boxed[1]) * em  # no piece sticks out
+                    wide = float(boxed[1]) * em
+                columns[j:] = [max(wide, *columns[j : j + 1], 0.0), *columns[j + 1 :]]
+        widths.append(sum(columns) + 2 * gap * len(columns))
+    return widths
+
+
+@pytest.mark.parametrize("name", ["GRM", "Skywork/Skywork-Reward-V2-Llama-3.1-8B", "M" * 90, "a b/c_d-" * 12])
+@pytest.mark.parametrize("sections", [0, 1, 7, 40])
+def test_no_latex_table_is_wider_than_a_line_of_text(name: str, sections: int) -> None:
+    parts = {f"answerability_classification {i}" if i % 3 == 1 else f"Part {i}": estimate() for i in range(sections)}
+    arms = [arm(name, sections=parts), arm("b", "meta_voting", sections=parts)]
+    text = tables.render_latex(arms)
+    widths = measure_latex(text)
+    assert widths and max(widths) <= 345, widths  # points: \linewidth of the class article
+    assert len(widths) == 1 if name == "GRM" and sections < 2 else len(widths) > 1 or sections == 0
+    for number in ("75.0", "[70.0, 80.0]", "+1.0", "74.0 a"):
+        assert number in text
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
+    if len(widths) > 1:  # what is below can be told by its number
+        assert len(re.findall(r"^{}(1|2|p1) &", text, re.MULTILINE)) >= 2 * len(widths)
 
 
 def test_markdown_table() -> None:
