@@ -195,7 +195,7 @@ def _make_table_of_judges(records: Sequence[Record]) -> Table:
     table = make_table(
         ["judge", "not ok"], ["items", "judg-\nments", "an\nitem", "vari-\nants", "orders", "sam-\nples"]
     )
-    for summary in describe.summarise_judges(records):
+    for summary in describe.summarise_judges((r.prompt, r.judgment) for r in records):
         lost = [f"{count:,} {status}" for status, count in summary.statuses.items() if status != "ok"]
         counts = (summary.variants, summary.orders, summary.samples)
         table.add_row(

@@ -191,6 +191,23 @@ def test_health_counts_the_decisions_that_tie():
     assert 0 <= replayed.health["tied_decisions"] < replayed.items
 
 
+def test_notes_are_about_the_judges_and_subsets_that_were_chosen(evaluated):
+    def tell(*overrides):
+        return {judge: " ".join(result.notes) for judge, result in evaluated(*overrides).items()}
+
+    whole = tell("task=vicuna80_pairs")["5 judges pooled"]
+    assert "5 judges x 2 orders" in whole and "1,150 of 8,000 recorded judgments" in whole
+    one = tell("task=vicuna80_pairs", "judge.names=[gpt4]")["gpt4"]
+    assert "What varies between judgments: 1 judge x 2 orders" in one and "5 judges" not in one
+    two = tell("task=vicuna80_pairs", "judge.names=[gpt4,claude]", "judge.pool=true")["claude+gpt4"]
+    assert "What varies between judgments: 2 judges x 2 orders" in two
+    (part,) = tell("task=llmbar", "judge.names=[GPT-4/Swap]", "task.subsets=[Neighbor]").values()
+    assert "1 judge x 2 orders" in part and "evaluators" not in part
+    assert "GPTInst" not in part and "questions this run does not ask" not in part  # those were not chosen
+    (sample,) = tell("task=llmbar", "judge.names=[GPT-4/Swap]", "run.limit=40").values()
+    assert "questions this run does not ask" not in sample and "GPTInst 0 of 92" in sample
+
+
 def test_many_arms_have_their_differences_in_their_notes():
     pairs = noisy_pairs(0.7, items=20, samples=2)
     results = evaluate_all([dataclasses.replace(arm(pairs, Voting(2), [2]), seed=seed) for seed in range(9)])
