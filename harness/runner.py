@@ -54,7 +54,9 @@ def run(
         files.write_files(results, own, config, command)
         write_sets(arms, own)
     if show:
-        terminal.show_results(results, own, next_commands.suggest(results[-len(arms)], arms[0], own))
+        first = results[-len(arms)]
+        tried = {result.strategy for result in results if result.task == first.task}
+        terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
     return results
 
 
