@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +24,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
 from judgescale.harness.config_files import check_choices, read_configs_checked
-from judgescale.harness.redaction import refuse_secrets
+from judgescale.harness.redaction import redact_text, refuse_secrets
 
 if TYPE_CHECKING:
     from judgescale.harness.sweep import FailedJob
     from judgescale.harness.types import Result
+
+TYPED: ContextVar[tuple[str, ...] | None] = ContextVar("TYPED", default=None)  # the arguments, as they were typed
 
 
 @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
@@ -48,7 +52,8 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
         check_protocol(job.runtime.choices)
         suite = read_suite(cfg)
         cfgs = compose_arms(cfg, given, suite.members if suite else None)
-        return run(cfgs, Path(job.runtime.output_dir), suite, show=alone) or None
+        folder = Path(job.runtime.output_dir)
+        return run(cfgs, folder, suite, show=alone, command=write_command(given)) or None
     except Exception as e:
         if is_debugging():
             raise
@@ -91,6 +96,7 @@ def run_command(given: list[str]) -> None:
 
         print(f"judgescale {find_version()}")
         return
+    TYPED.set(tuple(given))
     given = ["run.dry=true" if argument == "--dry" else argument for argument in given]
     if not any(map(selects_what_to_run, given)):
         overrides = (i for i, argument in enumerate(given) if "=" in argument and not argument.startswith("-"))
@@ -108,6 +114,13 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.errors import explain_error
 
         sys.exit(explain_error(e))
+
+
+def write_command(overrides: Sequence[str]) -> str:
+    """Write the command line as it was typed, its secrets hidden; in another process of a sweep, its overrides."""
+    typed = TYPED.get()
+    program = "judgescale" if Path(sys.argv[0]).name != "run.py" else "python run.py"
+    return " ".join([program, *(shlex.quote(redact_text(word)) for word in (overrides if typed is None else typed))])
 
 
 def selects_what_to_run(argument: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,16 +22,22 @@ from judgescale.harness.plan import LiveArm, plan_arms, read_limits
 from judgescale.harness.suite import Evaluation, Suite, average_headlines
 from judgescale.harness.types import JudgescaleError, Result
 
-PAIRWISE_NOTES = 6  # with more arms on a task, comparing each with the first says little and prints much
 
-
-def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, show: bool = True) -> list[Result]:
+def run(
+    cfgs: Sequence[DictConfig],
+    folder: Path,
+    suite: Suite | None = None,
+    show: bool = True,
+    command: str | None = None,
+) -> list[Result]:
     """Buy what live arms need, evaluate the arms of all configs and write what was found to `folder`.
 
-    The configs may be those of a suite's members: its mean then comes first.
+    The configs may be those of a suite's members: its mean then comes first. command: the command line that asked for
+    it, where there was one.
 
     Raises JudgescaleError, before any work where that is possible; what was bought until then is kept.
     """
+    begun = time.monotonic()
     planned = [arm for cfg in cfgs for arm in plan_arms(cfg)]
     limits = read_limits(cfgs[0])
     if cfgs[0].run.dry:
@@ -41,10 +48,15 @@ def run(cfgs: Sequence[DictConfig], folder: Path, suite: Suite | None = None, sh
     with lock_run_folder(folder) as own:
         arms = buy_missing(planned, limits)
         results = evaluate_all(arms, suite)
-        files.write_files(results, own, OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None))
+        took = {"run_seconds": round(time.monotonic() - begun, 3)}
+        results = [replace(result, compute={**result.compute, **took}) for result in results]
+        config = OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None)
+        files.write_files(results, own, config, command)
         write_sets(arms, own)
     if show:
-        terminal.show_results(results, own, next_commands.suggest(results[-len(arms)], arms[0], own))
+        first = results[-len(arms)]
+        tried = {result.strategy for result in results if result.task == first.task}
+        terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
     return results
 
 
@@ -164,6 +176,7 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
     from judgescale.harness.evaluation.differences import describe_difference
     from judgescale.harness.evaluation.evaluate import evaluate
     from judgescale.harness.report import terminal
+    from judgescale.harness.report.readings import tell_apart
 
     found = []
     with terminal.show_progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
@@ -174,20 +187,28 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
     for one in found:
         groups.setdefault((one.arm.task.name, one.arm.judgments.data.path), []).append(one)
     for same in groups.values():
-        (first, result, base), *others = same
-        results.append(result)
+        (first, of_first, base), *others = same
+        results.append(of_first)
         for arm, result, credits in others:
-            notes = list(result.notes)
-            told = arm.strategy.baseline() == first.strategy  # its own evaluation compared them
-            if not told and len(same) <= PAIRWISE_NOTES and np.array_equal(credits.units.cluster, base.units.cluster):
-                names = [name_beside(arm, first), name_beside(first, arm)]
-                at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
-                notes.append(describe_difference(arm, " - ".join(names), *at_k))
-            results.append(replace(result, notes=notes))
+            beside: list[str] = []
+            if arm.strategy.baseline() != first.strategy:  # else its own evaluation compared them
+                more, less = tell_apart([result, of_first])
+                what = f"{name_beside(arm, first, more)} - {name_beside(first, arm, less)}"
+                if np.array_equal(credits.units.cluster, base.units.cluster):
+                    at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
+                    beside.append(describe_difference(arm, what, *at_k))
+                else:
+                    beside.append(f"{what}: no difference is taken, since they are not about the same items")
+            results.append(replace(result, notes=[*result.notes, *beside], differences=beside))
     return results
 
 
-def name_beside(arm: Arm, other: Arm) -> str:
-    """Name an arm beside another: by its judge if these differ, and by its protocol if these do."""
+def name_beside(arm: Arm, other: Arm, more: str) -> str:
+    """Name an arm beside another: by its judge if these differ, and by its protocol if these do.
+
+    more: what else tells it from an arm of the same judge, strategy and k.
+    """
     name = arm.judge if arm.judge != other.judge else f"{arm.strategy.name} at k={arm.k}"
-    return name if arm.rules.name == other.rules.name else f"{name} by protocol={arm.rules.name}"
+    if arm.rules.name != other.rules.name:
+        return f"{name} by protocol={arm.rules.name}"
+    return f"{name}, {more}" if more else name

@@ -194,7 +194,7 @@ def _sum_known(numbers: Sequence[float | None]) -> float | None:
 
 def _sum_health(results: Sequence[Result]) -> dict[str, Any]:
     """Sum the members' counts of what could not be used; None where one member does not know."""
-    names = ("judgments", "unparseable", "ties", "order_flips", "failed")
+    names = ("judgments", "unparseable", "ties", "order_flips", "failed", "tied_decisions")
     statuses: Counter[str] = Counter()
     for r in results:
         statuses.update(r.health.get("statuses") or {})

@@ -57,11 +57,12 @@ class ReportTogether(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and show the results of all jobs; exit with 1 where one of them failed."""
         if self.results:
+            from judgescale.harness.command import write_command
             from judgescale.harness.report import files, terminal
 
             folder = Path(config.hydra.sweep.dir)
             shared = OmegaConf.to_yaml(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
-            files.write_files(self.results, folder, shared)
+            files.write_files(self.results, folder, shared, write_command(config.hydra.overrides.task))
             terminal.show_results(self.results, folder, ["python run.py", "python run.py --help"])
         if self.failed:
             sys.exit(f"{len(self.failed)} of the jobs failed, see above")

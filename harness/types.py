@@ -278,6 +278,7 @@ class Result:
     health: Mapping[str, Any]
     published: Sequence[Published] = ()
     notes: Sequence[str] = ()  # one line each: what the reader must know to trust the number
+    differences: Sequence[str] = ()  # those of the notes that hold it against another arm
     details: Mapping[str, Any] = field(default_factory=dict)  # e.g. the meta RM's AUC and its bounds
     judging: Mapping[str, Any] = field(
         default_factory=dict

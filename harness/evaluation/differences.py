@@ -6,6 +6,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits
+from judgescale.harness.rounding import write_points
 from judgescale.harness.stats.intervals import Interval
 from judgescale.harness.stats.paired import paired_difference
 
@@ -29,11 +30,11 @@ def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
     if not all(np.allclose(c.value, c.by_lot, rtol=0, atol=ROUNDING) for c in (a, b)):
         gap_by_lot, ci_by_lot = paired_difference(a.units, a.by_lot[:, 0], b.by_lot[:, 0], arm.rollup)
         fair = find_side(ci_by_lot)
-        lot = f", with {how} {_format_points(gap_by_lot)} {_format_ends(ci_by_lot)}".rstrip()
+        lot = f", with {how} {write_points(gap_by_lot)} {_format_ends(ci_by_lot)}".rstrip()
     if ci is None:
-        return f"{what}: {_format_points(gap)} points{lot} (too few clusters for an interval)"
+        return f"{what}: {write_points(gap)} points{lot} (too few clusters for an interval)"
     verdict = "not told apart" if not side else side if side == fair else made_by
-    return f"{what}: {_format_points(gap)} points, 95 % interval {_format_ends(ci)}{lot}: {verdict}"
+    return f"{what}: {write_points(gap)} points, 95 % interval {_format_ends(ci)}{lot}: {verdict}"
 
 
 def find_side(ci: Interval) -> str:
@@ -44,8 +45,4 @@ def find_side(ci: Interval) -> str:
 
 
 def _format_ends(ci: Interval) -> str:
-    return "" if ci is None else f"[{_format_points(ci[0])}, {_format_points(ci[1])}]"
-
-
-def _format_points(fraction: float) -> str:
-    return f"{fraction * 100:+.1f}" if round(fraction * 100, 1) else "0.0"
+    return "" if ci is None else f"[{write_points(ci[0])}, {write_points(ci[1])}]"

@@ -12,6 +12,7 @@ from judgescale.harness.evaluation.credits import Credits, credit_units, make_un
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.differences import describe_difference
 from judgescale.harness.evaluation.estimates import roll_up_headline
+from judgescale.harness.evaluation.health import count_tied_decisions
 from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
 from judgescale.harness.evaluation.metrics import describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
@@ -41,7 +42,8 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
     credits = credit_units(arm, decisions)
     if kind:
         details, notes = assess_meta_rm(arm, plain, meta, kind, credits)
-    return make_result(arm, pools, credits, estimate_metrics(arm, pools, decisions), details, notes), credits
+    metrics, tied = estimate_metrics(arm, pools, decisions), count_tied_decisions(decisions[arm.ks.index(arm.k)])
+    return make_result(arm, pools, credits, metrics, tied, details, notes), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:

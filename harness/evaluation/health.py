@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.decisions import Decisions
 from judgescale.harness.recorded.pools import Pools
 
 
@@ -21,8 +24,23 @@ def count_orders_per_reading(arm: Arm) -> int | None:
     return 2 if meta["order"] in ("both", "balanced") else None
 
 
+def count_tied_decisions(decisions: Sequence[Decisions]) -> float:
+    """Count the decisions, one an item, in which two or more responses share the best score: the expected number.
+
+    About a lone response it is a tie where its score says neither yes nor no.
+    """
+    tied = 0.0
+    for d in decisions:
+        if d.scores.shape[1] == 1:
+            ties = d.scores[:, 0] == 0.5
+        else:
+            ties = (d.scores == d.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1
+        tied += float(np.asarray(d.weight)[ties].sum())
+    return tied
+
+
 def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -> dict[str, Any]:
-    """Count, over all judgments of the pools, what could not be read, ties, and verdicts that follow the order.
+    """Count, over all judgments of the pools, the unreadable, tied judgments, and verdicts that follow the order.
 
     orders_per_reading: as `count_orders_per_reading` gives it; with None, order flips are unknown.
     """

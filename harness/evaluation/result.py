@@ -28,9 +28,10 @@ from judgescale.harness.published.comparable import (
     find_comparable_numbers,
     find_comparable_sections,
 )
+from judgescale.harness.recorded.describe import describe_variation, summarise_judges
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.signature import sign
-from judgescale.harness.types import CurvePoint, Estimate, Published, Result
+from judgescale.harness.types import HUMAN, CurvePoint, Estimate, Published, Result
 
 FEW_CLUSTERS = 20  # below these, how much they vary is itself hardly known
 
@@ -40,13 +41,15 @@ def make_result(
     pools: Sequence[Pools],
     credits: Credits,
     metrics: Mapping[str, list[Estimate]],
+    tied: float,
     details: Mapping[str, float | None],
     notes: Sequence[str],
 ) -> Result:
     """Roll an arm's credits up, and set them beside cost, health and published numbers.
 
     pools: the judgments of every item, with the meta RM's scores where there are any. metrics: what is no mean of
-    credits (evaluation/metrics.py). details, notes: what is known of the meta RM.
+    credits (evaluation/metrics.py). tied: the expected number of decisions that tie at the arm's k. details, notes:
+    what is known of the meta RM.
     """
     at = arm.ks.index(arm.k)
     curves = by_section = estimate_sections(arm, credits)
@@ -106,6 +109,7 @@ def make_result(
         curve=curve,
         compute={"judgments": float(judgments[arm.k].sum())} | {n: v for n, v in cost[arm.k].items() if n != "tokens"},
         health=count_problems(pools, count_orders_per_reading(arm))
+        | {"tied_decisions": tied}
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
         published=published,
         notes=[
@@ -136,7 +140,7 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: S
     """
     data = arm.judgments.data
     notes: list[str] = []
-    if varies := data.meta.get("varies"):
+    if varies := describe_chosen(arm, pools):
         notes.append(f"What varies between judgments: {varies}.")
     if arm.task.name not in data.meta.get("tasks", [arm.task.name]):
         notes.append(f"The set was made for task={' or '.join(data.meta['tasks'])}.")
@@ -151,17 +155,27 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: S
         )
     sizes = [len(pool) for p in pools for pool in p.values()]
     if min(sizes) != max(sizes):
-        notes.append(
-            f"Pools hold {min(sizes)} to {max(sizes)} judgments; the curve ends at {min(sizes)}, which all have."
-        )
-    if unused := arm.judgments.size - sum(sizes):
-        notes.append(
-            f"{unused:,} of {arm.judgments.size:,} recorded judgments are about questions this run does not ask."
-        )
+        ends = f"; the curve ends at {min(sizes)}, which all have" * (max(arm.ks) == min(sizes))
+        notes.append(f"Pools hold {min(sizes)} to {max(sizes)} judgments{ends}.")
+    chosen = {item.prompt for item in arm.items} if arm.subsets else None
+    every = arm.judgments.count(chosen)
+    if (unused := every - sum(sizes)) and not arm.limit:  # of a sample, most are not asked
+        notes.append(f"{unused:,} of {every:,} recorded judgments are about questions this run does not ask.")
     notes += [*warn_of_ties(arm), *arm.strategy.caveats(arm.rules)]
     if mc_error > 5e-5:
         notes.append(f"Some of it is left to the seed: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes
+
+
+def describe_chosen(arm: Arm, pools: Sequence[Pools]) -> str:
+    """Say what varies between an arm's judgments: as the set says, where they are all of it, else as is counted."""
+    data = arm.judgments.data
+    varies = str(data.meta.get("varies") or "")
+    judges = {r.judgment.judge for r in data.records} - {HUMAN}
+    if not varies or (judges == set(arm.judgments.judges) and not arm.subsets and not arm.limit):
+        return varies
+    rows = [(i.prompt, j) for i, p in zip(arm.items, pools, strict=True) for pool in p.values() for j in pool.judgments]
+    return describe_variation(summarise_judges(rows))
 
 
 def _warn_of_few_clusters(clusters: float) -> list[str]:

@@ -32,7 +32,7 @@ def select_items(cfg: DictConfig, task: Task, rules: Rules, items: Sequence[Item
     limit = None if cfg.run.limit is None else read_count(cfg, "run.limit", 1)
     if limit is not None and limit < len(kept):
         sample = draw_sample(task, kept, limit, cfg.seed)
-    about = (*note_counts(task, items), *note_missing_sections(task, rules, sample, kept))
+    about = (*note_counts(task, kept, subsets), *note_missing_sections(task, rules, sample, kept))
     return Selection(sample, subsets, None if sample is kept else limit, about)
 
 
@@ -95,8 +95,11 @@ def note_missing_sections(task: Task, rules: Rules, sample: Sequence[Item], item
     return [f"The headline counts no {', no '.join(missing)}, of which there are no items here."]
 
 
-def note_counts(task: Task, items: Sequence[Item]) -> list[str]:
-    """Note subsets that the benchmark does not have, and counts other than the official ones, a line each."""
+def note_counts(task: Task, items: Sequence[Item], chosen: Sequence[str] = ()) -> list[str]:
+    """Note subsets that the benchmark does not have, and counts other than the official ones, a line each.
+
+    chosen: the subsets that the items were chosen by; of others they need have none.
+    """
     official = task.counts or task.sizes
     if not official:
         return []
@@ -109,7 +112,7 @@ def note_counts(task: Task, items: Sequence[Item]) -> list[str]:
     differ = [
         f"{name or 'items'} {found[name]:,}" + (f" of {size:,}" if size else "")
         for name, size in official.items()
-        if (found[name] != size if size else not found[name])
+        if (found[name] != size if size else not found[name]) and (found[name] or not chosen)
     ]
     if differ:
         notes.append(f"Counts that differ from the official ones: {list_some(differ)}.")

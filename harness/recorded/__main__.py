@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.errors import make_harmless
 from judgescale.harness.plain_text import escape_controls
@@ -20,7 +20,11 @@ from judgescale.harness.recorded import describe, formats
 from judgescale.harness.recorded.build import build_sets
 from judgescale.harness.recorded.importing import import_files
 from judgescale.harness.recorded.sets import RecordedSet, list_shipped_sets, read_set
+from judgescale.harness.screen import make_table, open_screen, print_line, print_table
 from judgescale.harness.types import HUMAN, JudgescaleError, Record
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 EXPLAIN = """\
 A recorded set is one small Parquet file of judgments that somebody already paid for: scores, verdicts, labels and ids,
@@ -134,75 +138,84 @@ def say(line: str) -> None:
 
 
 def show_shipped_sets() -> None:
-    """Print a line about every shipped set."""
+    """Print a table of every shipped set."""
+    from rich.text import Text
+
+    table = make_table(["set", "what varies between its judgments"], ["judgments"])
     for name, path in list_shipped_sets().items():
         found = read_set(path)
-        say(f"{name:<24} {len(found.records):>7,} judgments  {found.meta['varies']}")
+        table.add_row(*map(Text, map(escape_controls, (name, found.meta["varies"]))), f"{len(found.records):,}")
+    print_table(open_screen(), table)
 
 
 def show_set(name: str) -> None:
     """Print what a set (a file, or a shipped set by its name) says about itself and what can be counted in it."""
-    found = read_set(name)
-    say(f"{found.name} ({found.meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")
-    _print_items(found)
-    _print_judges(found.records)
+    found, screen = read_set(name), open_screen()
+
+    def tell(line: str) -> None:
+        print_line(screen, escape_controls(line))
+
+    tell(f"{found.name} ({found.meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")
+    for line in _describe_items(found):
+        tell(line)
+    print_table(screen, _make_table_of_judges(found.records))
     for source in found.meta["sources"]:
         files = f"{len(source.get('files', []))} files"
-        say(
+        tell(
             f"  source     {' '.join(filter(None, (source.get('repo'), source.get('commit', '')[:12], files)))}; "
             f"licence: {source.get('licence') or 'not stated'}"
         )
     if found.meta["note"]:
-        say(f"  note       {found.meta['note']}")
+        tell(f"  note       {found.meta['note']}")
 
 
-def _print_items(found: RecordedSet) -> None:
+def _describe_items(found: RecordedSet) -> Iterator[str]:
+    """Yield what a set says about itself, and what its items are, a line each."""
     records, meta = found.records, found.meta
     by_prompt = {record.prompt: record for record in records}
     subsets = Counter(record.subset for record in by_prompt.values())
     sizes = Counter(len(record.responses) for record in by_prompt.values())
     statuses = Counter(record.judgment.status for record in records)
-    say(f"  varies     {meta['varies']}")
-    say(f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}")
-    say(f"  tasks      {', '.join(meta['tasks'])}")
+    yield f"  varies     {meta['varies']}"
+    yield f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}"
+    yield f"  tasks      {', '.join(meta['tasks'])}"
     asked: dict[str, list[str]] = {}
     for judge, prompt in meta["prompts"].items():
         asked.setdefault(prompt, []).append(judge)
     for prompt, judges in asked.items():
-        say(f"  prompt     {prompt}: {', '.join(judges)}")
+        yield f"  prompt     {prompt}: {', '.join(judges)}"
     if meta["temperature"] is not None:
-        say(f"  sampled    at temperature {meta['temperature']:g}")
+        yield f"  sampled    at temperature {meta['temperature']:g}"
     few = ", ".join(f"{size} ({count:,})" for size, count in sorted(sizes.items())[:8])
     clusters = len({record.cluster for record in records})
-    say(f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}")
+    yield f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}"
     if set(subsets) != {""}:
         each = [f"{subset or '(none)'} {count:,}" for subset, count in sorted(subsets.items())]
-        say(f"  subsets    {', '.join(each)}")
-    say(f"  gold       {'derived by the task' if all(r.gold is None for r in records) else 'in the set'}")
+        yield f"  subsets    {', '.join(each)}"
+    yield f"  gold       {'derived by the task' if all(r.gold is None for r in records) else 'in the set'}"
     tally = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
-    say(f"  judgments  {len(records):,}: {tally}")
+    yield f"  judgments  {len(records):,}: {tally}"
 
 
-def _print_judges(records: Sequence[Record]) -> None:
-    """Print a table with a row a judge."""
-    head = ("judge", "items", "judgments", "an item", "variants", "orders", "samples", "not ok")
-    rows = [
-        (
-            summary.judge,
+def _make_table_of_judges(records: Sequence[Record]) -> Table:
+    """Make a table with a row a judge."""
+    from rich.text import Text
+
+    table = make_table(
+        ["judge", "not ok"], ["items", "judg-\nments", "an\nitem", "vari-\nants", "orders", "sam-\nples"]
+    )
+    for summary in describe.summarise_judges((r.prompt, r.judgment) for r in records):
+        lost = [f"{count:,} {status}" for status, count in summary.statuses.items() if status != "ok"]
+        counts = (summary.variants, summary.orders, summary.samples)
+        table.add_row(
+            Text(escape_controls(summary.judge)),
+            Text("\n".join(lost)),
             f"{summary.items:,}",
             f"{summary.judgments:,}",
             "-".join(map(str, dict.fromkeys(summary.per_item))),
-            str(summary.variants),
-            str(summary.orders),
-            str(summary.samples),
-            ", ".join(f"{count:,} {status}" for status, count in summary.statuses.items() if status != "ok"),
+            *map(str, counts),
         )
-        for summary in describe.summarise_judges(records)
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in [head, *rows]:
-        middle = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
-        say("  " + "  ".join([row[0].ljust(widths[0]), *middle, row[-1]]).rstrip())
+    return table
 
 
 if __name__ == "__main__":

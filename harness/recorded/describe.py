@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from judgescale.harness.types import HUMAN, Record
+from judgescale.harness.types import HUMAN, Judgment, Record
 
 
 @dataclass(frozen=True)
@@ -23,32 +23,32 @@ class JudgeSummary:
     statuses: dict[str, int]
 
 
-def summarise_judges(records: Iterable[Record]) -> list[JudgeSummary]:
-    """Count what there is of each judge; judges by name, human labels last."""
-    by_judge: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_judge[record.judgment.judge].append(record)
+def summarise_judges(rows: Iterable[tuple[str, Judgment]]) -> list[JudgeSummary]:
+    """Count what there is of each judge in judgments and the prompts they are about; human labels come last."""
+    by_judge: dict[str, list[tuple[str, Judgment]]] = defaultdict(list)
+    for prompt, judgment in rows:
+        by_judge[judgment.judge].append((prompt, judgment))
     return [_summarise(judge, rows) for judge, rows in sorted(by_judge.items(), key=lambda x: (x[0] == HUMAN, x[0]))]
 
 
-def _summarise(judge: str, rows: Sequence[Record]) -> JudgeSummary:
-    per_item = Counter(row.prompt for row in rows)
+def _summarise(judge: str, rows: Sequence[tuple[str, Judgment]]) -> JudgeSummary:
+    per_item = Counter(prompt for prompt, _ in rows)
     orders: dict[tuple[str, str, frozenset[int]], set[tuple[int, ...]]] = defaultdict(set)
     samples: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
-    for row in rows:
-        shown, variant = row.judgment.shown, row.judgment.variant
+    for prompt, judgment in rows:
+        shown, variant = judgment.shown, judgment.variant
         # an arrangement is an order under another name: count the orders over all variants only where they differ
-        orders[row.prompt, variant, frozenset(shown)].add(shown)
-        samples[row.prompt, variant, shown] += 1
+        orders[prompt, variant, frozenset(shown)].add(shown)
+        samples[prompt, variant, shown] += 1
     return JudgeSummary(
         judge=judge,
         items=len(per_item),
         judgments=len(rows),
         per_item=(min(per_item.values()), max(per_item.values())),
-        variants=len({row.judgment.variant for row in rows}),
+        variants=len({judgment.variant for _, judgment in rows}),
         orders=max(map(len, orders.values())),
         samples=max(samples.values()),
-        statuses=dict(sorted(Counter(row.judgment.status for row in rows).items())),
+        statuses=dict(sorted(Counter(judgment.status for _, judgment in rows).items())),
     )
 
 

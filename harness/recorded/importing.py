@@ -45,7 +45,7 @@ def import_files(
         "name": Path(out).name.removesuffix(".parquet"),
         "format": format_name,
         "tasks": _list_tasks(format_, records),
-        "varies": describe.describe_variation(describe.summarise_judges(records)),
+        "varies": describe.describe_variation(describe.summarise_judges((r.prompt, r.judgment) for r in records)),
         "pool": imported.pool,
         "order": describe.classify_order(records),
         "sources": [{"repo": "", "commit": "", "licence": "", "path": ""}],

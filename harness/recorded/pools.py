@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -73,10 +73,9 @@ class RecordedJudgments:
         """Return how many responses the judgments look at: each size that occurs, ascending."""
         return tuple(sorted({len(names) for _, names in self._index}))
 
-    @property
-    def size(self) -> int:
-        """Return how many judgments of these judges there are."""
-        return sum(map(len, self._index.values()))
+    def count(self, prompts: Set[str] | None = None) -> int:
+        """Count the judgments of these judges: all, or those about these prompts."""
+        return sum(len(found) for (prompt, _), found in self._index.items() if prompts is None or prompt in prompts)
 
     def find_pool(self, item: Item, question: Sequence[int]) -> Pool:
         """Return all judgments recorded for a question (indices into the item's responses).

@@ -8,6 +8,7 @@ import platform
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from importlib import metadata
 from math import isfinite
 from numbers import Integral, Real
@@ -26,8 +27,8 @@ CURVE_HEADER = (
     "judge", "strategy", "task", "section", "k", "accuracy", "ci_low", "ci_high", "judgments_per_item",
     "tokens_per_item", "flops_per_item",
 )  # fmt: skip
-COMPUTE = ("judgments", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars")
-HEALTH = ("unparseable", "ties", "order_flips", "failed")
+COMPUTE = ("judgments", "prompt_tokens", "completion_tokens", "flops", "seconds", "run_seconds", "dollars")
+HEALTH = ("unparseable", "ties", "order_flips", "failed", "tied_decisions")
 JUDGMENT = {  # columns of judgments.parquet
     "task": "str", "item": "str", "subset": "str", "judge": "str", "variant": "str", "sample": "int", "shown": "list",
     "responses": "list", "scores": "list", "status": "str", "meta": "float", "prompt_tokens": "int",
@@ -38,8 +39,11 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
 DRAFT = ".draft-"  # how the names of folders begin in which files are written; a killed run leaves one behind
 
 
-def write_files(results: Sequence[Result], folder: Path, config_yaml: str) -> None:
-    """Write every file of a run into a folder. Files appear whole or not at all; summary.json comes last."""
+def write_files(results: Sequence[Result], folder: Path, config_yaml: str, command: str | None = None) -> None:
+    """Write every file of a run into a folder. Files appear whole or not at all; summary.json comes last.
+
+    command: the command line that made them, where there was one.
+    """
     from judgescale.harness.report import figure
 
     folder = Path(folder)
@@ -53,7 +57,8 @@ def write_files(results: Sequence[Result], folder: Path, config_yaml: str) -> No
         (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
         figure.draw_figure(results, draft)
         (draft / "config.yaml").write_text(redact_yaml(config_yaml), encoding="utf-8")
-        text = json.dumps(make_summary(results), indent=2, allow_nan=False, ensure_ascii=False)
+        made = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command}
+        text = json.dumps(make_summary(results) | made, indent=2, allow_nan=False, ensure_ascii=False)
         (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
         for path in sorted(draft.iterdir(), key=lambda p: p.name == "summary.json"):
             path.replace(folder / path.name)
@@ -156,7 +161,7 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
-        return float(value) if isfinite(value) else None
+        return float(value) + 0.0 if isfinite(value) else None  # -0.0 + 0.0 is 0.0
     if isinstance(value, Mapping):
         return {str(k): _to_json(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):

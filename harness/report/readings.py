@@ -112,18 +112,26 @@ def tell_apart(results: Sequence[Result]) -> list[str]:
     return told
 
 
+NAMED = {"format": "@", "protocol": "("}  # parts that begin with a name, and what its details begin with
+
+
 def _find_own_parts(mine: Sequence[str], all_of_them: Sequence[Sequence[str]]) -> list[str]:
     """Find the parts of a signature that not all have.
 
-    Of a protocol only the name is given where the names differ, and nothing else where its name alone tells.
+    Of a judge's format and of a protocol only the name is given where the names differ, and nothing else where its
+    name alone tells.
     """
-    rules, rule = [_find_protocol(parts) for parts in all_of_them], _find_protocol(mine)
-    if len(set(rules)) > 1 and rules.count(rule) == 1:
-        return [rule]
+    short: dict[str, str] = {}  # the part that is named -> its name
+    for name, details in NAMED.items():
+        rules, rule = [_name_part(parts, name, details) for parts in all_of_them], _name_part(mine, name, details)
+        if len(set(rules)) > 1:
+            if rules.count(rule) == 1:
+                return [rule]
+            short[name] = rule
     parts = [part for part in mine if not all(part in other for other in all_of_them)]
-    return [rule if part.startswith("protocol:") and len(set(rules)) > 1 else part for part in parts]
+    return [short.get(part.split(":")[0], part) for part in parts]
 
 
-def _find_protocol(signature: Sequence[str]) -> str:
-    """Find the part of a signature that names the protocol, without its settings."""
-    return next((part.split("(")[0] for part in signature if part.startswith("protocol:")), "")
+def _name_part(signature: Sequence[str], name: str, details: str) -> str:
+    """Find a part of a signature, without its details; empty where there is none."""
+    return next((part.split(details)[0] for part in signature if part.startswith(f"{name}:")), "")

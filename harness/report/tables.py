@@ -42,6 +42,31 @@ LATEX = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2013": "--", "Δ": r"$\Delta$", "±": r"$\pm$",
 }  # fmt: skip
+NAMES = (1, 2)  # columns of names: judge and strategy
+LINE = 345.0  # points in a line of LaTeX's article
+WIDTHS = {
+    0.32: " .,:;'!|[]il",
+    0.42: "tfjrs()-",
+    0.51: "0123456789acegkoqvxyz/",
+    0.83: "mw%@+=~<>",
+    1.05: "MW",
+}  # in ems
+
+
+class Layout(NamedTuple):
+    """Hold how a table is set in LaTeX."""
+
+    font: str
+    em: float  # points
+    space: int  # points on either side of a column
+    cell: float  # ems to which a cell is folded
+    heading: float
+
+
+# the first one is also that of tables in several blocks
+LAYOUTS = (
+    Layout("small", 9.26, 4, 10, 6), Layout("footnotesize", 8.5, 3, 10, 6), Layout("scriptsize", 7.98, 2, 8, 6),
+)  # fmt: skip
 
 
 class Table(NamedTuple):
@@ -75,21 +100,30 @@ def render_markdown(results: Sequence[Result], recalled: bool = False) -> str:
 
 
 def render_latex(results: Sequence[Result], recalled: bool = False) -> str:
-    """Render a `table` environment a task; needs `\\usepackage{booktabs}` and `\\usepackage[T1]{fontenc}`."""
+    """Render a `table` environment a task; needs `\\usepackage{booktabs}` and `\\usepackage[T1]{fontenc}`.
+
+    A table that is wider than a line of text, by estimate, is split into blocks of columns, one below the other.
+    """
     blocks = []
     for table in _make_tables(results, recalled):
         e = escape_latex
+        layout, parts = _fit_columns(table)
         body = [f"% signature {i}: {sig}" for i, sig in enumerate(table.signatures, 1)]
-        body += [r"\begin{table}[t]", r"\centering\small\setlength{\tabcolsep}{4pt}"]
+        body += [r"\begin{table}[t]", rf"\centering\{layout.font}\setlength{{\tabcolsep}}{{{layout.space}pt}}"]
         body += [rf"\caption{{{e(table.task)}. {' '.join(e(line) for line in _write_legend(table))}}}"]
-        body += [
-            rf"\begin{{tabular}}{{rll{'r' * (len(table.header) - 3)}}}",
-            r"\toprule",
-            _join_with_ampersands(table.header, e),
-        ]
-        body += [r"\midrule"] + [_join_with_ampersands(row, e) for row in table.rows]
-        body += ([r"\midrule"] + [_join_with_ampersands(row, e) for row in table.context]) if table.context else []
-        body += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+        marked = [[f"p{i}", *row[1:]] for i, row in enumerate(table.context, 1)] if len(parts) > 1 else table.context
+        for number, part in enumerate(parts):
+            if number:
+                body.append(r"\par\medskip")
+            rows, context = ([[row[j] for j in part] for row in of] for of in (table.rows, marked))
+            context = [row for row in context if any(row[1:])]
+            header = [_box(table.header[j], layout.heading) for j in part]
+            body += [rf"\begin{{tabular}}{{{''.join('l' if j in NAMES else 'r' for j in part)}}}", r"\toprule"]
+            body += ["{}" + " & ".join(header) + r" \\"]
+            for group in filter(None, (rows, context)):
+                body += [r"\midrule", *("{}" + " & ".join(_box(c, layout.cell) for c in row) + r" \\" for row in group)]
+            body += [r"\bottomrule", r"\end{tabular}"]
+        body += [r"\end{table}"]
         blocks.append("\n".join(body))
     return "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n" + "\n\n".join(blocks) + "\n"
 
@@ -233,9 +267,47 @@ def _join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
-def _join_with_ampersands(cells: Sequence[str], escape: Callable[[str], str]) -> str:
-    # {} first: a row must not begin with a bracket, which \\ would read as its argument
-    return "{}" + " & ".join(map(escape, cells)) + r" \\"
+def _fit_columns(table: Table) -> tuple[Layout, list[list[int]]]:
+    """Fit a table into a line: the layout, and the columns of each block, which all begin with the first column."""
+    every = list(range(len(table.header)))
+
+    def measure(layout: Layout, j: int) -> float:
+        cells = [min(_estimate_ems(row[j]), layout.cell) for row in table.rows + table.context]
+        return max(min(_estimate_ems(table.header[j]), layout.heading), *cells) * layout.em + 2 * layout.space
+
+    for layout in LAYOUTS:
+        if sum(measure(layout, j) for j in every) <= LINE:
+            return layout, [every]
+    layout, blocks = LAYOUTS[0], [[0]]
+    for j in every[1:]:
+        if len(blocks[-1]) == 1 or sum(measure(layout, i) for i in (*blocks[-1], j)) <= LINE:
+            blocks[-1].append(j)
+        else:
+            blocks.append([0, j])
+    return layout, blocks
+
+
+def _estimate_ems(text: str) -> float:
+    """Estimate how wide LaTeX sets a text, in ems, by a rule on the safe side: no font is at hand to measure it."""
+    return sum(_estimate_em(c) for c in flatten_text(text))
+
+
+def _estimate_em(character: str) -> float:
+    for ems, characters in WIDTHS.items():
+        if character in characters:
+            return ems
+    return 0.83 if character.isupper() else 0.56 if ord(character) < 0x300 else 1.1
+
+
+def _box(text: str, limit: float) -> str:
+    """Write a cell in LaTeX; one wider than so many ems as a paragraph of that width, in which long words may break."""
+    if _estimate_ems(text) <= limit:
+        return escape_latex(text)
+    most = int(limit / 1.1)  # characters of a piece that fits, however wide they are
+    pieces = rf"[^/_.-]{{0,{most - 1}}}[/_.-]|[^/_.-]{{1,{most}}}"
+    words = [re.findall(pieces, word) if _estimate_ems(word) > limit else [word] for word in flatten_text(text).split()]
+    broken = " ".join(r"\allowbreak{}".join(map(escape_latex, word)) for word in words)
+    return rf"\parbox[b]{{{limit:g}em}}{{\raggedright {broken}}}"
 
 
 def _escape_markdown(text: str) -> str:

@@ -26,6 +26,8 @@ from judgescale.harness.report.text import (
     format_percent,
     format_points,
 )
+from judgescale.harness.rounding import write_rounded
+from judgescale.harness.screen import make_table, open_screen, print_line, print_table
 from judgescale.harness.types import Published, Result
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from judgescale.harness.live.buying import CostEstimate
     from judgescale.harness.live.meter import Meter
 
+DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
 
@@ -103,20 +106,16 @@ def show_cost_estimates(
     estimates: Sequence[tuple[str, str, str, CostEstimate]], notes: Sequence[str] = (), console: Console | None = None
 ) -> None:
     """Print what a live run would buy, one line an arm: (judge, strategy, task, estimate) each."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    screen = console or Console()
+    screen = console or open_screen()
     if not estimates:
         screen.print("nothing to buy: the judgments are recorded")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("judge", "strategy", "task"):
-        table.add_column(name, overflow="fold")
-    for name in ("judg-\nments", "answers\nto buy", "prompt\ntokens", "compl.\ntokens", "\ndollars"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = make_table(
+        ["judge", "strategy", "task"],
+        ["judg-\nments", "answers\nto buy", "prompt\ntokens", "compl.\ntokens", "\ndollars"],
+    )
 
     def format_numbers(judgments: int, lacking: int, tokens: Tokens, dollars: float | None) -> list[str]:
         price = UNKNOWN if dollars is None else f"{dollars:,.2f}"
@@ -125,78 +124,60 @@ def show_cost_estimates(
     for judge, strategy, task, e in estimates:
         names = map(Text, map(flatten_text, (judge, strategy, task)))
         table.add_row(*names, *format_numbers(e.judgments, e.lacking, e.tokens, e.dollars))
-    screen.print(table)
+    print_table(screen, table)
     if all(e.measured for *_, e in estimates):
         basis = "tokens as in the judge's answers so far"
     else:
         basis = "prompt tokens at 4 characters each; completion tokens at the most that sampling.max_tokens allows"
     for note in (basis, *notes):
-        screen.print(Text(note, style="dim"), soft_wrap=True)
+        print_line(screen, note, "dim")
 
 
 def show_results(
     results: Sequence[Result], folder: Path, next_commands: Sequence[str], console: Console | None = None
 ) -> None:
     """Print the results, what to know about them, where they are and what to try next."""
-    from rich.console import Console
-    from rich.text import Text
-
-    if console is None:
-        console = Console()
-        if not console.is_terminal:  # a file has no width to fold names to
-            console = Console(width=200)
-    screen = console
-
-    def print_line(text: str, style: str = "", whole: bool = True) -> None:
-        """Print one line, kept whole so that it can be copied, or folded to the screen's width."""
-        screen.print(Text(text, style=style), soft_wrap=whole or not screen.is_terminal)
-
+    screen = console or open_screen()
     grouped = group_by_task(results)
     shared = _find_shared_notes(results) if len(grouped) > 1 else []
     for task, arms in grouped.items():
-        print_line("")
-        print_line(_write_heading(task, arms), "bold")
-        screen.print(_make_screen_table(arms))
+        screen.print()
+        print_line(screen, _write_heading(task, arms), "bold")
+        print_table(screen, _make_screen_table(arms))
         names = name_arms(arms)
         for name, r in zip(names, arms, strict=True):
             if len(arms) <= 12 and len(r.sections) <= 8 and (told := _describe_sections(r)):
-                print_line((f"{name}: " if len(arms) > 1 else "") + told, whole=False)
+                print_line(screen, (f"{name}: " if len(arms) > 1 else "") + told)
         for note in _list_notes(arms, names):
             if note not in shared:
-                print_line(note, "dim", whole=False)
+                print_line(screen, note, "dim")
         for name, r in zip(names, arms, strict=True):
             prefix = f"{name}, " if len(arms) > 1 and r.details else ""
             for label, value in r.details.items():
-                print_line(f"{prefix}{flatten_text(label)}: {_format_detail(label, value)}")
+                print_line(screen, f"{prefix}{flatten_text(label)}: {_format_detail(label, value)}")
         for signature in _list_signatures(arms):
-            print_line(signature, "dim")
-    print_line("")
+            print_line(screen, signature, "dim", whole=True)
+    screen.print()
     for note in shared:
-        print_line(f"All: {note}", "dim", whole=False)
-    print_line(f"{flatten_text(str(folder))}/")
-    print_line("  " + ", ".join([FILES, *sorted(path.name for path in folder.glob("recorded*.parquet"))]), "dim")
+        print_line(screen, f"All: {note}", "dim")
+    print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
+    files = ", ".join([FILES, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
+    print_line(screen, f"  {files}", "dim", whole=True)
     for i, command in enumerate(next_commands):
-        print_line(("next  " if i == 0 else "      ") + flatten_text(command))
+        print_line(screen, ("next  " if i == 0 else "      ") + flatten_text(command), whole=True)
 
 
 def _make_screen_table(arms: Sequence[Result]) -> Table:
     """Make the table of one task's arms, with only those columns that tell something."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     def make_text(text: str) -> Text:  # never markup
         return Text(flatten_text(text))
 
     printed = [find_own_published(r).get(OVERALL) for r in arms]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     differ = tell_apart(arms)
     judges, strategies = len({r.judge for r in arms}) > 1, len({r.strategy for r in arms}) > 1 or any(differ)
-    if judges:
-        table.add_column("judge", overflow="fold", min_width=16)
-    if strategies or not judges:
-        table.add_column("strategy", overflow="fold", min_width=8)
-    table.add_column("k", justify="right", no_wrap=True)
+    table = make_table(["judge"] * judges + ["strategy"] * (strategies or not judges), ["k"])
     table.add_column(Text(f"{flatten_text(arms[0].headline.metric)}\n[95 % interval]"), no_wrap=True)
     firsts = [find_value_at_one(r) for r in arms]
     if any(firsts):
@@ -270,13 +251,23 @@ def _find_shared_notes(results: Sequence[Result]) -> list[str]:
 def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     """List each note once, after the names of its arms where it is not about all of them."""
     holders: dict[str, list[str]] = {}
+    compared = sum(bool(r.differences) for r in arms)
     for r, name in zip(arms, names, strict=True):
-        for note in dict.fromkeys(map(flatten_text, filter(None, [_describe_lost_judgments(r), *r.notes]))):
+        notes = [note for note in r.notes if compared <= DIFFERENCES or note not in r.differences]
+        for note in dict.fromkeys(
+            map(flatten_text, filter(None, [_describe_lost_judgments(r), _describe_ties(r), *notes]))
+        ):
             holders.setdefault(note, []).append(name)
     lines = [
         note if len(who) == len(arms) or note.startswith(who[0]) else f"{', '.join(who)}: {note}"
         for note, who in holders.items()
     ]
+    if compared > DIFFERENCES:
+        fewer = "judge.names=[…] of few judges" if len({r.judge for r in arms}) > 1 else "a run of few arms"
+        lines.append(
+            f"{compared} differences from {names[0]}, with intervals, are in the notes of summary.json; {fewer} shows"
+            " them here"
+        )
     printed = [p for r in arms if (p := find_own_published(r).get(OVERALL))]
     doubts = [f" (* {p.status})" if p.status != "confirmed" else "" for p in printed]
     sources = [flatten_text(f"published: {p.source}{doubt}") for p, doubt in zip(printed, doubts, strict=True)]
@@ -291,7 +282,7 @@ def _format_detail(label: str, value: object) -> str:
     """Format an accuracy as the table prints it, and an area under the curve as it is."""
     if not isinstance(value, float):
         return UNKNOWN if value is None else flatten_text(str(value))
-    return f"{value:.3f}" if "AUC" in label else format_percent(value)
+    return write_rounded(value, 3) if "AUC" in label else format_percent(value)
 
 
 def _list_signatures(arms: Sequence[Result]) -> list[str]:
@@ -319,3 +310,10 @@ def _describe_lost_judgments(r: Result) -> str:
     counts = ", ".join(f"{n:,} {status}{REMEDIES.get(status, '') if r.store else ''}" for status, n in lost.items())
     every = r.health.get("judgments")
     return counts + (f" of {every:,} judgments ({sum(lost.values()) / every:.0%})" if every else "")
+
+
+def _describe_ties(r: Result) -> str:
+    """Say how many decisions tie, as far as a reader would see it in a percentage."""
+    tied = r.health.get("tied_decisions") or 0.0
+    share = format_percent(tied / r.items) if r.items else "0.0"
+    return "" if share == "0.0" else f"{share} % of the decisions at k={r.k} tie"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from math import isfinite
 
+from judgescale.harness.rounding import write_points, write_rounded
+
 UNKNOWN = "-"
 
 
 def format_percent(value: float | None) -> str:
     """Format a fraction as a percentage with one decimal, 78.8; a dash where it is unknown."""
-    return f"{100 * value:.1f}" if value is not None and isfinite(value) else UNKNOWN
+    return write_rounded(100 * value) if value is not None and isfinite(value) else UNKNOWN
 
 
 def format_points(delta: float | None) -> str:
     """Format a difference of fractions in percentage points, +0.3; one that rounds to nothing has no sign."""
-    if delta is None or not isfinite(delta):
-        return UNKNOWN
-    return f"{100 * delta:+.1f}" if round(100 * delta, 1) else "0.0"
+    return write_points(delta) if delta is not None and isfinite(delta) else UNKNOWN
 
 
 def format_interval(ci: tuple[float, float] | None) -> str:
@@ -31,4 +31,4 @@ def format_mc_error(error: float) -> str:
 
 def format_count(value: float | None) -> str:
     """Format a count per item without needless zeros, 10 or 2.5; a dash where it is unknown."""
-    return f"{value:.1f}".removesuffix(".0") if value is not None and isfinite(value) else UNKNOWN
+    return write_rounded(value).removesuffix(".0") if value is not None and isfinite(value) else UNKNOWN

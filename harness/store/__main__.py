@@ -19,6 +19,7 @@ from typing import Any
 from judgescale.harness.errors import explain_error
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.redaction import redact
+from judgescale.harness.screen import make_table, open_screen, print_table
 from judgescale.harness.store import Store
 from judgescale.harness.store.exchange import export_answers, import_answers
 from judgescale.harness.types import JudgescaleError
@@ -59,18 +60,11 @@ def show_models(path: Path) -> None:
 
     Raises JudgescaleError where there is no such file.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     if not path.exists():
         raise JudgescaleError(f"{path}: no such store")
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("model", "engine", "settings"):
-        table.add_column(name, overflow="fold", min_width=15 if name == "settings" else None)
-    for name in ("questions", "answers", "prompt\ntokens", "compl.\ntokens"):
-        table.add_column(name, justify="right")
+    table = make_table(["model", "engine", "settings"], ["questions", "answers", "prompt\ntokens", "compl.\ntokens"])
     with Store(path, readonly=True) as store:
         for settings, *counts in store.summarise_models():
             model, engine, sampling = read_settings(settings, path)
@@ -80,7 +74,7 @@ def show_models(path: Path) -> None:
             rest = "\n".join(flatten_text(f"{k}={v}") for k, v in sorted(sampling.items()) if v is not None)
             cells = (flatten_text(model), flatten_text(where), rest)
             table.add_row(*map(Text, cells), *(f"{c:,}" if c is not None else "-" for c in counts))
-    Console().print(table)
+    print_table(open_screen(), table, longest=24)  # a setting with its number, such as thinking_tokens=32768
 
 
 def read_settings(settings: Any, path: Path) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:

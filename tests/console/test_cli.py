@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,6 +31,10 @@ def test_the_main_job(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == FILES
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert set(summary) >= SUMMARY
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(summary["date"])) < timedelta(minutes=2)
+    assert summary["date"].endswith("+00:00") and "date" not in summary["arms"][0]
+    assert summary["command"] == f"python run.py hydra.run.dir={tmp_path} run.resamples=200"
+    assert 0 < summary["compute"]["run_seconds"] < 120
     assert summary["headline"]["metric"] == "accuracy" and len(summary["headline"]["ci"]) == 2
     arms = {(a["task"], a["strategy"], a["judge"]) for a in summary["arms"]}
     assert {(t, s) for t, s, _ in arms} == {
@@ -63,8 +68,10 @@ def test_a_sweep_is_reported_together(tmp_path):
     jobs = {p.name for p in tmp_path.iterdir() if p.is_dir()}
     assert jobs == {f"run.resamples=100,strategy.k=2,strategy={s}" for s in ("single", "voting", "knockout")}
     assert all({f.name for f in (tmp_path / job).iterdir()} == FILES for job in jobs)
-    arms = json.loads((tmp_path / "summary.json").read_text())["arms"]
-    assert [a["strategy"] for a in arms] == ["single", "voting", "knockout"]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [a["strategy"] for a in summary["arms"]] == ["single", "voting", "knockout"]
+    assert summary["command"].startswith("python run.py -m strategy=single,voting,knockout strategy.k=2 ")
+    assert all(a["compute"]["run_seconds"] > 0 for a in summary["arms"])
 
 
 def test_a_jobs_folder_is_one_flat_name_however_long_its_overrides(tmp_path):

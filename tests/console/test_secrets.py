@@ -135,3 +135,15 @@ def test_values_are_redacted_by_their_names() -> None:
     assert redact(given) == shown | {"key_env": "***"}
     with pytest.raises(JudgescaleError, match=r"^engine.extra_body holds a key"):
         refuse_secrets(["engine.extra_body={keys: [pw, x]}"])
+
+
+def test_the_command_that_summary_json_repeats_holds_no_secret(monkeypatch):
+    from judgescale.harness import command
+
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/judgescale"])
+    token = command.TYPED.set(("task=llmbar", f"+engine.api_key={SECRET}", f"engine.base_url=http://u:{SECRET}@h/v1"))
+    try:
+        assert command.write_command([]).startswith("judgescale task=llmbar '+engine.api_key=***' ")
+        assert SECRET not in command.write_command([])
+    finally:
+        command.TYPED.reset(token)

@@ -158,7 +158,65 @@ def test_health_counts_ties_and_order_flips():
         "order_flips": 0,
         "failed": 0,
         "statuses": {"ok": 2},
+        "tied_decisions": 0.0,
     }
+
+
+def test_health_counts_the_decisions_that_tie():
+    """Judgments that do not tie may still split: 2 against 2 of 4, and at k=2 four of the six subsets."""
+    rows = [
+        Record(
+            prompt=f"q{i}",
+            cluster=f"q{i}",
+            subset="",
+            responses=("a", "b"),
+            gold=(1.0, 0.0),
+            judgment=Judgment(
+                judge="j", shown=(0, 1), scores=(float(s < 2 or i > 2), float(s >= 2 and i <= 2)), sample=s
+            ),
+        )
+        for i in range(6)
+        for s in range(4)
+    ]
+    for k, tied in ((4, 3), (2, 3 * 4 / 6), (1, 0)):
+        result, _ = evaluate(arm(rows, Voting(k), (k,)))
+        assert result.health["tied_decisions"] == pytest.approx(tied) and result.health["ties"] == 0
+    lone = [
+        dataclasses.replace(
+            row,
+            responses=("a",),
+            gold=(1.0,),
+            judgment=dataclasses.replace(row.judgment, shown=(0,), scores=(1.0 * (i % 4 < 2),)),
+        )
+        for i, row in enumerate(rows)
+    ]
+    assert evaluate(arm(lone, Voting(4), (4,)))[0].health["tied_decisions"] == pytest.approx(6)
+    replayed, _ = evaluate(arm(best_of_4(), Voting(6), (6,)))
+    assert 0 <= replayed.health["tied_decisions"] < replayed.items
+
+
+def test_notes_are_about_the_judges_and_subsets_that_were_chosen(evaluated):
+    def tell(*overrides):
+        return {judge: " ".join(result.notes) for judge, result in evaluated(*overrides).items()}
+
+    whole = tell("task=vicuna80_pairs")["5 judges pooled"]
+    assert "5 judges x 2 orders" in whole and "1,150 of 8,000 recorded judgments" in whole
+    one = tell("task=vicuna80_pairs", "judge.names=[gpt4]")["gpt4"]
+    assert "What varies between judgments: 1 judge x 2 orders" in one and "5 judges" not in one
+    two = tell("task=vicuna80_pairs", "judge.names=[gpt4,claude]", "judge.pool=true")["claude+gpt4"]
+    assert "What varies between judgments: 2 judges x 2 orders" in two
+    (part,) = tell("task=llmbar", "judge.names=[GPT-4/Swap]", "task.subsets=[Neighbor]").values()
+    assert "1 judge x 2 orders" in part and "evaluators" not in part
+    assert "GPTInst" not in part and "questions this run does not ask" not in part  # those were not chosen
+    (sample,) = tell("task=llmbar", "judge.names=[GPT-4/Swap]", "run.limit=40").values()
+    assert "questions this run does not ask" not in sample and "GPTInst 0 of 92" in sample
+
+
+def test_many_arms_have_their_differences_in_their_notes():
+    pairs = noisy_pairs(0.7, items=20, samples=2)
+    results = evaluate_all([dataclasses.replace(arm(pairs, Voting(2), [2]), seed=seed) for seed in range(9)])
+    assert [len(r.differences) for r in results] == [0] + [1] * 8
+    assert all(r.notes[-1] == r.differences[0] and "points" in r.notes[-1] for r in results[1:])
 
 
 def test_a_meta_rm_lies_between_knowing_nothing_and_the_label():

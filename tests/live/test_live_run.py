@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -206,6 +207,29 @@ def test_a_knockout_replays_as_it_was_played(go, composed, tmp_path):
     assert replayed.headline == live.headline and replayed.k == 3
     with pytest.raises(JudgescaleError, match=r"asks what was not bought; only the seed=0 and k of that run"):
         run([composed(*set_, "seed=5")], tmp_path / "other", show=False)
+
+
+def test_after_a_knockout_something_else_is_proposed(tmp_path):
+    def propose(*words):
+        done = subprocess.run(
+            [sys.executable, "run.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=120
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said = next((line for line in done.stdout.splitlines() if line.startswith("next  ")), "")
+        return shlex.split(said.removeprefix("next  python run.py ")), done.stdout
+
+    out, store = tmp_path / "out", f"run.store={tmp_path}/store.sqlite"
+    live = ("judge=random", "task=sanity", "task.size=8", "task.responses=4", store)
+    bought, _ = propose(*live, "strategy=knockout", "strategy.k=2", f"hydra.run.dir={out}")
+    assert bought == [*live, "strategy=elo", "strategy.k=2", "--dry"]
+    _, told = propose(*bought)
+    assert "elo" in told and "96" in told  # 8 items x 6 pairs x 2
+    replayed, _ = propose(
+        "task=sanity", f"engine.path={out}/recorded.parquet", "strategy=knockout", f"hydra.run.dir={out}2"
+    )
+    assert "protocol=sanity,common" in replayed and "strategy=knockout" in replayed
+    _, both = propose(*replayed, f"hydra.sweep.dir={out}3")
+    assert "protocol common" in both
 
 
 def test_two_runs_in_one_folder_at_once_keep_apart(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,9 +119,10 @@ def test_summary_contract(run: Path) -> None:
         raise AssertionError(name)
 
     found = json.loads((run / "summary.json").read_text(), parse_constant=no_constants)
-    assert set(found) == KEYS | {"arms"} and len(found["arms"]) == 3
+    made = {"arms", "date", "command"}
+    assert set(found) == KEYS | made and len(found["arms"]) == 3
     assert all(set(a) == KEYS for a in found["arms"])
-    assert found["arms"][0] == {k: v for k, v in found.items() if k != "arms"}
+    assert found["arms"][0] == {k: v for k, v in found.items() if k not in made}
     assert found["headline"] == {"metric": "accuracy", "value": 0.75, "ci": [0.7, 0.8]}
     assert found["sections"] == {"Ties": {"metric": "accuracy", "value": 0.5, "ci": [0.7, 0.8], "items": 80}}
     assert found["subsets"]["a"]["value"] is None and found["compute"]["flops"] is None
@@ -197,8 +199,50 @@ def test_latex_is_escaped() -> None:
     text = tables.render_latex([arm(HOSTILE)])
     assert r"a\_b \& 100\% \$x\$ \#1 \{c\} \textbackslash{}d\textbar{}e" in text
     assert "\x1b" not in text and r"\toprule" in text and "% signature 1: " in text
-    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert len({line.replace(r"\&", "").count("&") for line in rows}) == 1
+    for block in text.split(r"\begin{tabular}")[1:]:
+        rows = [line for line in block.splitlines() if line.endswith(r"\\")]
+        assert len(rows) >= 2 and len({line.replace(r"\&", "").count("&") for line in rows}) == 1
+
+
+def measure_latex(text: str) -> list[float]:
+    """Measure each tabular as LaTeX would set it, in points: cells in Computer Modern, and the space between them."""
+    import matplotlib
+    from PIL import ImageFont
+
+    face = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/cmr10.ttf", 1000)
+    em = {"small": 9.25, "footnotesize": 8.5, "scriptsize": 7.97}[re.search(r"\\centering\\(\w+)", text)[1]]  # type: ignore[index]
+    gap = float(re.search(r"tabcolsep}{([\d.]+)pt", text)[1])  # type: ignore[index]
+    widths = []
+    for tabular in re.findall(r"\\begin{tabular}(.*?)\\end{tabular}", text, re.DOTALL):
+        columns: list[float] = []
+        for row in re.findall(r"^{}(.*) \\\\$", tabular, re.MULTILINE):
+            for j, cell in enumerate(re.split(r"(?<!\\)&", row)):
+                boxed = re.fullmatch(r"\s*\\parbox\[b\]{([\d.]+)em}{\\raggedright (.*)}\s*", cell)
+                whole = re.split(r" |\\allowbreak{}", boxed[2]) if boxed else [cell]
+                plain = [re.sub(r"\\text\w+{}", "~", piece).replace("\\Delta", "D") for piece in whole]
+                wide = max(face.getlength(re.sub(r"[\\{}$]", "", piece).strip()) / 1000 * em for piece in plain)
+                if boxed:
+                    assert wide <= float(boxed[1]) * em  # no piece sticks out
+                    wide = float(boxed[1]) * em
+                columns[j:] = [max(wide, *columns[j : j + 1], 0.0), *columns[j + 1 :]]
+        widths.append(sum(columns) + 2 * gap * len(columns))
+    return widths
+
+
+@pytest.mark.parametrize("name", ["GRM", "Skywork/Skywork-Reward-V2-Llama-3.1-8B", "M" * 90, "a b/c_d-" * 12])
+@pytest.mark.parametrize("sections", [0, 1, 7, 40])
+def test_no_latex_table_is_wider_than_a_line_of_text(name: str, sections: int) -> None:
+    parts = {f"answerability_classification {i}" if i % 3 == 1 else f"Part {i}": estimate() for i in range(sections)}
+    arms = [arm(name, sections=parts), arm("b", "meta_voting", sections=parts)]
+    text = tables.render_latex(arms)
+    widths = measure_latex(text)
+    assert widths and max(widths) <= 345, widths  # points: \linewidth of the class article
+    assert len(widths) == 1 if name == "GRM" and sections < 2 else len(widths) > 1 or sections == 0
+    for number in ("75.0", "[70.0, 80.0]", "+1.0", "74.0 a"):
+        assert number in text
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
+    if len(widths) > 1:  # what is below can be told by its number
+        assert len(re.findall(r"^{}(1|2|p1) &", text, re.MULTILINE)) >= 2 * len(widths)
 
 
 def test_markdown_table() -> None:
@@ -307,6 +351,30 @@ def test_terminal_fits_and_keeps_lines_whole(width: int) -> None:
     assert "75.0 [70.0, 80.0]" in text and "74.0" in text and "+1.0" in text
 
 
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_narrow_terminal_shows_every_number_and_name(width: int) -> None:
+    first = arm("Skywork/Skywork-Reward-V2-Llama-3.1-8B", details={"oracle meta RM (knows the label) at k=4": 0.941})
+    second = replace(first, judge="Qwen/Qwen3-8B", headline=estimate(0.6123, (0.5987, 0.6254)))
+    text = re.sub(r"\x1b\[[\d;]*m", "", shown([first, second], width, terminal_=True))
+    table = text[: text.rindex("\n", 0, text.index("Ties"))].splitlines()
+    assert all(len(line) <= width for line in table)
+    for number in ("75.0 [70.0, 80.0]", "61.2 [59.9, 62.5]", "63.0", "74.0", "+1.0"):
+        assert any(number in line for line in table), text
+    folded = "".join(line.split("  ")[0] for line in table[2:])
+    for name in (first.judge, second.judge):
+        assert name in table or name in folded, text
+    assert "delta" in "".join(table) and "at k=4: 94.1" in " ".join(text.split())
+
+
+def test_minus_nothing_is_nowhere(tmp_path: Path) -> None:
+    ours = Published("GRM", "overall", 0.75, "its paper", "confirmed", -1e-9)
+    nothing = arm(headline=estimate(-0.0, (-1e-9, 0.1)), published=[ours, replace(ours, section="Ties", delta=-0.0)])
+    files.write_files([nothing], tmp_path, "")
+    texts = [(tmp_path / name).read_text() for name in ("table.md", "table.tex", "table.csv", "summary.json")]
+    for text in [*texts, shown([nothing])]:
+        assert "-0.0" not in text
+
+
 def test_progress_says_nothing_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.show_progress("judging", total=2) as bar:
         bar.advance(bar.task_ids[0])
@@ -339,10 +407,39 @@ def test_a_protocol_that_is_another_goes_by_its_name() -> None:
     assert name_arms([owner, common, again])[1:] == named
 
 
+def test_arms_of_two_judge_formats_go_by_the_formats_names() -> None:
+    said = ("pairwise@0a1b|max_tokens:2048", "choice@2c3d|max_tokens:8192", "choice@2c3d|max_tokens:4096")
+    pairwise, choice, short = (arm(signature=f"judge:GRM|format:{rest}|items:8@ef") for rest in said)
+    assert name_arms([pairwise, choice]) == ["GRM, voting, format pairwise", "GRM, voting, format choice"]
+    names = name_arms([pairwise, choice, short])
+    assert names[0] == "GRM, voting, format pairwise" and names[2] == "GRM, voting, format choice, max_tokens 4096"
+    assert name_arms([choice, short])[0] == "GRM, voting, max_tokens 8192"
+    prompts = [replace(choice, signature=f"judge:GRM|format:choice@{digest}|seed:0") for digest in ("aa", "bb")]
+    assert name_arms(prompts) == ["GRM, voting, format choice@aa", "GRM, voting, format choice@bb"]
+
+
 def test_what_holds_for_all_tasks_is_said_once() -> None:
     text = shown([arm(notes=["of all", "of one"]), arm(task="other", notes=["of all"])])
     assert text.count("of all") == 1 and "All: of all\n" in text and "\nof one\n" in text
     assert "All:" not in shown([arm(notes=["of all"]), arm("another", notes=["of all"])])
+
+
+def test_where_many_arms_are_compared_it_says_how_many_and_where() -> None:
+    told = [f"judge {i} - judge 0: +{i}.0 points" for i in range(10)]
+    few, many = (
+        [arm(f"judge {i}", notes=told[i : i + (i > 0)], differences=told[i : i + (i > 0)]) for i in range(n)]
+        for n in (6, 10)
+    )
+    assert all(told[i] in shown(few) for i in range(1, 6)) and "summary.json; judge.names" not in shown(few)
+    text = shown(many)
+    assert not any(line in text for line in told) and "9 differences from judge 0, with intervals" in text
+    assert "judge.names=[…]" in text
+    assert all(told[i] in files.make_summary(many)["arms"][i]["notes"] for i in range(1, 10))
+
+
+def test_tied_decisions_are_told_where_health_is() -> None:
+    assert "2.5 % of the decisions at k=4 tie" in shown([arm(health={"tied_decisions": 2.0})])
+    assert "tie" not in shown([arm(health={"tied_decisions": 0.001})])
 
 
 def test_a_break_down_is_named_once() -> None:
