@@ -97,7 +97,7 @@ def _rank_judgments(
     area, pairs, influence = 0.0, 0, np.zeros(len(pools))
     for number in np.unique(fold):
         part = fold[item] == number
-        here, moves, _ = rank(label[part], np.arange(part.sum()), np.ones(part.sum()), score[part])
+        here, moves, *_ = rank(label[part], np.arange(part.sum()), np.ones(part.sum()), score[part])
         if size := int(label[part].sum() * (~label[part]).sum()):
             area, pairs = area + size * here, pairs + size
             influence += size * np.bincount(item[part], moves, len(pools))

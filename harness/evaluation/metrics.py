@@ -31,6 +31,7 @@ class Finding:
     value: float
     variance: float
     influence: np.ndarray | None  # None where it was not asked for
+    trials: float = np.inf  # that it is worth at most (stats/classification.py)
 
 
 def estimate_metrics(arm: Arm, pools: Sequence[Pools], decided: list[list[Decisions]]) -> dict[str, list[Estimate]]:
@@ -108,14 +109,16 @@ def _find_in_sections(
     }
     if arm.rollup == "items" or len(weights) < 2:
         return find(rows)
-    value = variance = 0.0
+    value = variance = spread = 0.0
     influence = np.zeros(len(rows))
     for name, weight in weights.items():
         part = np.flatnonzero(section[rows] == name)
         one, share = find(rows[part]), weight / sum(weights.values())
         value, variance = value + share * one.value, variance + share**2 * one.variance
+        spread += share**2 / one.trials
         influence[part] = share * (np.nan if one.influence is None else one.influence)
-    return Finding(value, variance, None if np.isnan(influence).any() else influence)
+    trials = 1 / spread if spread else np.inf
+    return Finding(value, variance, None if np.isnan(influence).any() else influence, trials)
 
 
 def _find_expectation(metric: ExpectedMetric, items: Sequence[Item], of_items: Sequence[Decisions]) -> Finding:
@@ -123,12 +126,12 @@ def _find_expectation(metric: ExpectedMetric, items: Sequence[Item], of_items: S
     gold = np.array([item.gold for item in items])
     item = np.repeat(np.arange(len(items)), [len(d.scores) for d in of_items])
     weight = np.concatenate([d.weight for d in of_items])
-    value, influence, slope = metric.expect(gold, item, weight, np.concatenate([d.scores for d in of_items]))
+    value, influence, slope, trials = metric.expect(gold, item, weight, np.concatenate([d.scores for d in of_items]))
     # each item adds the variance of its decisions' slopes, over its draws
     mean = np.bincount(item, weight * slope, len(items))
     spread = np.bincount(item, weight * (slope - mean[item]) ** 2, len(items))
     draws = np.array([d.draws for d in of_items])
-    return Finding(value, float((spread / np.maximum(draws - 1, 1))[draws > 0].sum()), influence)
+    return Finding(value, float((spread / np.maximum(draws - 1, 1))[draws > 0].sum()), influence, trials)
 
 
 def _find_by_worlds(
@@ -167,5 +170,5 @@ def _draw_decisions(arm: Arm, item: Item, of_item: Decisions) -> np.ndarray:
 
 def _make_estimate(name: str, found: Finding, units: Units) -> Estimate:
     """Make a metric's estimate; its interval is for new items like these."""
-    ci = None if found.influence is None else find_metric_interval(units, found.value, found.influence)
+    ci = None if found.influence is None else find_metric_interval(units, found.value, found.influence, found.trials)
     return Estimate(name, found.value, ci, len(units.section), float(np.sqrt(found.variance)))

@@ -37,8 +37,10 @@ class Replay:
         row = np.broadcast_to(row.reshape(known.shape[:-1]), (self.draws, known.shape[-2]))
         taken = self.order[np.arange(self.draws)[:, None], row, :k]
         scores = self._scores[row[..., None], taken]  # (D, Q, k, m)
-        back = np.broadcast_to(shuffle.argsort(axis=-1)[..., None, :], scores.shape)
-        return Answers(np.take_along_axis(scores, back, axis=3), self._meta[row[..., None], taken])
+        if (shuffle != np.arange(shuffle.shape[-1])).any():
+            back = np.broadcast_to(shuffle.argsort(axis=-1)[..., None, :], scores.shape)
+            scores = np.take_along_axis(scores, back, axis=3)
+        return Answers(scores, self._meta[row[..., None], taken])
 
 
 def draw_orders(pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator) -> np.ndarray:

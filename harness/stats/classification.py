@@ -32,11 +32,14 @@ class Expectation(NamedTuple):
 
     influence: (N,), by how much it changes as an item begins to count more than once; they add up to 0.
     slope: (M,), by how much it changes with the probability of each decision; only differences within an item matter.
+    trials: how many right-or-wrong trials it is worth at most, for where hardly anything is wrong, or hardly anything
+    right, influences say too little of how it would vary.
     """
 
     value: float
     influence: np.ndarray
     slope: np.ndarray
+    trials: float
 
 
 class ExpectedMetric(ABC):
@@ -80,8 +83,13 @@ class CountMetric(ExpectedMetric):
         return float(np.mean([self.measure((label & said).sum(), said.sum(), label.sum()) for label, said in classes]))
 
     def expect(self, gold: np.ndarray, item: np.ndarray, weight: np.ndarray, decisions: np.ndarray) -> Expectation:
-        """Compute its expectation from the distributions of the right and of the wrong decisions for each class."""
+        """Compute its expectation from the distributions of the right and of the wrong decisions for each class.
+
+        Its trials are those of a set in which every class has half an item more that is missed, and half an item more
+        that is wrongly said to be in it.
+        """
         value, influence, slope = 0.0, np.zeros(len(gold)), np.zeros(len(item))
+        smooth, moves, more = 0.0, np.zeros(len(gold)), 0.0
         classes = self.classes(gold[item], decisions)
         for label_of_row, said in classes:
             label = np.zeros(len(gold), dtype=bool)
@@ -90,15 +98,23 @@ class CountMetric(ExpectedMetric):
             likely = np.where(np.abs(likely - likely.round()) < 1e-12, likely.round(), likely)  # 0 and 1, but rounding
             (hit, hits), (miss, misses) = count_successes(likely[label]), count_successes(likely[~label])
             value += float(hits @ self.measure(hit[:, None], hit[:, None] + miss, label.sum()) @ misses)
-            by_hit, by_said, by_label = self._differentiate(likely[label].sum(), likely.sum(), label.sum())
+            counts = np.array([likely[label].sum(), likely.sum(), label.sum()])
+            by_hit, by_said, by_label = self._differentiate(counts)
             influence += label * (by_hit * likely + by_label) + by_said * likely
             slope += said * (by_hit * label_of_row + by_said)
-        return Expectation(value / len(classes), influence / len(classes), slope / len(classes))
+            counts += 0, 0.5, 0.5
+            smooth += float(self.measure(*counts))
+            by_hit, by_said, by_label = self._differentiate(counts)
+            moves += label * (by_hit * likely + by_label) + by_said * likely
+            more += (by_said**2 + by_label**2) / 2
+        smooth, variance = smooth / len(classes), float(moves @ moves + more) / len(classes) ** 2
+        trials = smooth * (1 - smooth) / variance if variance else np.inf
+        return Expectation(value / len(classes), influence / len(classes), slope / len(classes), trials)
 
-    def _differentiate(self, *counts: float) -> np.ndarray:
+    def _differentiate(self, counts: np.ndarray) -> np.ndarray:
         """Differentiate the measure by each of its three counts: (3,)."""
         steps = 1e-5 * np.maximum(counts, 1) * np.eye(3)
-        high, low = (self.measure(*(np.array(counts) + sign * steps).T) for sign in (1, -1))
+        high, low = (self.measure(*(counts + sign * steps).T) for sign in (1, -1))
         slopes: np.ndarray = (high - low) / (2 * steps.sum(axis=1))
         return slopes
 
@@ -127,10 +143,11 @@ class RankMetric(ExpectedMetric):
 def rank(label: np.ndarray, item: np.ndarray, weight: np.ndarray, score: np.ndarray) -> Expectation:
     """Compute the expected ROC-AUC of (M,) scores of N items with (N,) boolean labels; NaN unless both classes occur.
 
-    The influences are the placements of DeLong et al., Biometrics 44, 1988.
+    The influences are the placements of DeLong et al., Biometrics 44, 1988. The fewer items are ranked wrongly, the more
+    its trials go by the variance of Hanley and McNeil, Radiology 143, 1982, which counts as half an item.
     """
     if label.all() or not label.any():
-        return Expectation(float("nan"), np.zeros(len(label)), np.zeros(len(item)))
+        return Expectation(float("nan"), np.zeros(len(label)), np.zeros(len(item)), np.inf)
     positive, number = label[item], np.where(label, label.sum(), (~label).sum())
     place = np.empty(len(item))  # the share of the other class that a score is on the right side of
     for ours, sign in ((positive, 1), (~positive, -1)):
@@ -141,7 +158,20 @@ def rank(label: np.ndarray, item: np.ndarray, weight: np.ndarray, score: np.ndar
         place[ours] = (ends[0] + ends[1]) / 2 / below[-1]
     mean = np.bincount(item, weight * place, len(label))
     value = float(mean[label].mean())
-    return Expectation(value, (mean - value) / number, place / number[item])
+    influence, sizes = (mean - value) / number, (int(label.sum()), int((~label).sum()))
+    return Expectation(value, influence, place / number[item], _count_ranking_trials(value, influence, sizes))
+
+
+def _count_ranking_trials(value: float, influence: np.ndarray, sizes: tuple[int, int]) -> float:
+    """Count the right-or-wrong trials that a ROC-AUC of so many positive and negative items is worth at most."""
+    # as Newcombe, Statistics in Medicine 25, 2006, has it: both classes count as their mean
+    others = (sum(sizes) / 2 - 1) * ((1 - value) / (2 - value) + value / (1 + value))
+    trials = sizes[0] * sizes[1] / (1 + others)
+    known = value * (1 - value)
+    if not known:
+        return trials
+    share = 0.5 / (0.5 + min(value, 1 - value) * min(sizes))
+    return float(known / ((1 - share) * influence @ influence + share * known / trials))
 
 
 def count_successes(likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,23 +194,24 @@ def _trim(distribution: np.ndarray) -> tuple[int, np.ndarray]:
     return int(kept[0]), distribution[kept[0] : kept[-1] + 1]
 
 
-def find_metric_interval(units: Units, value: float, influence: np.ndarray, level: float = 0.95) -> Interval:
+def find_metric_interval(
+    units: Units, value: float, influence: np.ndarray, trials: float = np.inf, level: float = 0.95
+) -> Interval:
     """Find the interval of a metric between 0 and 1 for new units like these, from each unit's influence (U,).
 
     To first order a metric is the mean of its pseudo-values, whose variance over clusters makes it worth so many
-    right-or-wrong trials (stats/means.py). None where nothing tells the variance.
+    right-or-wrong trials (stats/means.py), at most `trials`. Where nothing varies each cluster is one. None where
+    nothing tells the variance.
     """
     size = len(influence)
     spread = measure_spread(units, value + size * influence[:, None], np.full(size, 1 / size))
     if np.isnan(value) or spread is None:
         return None
-    if spread.variance[0] > 1e-18 and 0 < value < 1:
-        trials = value * (1 - value) / spread.variance + 1
-    else:
-        trials = np.array([spread.clusters])
+    varies = spread.variance[0] > 1e-18 and 0 < value < 1
+    most = value * (1 - value) / spread.variance[0] + 1 if varies else float(spread.clusters)
     tail = (1 + level) / 2
-    trials = trials * (stats.norm.ppf(tail) / stats.t.ppf(tail, spread.freedom)) ** 2
-    return find_beta_intervals(np.array([value]), trials, level)[0]
+    cut = (stats.norm.ppf(tail) / stats.t.ppf(tail, spread.freedom)) ** 2
+    return find_beta_intervals(np.array([value]), np.array([min(most, trials)]) * cut, level)[0]
 
 
 def f1_of_counts(hits: Any, said: Any, labelled: Any) -> np.ndarray:

@@ -95,18 +95,17 @@ def elo_ratings(
     order = rng.random((games, draws * passes), dtype=np.float32).argsort(axis=0)
     first_game = np.repeat(np.arange(draws) * games, passes)  # of each replay
     unusable = np.isnan(points).any()
-    # +1 for the first of a game, -1 for the second: sums over all players are faster than picking two of each
-    signs = np.repeat(np.eye(n)[pairs[:, 0]] - np.eye(n)[pairs[:, 1]], points.shape[2], axis=0)
-    ratings = np.zeros((draws * passes, n))
+    # (n, games), +1 for who is first and -1 for who is second: sums over all are faster than picking two of each
+    signs = np.repeat((np.eye(n)[pairs[:, 0]] - np.eye(n)[pairs[:, 1]]).T, points.shape[2], axis=1)
+    ratings = np.zeros((n, draws * passes))
     for game in order:
-        sign, won = signs.take(game, axis=0), points.take(first_game + game)
-        lead = np.einsum("ln,ln->l", sign, ratings)
+        sign, won = signs.take(game, axis=1), points.take(first_game + game)
+        lead = (sign * ratings).sum(axis=0)
         change = step * (won - 1 / (1 + np.exp(lead * (-math.log(10) / 400))))
         if unusable:
             change[np.isnan(won)] = 0.0
-        sign *= change[:, None]
-        ratings += sign
-    return 1000 + ratings.reshape(draws, passes, n).mean(axis=1)
+        ratings += sign * change
+    return 1000 + ratings.reshape(n, draws, passes).mean(axis=2).T
 
 
 def bradley_terry(won: np.ndarray, prior: float = 0.1, tolerance: float = 1e-10) -> np.ndarray:
