@@ -12,7 +12,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
-from judgescale.harness.evaluation.ties import break_ties, credit_by_lot, credit_either, even_out_labels
+from judgescale.harness.evaluation.ties import credit_by_lot, even_out_labels
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Units, select_units
 from judgescale.harness.types import Item, Task
@@ -74,22 +74,18 @@ def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     variance, by_lot = np.zeros_like(value), np.zeros_like(value)
     for u, rows in enumerate(members.values()):
         items = [arm.items[i] for i in rows]
-        either = None
-        if len(rows) == 1 and len(items[0].responses) <= 2:  # what depends on the item alone, once for all k
-            either = credit_either(arm.task, arm.rules, items[0])
+        credited: Sequence[np.ndarray] = [np.empty(0)]
         for j, at_k in enumerate(decisions):
             if len(rows) == 1:
                 d = at_k[rows[0]]
                 scores, weight, draws = [d.scores], d.weight, d.draws
             else:
                 scores, weight, draws = _combine_decisions(arm, items, [at_k[i] for i in rows])
-            earned = arm.task.credit(items, scores, arm.rules)
-            value[u, j] = earned @ weight
-            if either:
-                chance = break_ties(scores[0]) @ weight
-                by_lot[u, j] = chance * either[0] + (1 - chance) * either[1]
-            else:
-                by_lot[u, j] = credit_by_lot(arm.task, arm.rules, items, scores) @ weight
+            if scores[0] is not credited[0]:  # what is counted has the same outcomes at all k
+                earned = arm.task.credit(items, scores, arm.rules)
+                fair = credit_by_lot(arm.task, arm.rules, items, scores)
+                credited = scores
+            value[u, j], by_lot[u, j] = earned @ weight, fair @ weight
             if draws:
                 variance[u, j] = ((earned - value[u, j]) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]
