@@ -12,7 +12,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
-from judgescale.harness.evaluation.ties import break_ties, credit_by_lot, credit_either, even_out_labels
+from judgescale.harness.evaluation.ties import credit_by_lot, even_out_labels
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Units, select_units
 from judgescale.harness.types import TIES, Item, Rules, Task
@@ -89,24 +89,18 @@ def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     value = np.zeros((len(members), len(decisions)))
     variance, by_lot = np.zeros_like(value), np.zeros_like(value)
     for u, rows in enumerate(members.values()):
-        items, seen = [arm.items[i] for i in rows], None
-        either = None
-        if len(rows) == 1 and len(items[0].responses) <= 2:  # what depends on the item alone, once for all k
-            either = credit_either(arm.task, arm.rules, items[0])
+        items = [arm.items[i] for i in rows]
+        credited: Sequence[np.ndarray] = [np.empty(0)]
         for j, at_k in enumerate(decisions):
             if len(rows) == 1:
                 scores, weight, draws = [(d := at_k[rows[0]]).scores], d.weight, d.draws
             else:
                 scores, weight, draws = _combine_decisions(arm, items, [at_k[i] for i in rows])
-            if scores[0] is not seen:  # counted decisions are the same at every k, only their weights differ
-                earned, seen = arm.task.credit(items, scores, arm.rules), scores[0]
-                if either:
-                    first_wins = break_ties(scores[0])
-                    lot = first_wins * either[0] + (1 - first_wins) * either[1]
-                else:
-                    lot = credit_by_lot(arm.task, arm.rules, items, scores)
-            value[u, j] = mean = earned @ weight
-            by_lot[u, j] = lot @ weight
+            if scores[0] is not credited[0]:  # counted decisions are the same at every k, only their weights differ
+                earned = arm.task.credit(items, scores, arm.rules)
+                lot = credit_by_lot(arm.task, arm.rules, items, scores)
+                credited = scores
+            value[u, j], by_lot[u, j] = (mean := earned @ weight), lot @ weight
             if draws:
                 variance[u, j] = ((earned - mean) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]

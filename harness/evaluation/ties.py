@@ -18,27 +18,15 @@ from judgescale.harness.stats.votes import margin
 from judgescale.harness.types import Item, Rules, Task
 
 
-def break_ties(scores: np.ndarray) -> np.ndarray:
-    """Return how likely decisions (D, n <= 2) are to be for the first response (a lone one: for yes), by lot: (D,)."""
-    lead: np.ndarray = np.nan_to_num(np.sign(margin(scores)))
-    return (1 + lead) / 2
-
-
 def credit_by_lot(task: Task, rules: Rules, items: Sequence[Item], scores: Sequence[np.ndarray]) -> np.ndarray:
     """Credit the decisions about one unit's items, (D, n) each, with their ties broken by lot: (D,)."""
     if len(items) == 1 and len(items[0].responses) <= 2:
-        first, second = credit_either(task, rules, items[0])
-        chance = break_ties(scores[0])
+        either = np.array([[1.0, 0.0], [0.0, 1.0]])[:, : len(items[0].responses)]  # a lone one: yes, and no
+        first, second = task.credit(items, [either], rules)
+        chance = (1 + np.nan_to_num(np.sign(margin(scores[0])))) / 2  # that the first is picked
         return chance * first + (1 - chance) * second
     known = [np.where(np.isnan(s).any(axis=1, keepdims=True), 0.0, s) for s in scores]
     return (task.credit_by_lot or task.credit)(items, known, dataclasses.replace(rules, tie="share"))
-
-
-def credit_either(task: Task, rules: Rules, item: Item) -> tuple[float, float]:
-    """Credit a decision for the first of two responses, and one for the second (of a lone one: yes, and no)."""
-    either = np.array([[1.0, 0.0], [0.0, 1.0]])[:, : len(item.responses)]
-    first, second = task.credit([item], [either], rules).tolist()
-    return first, second
 
 
 def even_out_labels(units: Units, items: Sequence[Item]) -> np.ndarray:
