@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite
@@ -83,6 +84,17 @@ def check_types(options: Any, group: str) -> Any:
         if type(value) is int and float not in allowed and value < least[name]:
             raise JudgescaleError(f"{group}.{name}={value}: must be {least[name]} or more")
     return options
+
+
+def check_run_options(cfg: DictConfig) -> None:
+    """Raise JudgescaleError where a config file gives `run` an option that conf/config.yaml does not have."""
+    known = OmegaConf.load(ROOT / "conf" / "config.yaml").run
+    for group, options, names in (("run", cfg.run, known), ("run.budget", cfg.run.get("budget"), known.budget)):
+        for name in options if isinstance(options, DictConfig) else ():
+            if name not in names:
+                close = difflib.get_close_matches(str(name), list(names), 1)
+                meant = f" did you mean {group}.{close[0]}?" if close else f" there are {', '.join(names)}"
+                raise JudgescaleError(f"{group}.{name}: no such option;{meant}")
 
 
 def read_count(cfg: DictConfig, name: str, least: int) -> int:

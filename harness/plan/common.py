@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.options import build, load_choice, make, read_count, read_seed
+from judgescale.harness.options import build, check_run_options, load_choice, make, read_count, read_seed
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
 from judgescale.harness.types import TIES, Item, JudgescaleError, Rules, Task
@@ -25,7 +25,6 @@ class Numbers(NamedTuple):
 
     seed: int  # of the strategy
     draws: int
-    resamples: int
 
 
 class Shared(NamedTuple):
@@ -43,11 +42,11 @@ def read_shared(cfg: DictConfig) -> Shared:
 
     Raises JudgescaleError naming the option that does not fit.
     """
+    check_run_options(cfg)
     read_seed(cfg, "seed")
     numbers = Numbers(
         seed=read_seed(cfg, "strategy.seed") if "seed" in cfg.strategy else cfg.seed,
         draws=read_count(cfg, "run.draws", 2),
-        resamples=read_count(cfg, "run.resamples", 100),
     )
     task: Task = build(cfg.task, "task", drop=FOR_HARNESS)
     if (tie := cfg.strategy.get("tie")) not in (None, *TIES):
