@@ -20,7 +20,6 @@ from scipy.stats import norm
 from judgescale.harness.stats.classification import (
     CountMetric,
     Expectation,
-    ExpectedMetric,
     RankMetric,
     f1_of_counts,
     find_metric_interval,
@@ -45,7 +44,7 @@ class Scenario(NamedTuple):
     truth: float
     draw: Draw
     paired: bool = False
-    metric: ExpectedMetric | None = None
+    metric: CountMetric | RankMetric | None = None
 
 
 def make_units(clusters: np.ndarray, sections: np.ndarray | None = None, weight: np.ndarray | None = None) -> Units:
@@ -158,7 +157,7 @@ def list_metric_scenarios() -> Iterator[Scenario]:
 
 
 def _estimate_truth(
-    group: str, name: str, n: int, per: int, metric: ExpectedMetric,
+    group: str, name: str, n: int, per: int, metric: CountMetric | RankMetric,
     draw: Callable[[np.random.Generator, int], np.ndarray],
 ) -> Scenario:  # fmt: skip
     """Make the scenario whose truth is the metric of very many items."""
@@ -168,7 +167,7 @@ def _estimate_truth(
     )
 
 
-def estimate_metric(metric: ExpectedMetric, drawn: np.ndarray) -> Expectation:
+def estimate_metric(metric: CountMetric | RankMetric, drawn: np.ndarray) -> Expectation:
     """Compute the expectation of a metric from each item's label and its equally likely decisions, (N, 1 + D)."""
     n, size = len(drawn), drawn.shape[1] - 1
     item = np.repeat(np.arange(n), size)
@@ -227,18 +226,22 @@ def bootstrap_interval(
 
 
 def bootstrap_metric(
-    units: Units, drawn: np.ndarray, metric: ExpectedMetric, draws: int, seed: int
+    units: Units, drawn: np.ndarray, metric: CountMetric | RankMetric, draws: int, seed: int
 ) -> tuple[float, float]:
     """The percentile interval that was in use before: over clusters, one decision an item."""
     rng = np.random.default_rng(seed)
-    world = drawn[np.arange(len(drawn)), 1 + rng.integers(drawn.shape[1] - 1, size=len(drawn))]
-    cluster = np.unique(units.cluster, return_inverse=True)[1]
-    members = np.argsort(cluster, kind="stable").reshape(cluster.max() + 1, -1)  # of one size
-    values = []
-    for _ in range(draws):
-        rows = members[rng.integers(len(members), size=len(members))].ravel()
-        values.append(metric(drawn[rows, :1], world[rows, None]))
-    low, high = np.nanquantile(values, [0.025, 0.975])
+    gold, said = drawn[:, :1], drawn[np.arange(len(drawn)), 1 + rng.integers(drawn.shape[1] - 1, size=len(drawn)), None]
+    names, cluster = np.unique(units.cluster, return_inverse=True)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)[:, cluster].astype(float)
+    if isinstance(metric, RankMetric):
+        label, score = metric.label(gold), metric.score(said)
+        above = np.sign(score[label][:, None] - score[~label]) / 2 + 0.5
+        of_both = times[:, label].sum(axis=1) * times[:, ~label].sum(axis=1)
+        values = ((times[:, label] @ above) * times[:, ~label]).sum(axis=1)[of_both > 0] / of_both[of_both > 0]
+    else:
+        counts = [(times @ (a & b), times @ b, times @ a) for a, b in metric.classes(gold, said)]
+        values = np.mean([metric.measure(*of_class) for of_class in counts], axis=0)
+    low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -90,9 +90,9 @@ def check_run_options(cfg: DictConfig) -> None:
     """Raise JudgescaleError where a config file gives `run` an option that conf/config.yaml does not have."""
     known = OmegaConf.load(ROOT / "conf" / "config.yaml").run
     for group, options, names in (("run", cfg.run, known), ("run.budget", cfg.run.get("budget"), known.budget)):
-        for name in options if isinstance(options, DictConfig) else ():
+        for name in map(str, options if isinstance(options, DictConfig) else ()):
             if name not in names:
-                close = difflib.get_close_matches(str(name), list(names), 1)
+                close = difflib.get_close_matches(name, list(names), 1)
                 meant = f" did you mean {group}.{close[0]}?" if close else f" there are {', '.join(names)}"
                 raise JudgescaleError(f"{group}.{name}: no such option;{meant}")
 
