@@ -95,7 +95,7 @@ def simulated(arm: list[str], seeds: int) -> dict[str, np.ndarray]:
     found: dict[str, list[float]] = {}
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            more = (f"run.store={folder}/store.sqlite", f"hydra.run.dir={folder}/out", "run.resamples=100")
+            more = (f"run.store={folder}/store.sqlite", f"hydra.run.dir={folder}/out")
             command = [sys.executable, "run.py", *arm, f"seed={seed}", *more]
             subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
             summary = json.loads((Path(folder) / "out/summary.json").read_text())

@@ -50,7 +50,7 @@ x_rmb_armorm          run experiment=rmb_armorm
 single                run strategy=single judge.names=[gpt4,claude] judge.pool=false
 single_common         run strategy=single task=llmbar protocol=common run.limit=100
 single_ties           run strategy=single task=rewardbench2 task.subsets=[Ties,Math] strategy.tie=zero
-voting                run strategy=voting run.ks=[1,2,5,10] run.resamples=500
+voting                run strategy=voting run.ks=[1,2,5,10]
 voting_k              run strategy=voting strategy.k=3 task=realmistake judge.pool=false
 voting_plurality      run strategy=voting strategy.unusable=plurality task=realmistake seed=2
 voting_pool           run strategy=voting task=llmbar judge.pool=true task.subsets=[Neighbor]
@@ -70,7 +70,7 @@ compare               run strategy=meta_voting strategy.k_meta=2 run.limit=300
                       'compare=[["strategy=voting","strategy.k=3"],["strategy=single"]]'
 compare_protocols     run task=judgebench 'compare=[["protocol=common"],["strategy=single"]]'
 sweep                 run -m strategy=single,voting,knockout task=vicuna80_best_of_5
-sweep_k               run -m strategy=single,voting strategy.k=1,4 run.resamples=200
+sweep_k               run -m strategy=single,voting strategy.k=1,4
 
 # live judges that guess
 live_sanity           run judge=random task=sanity

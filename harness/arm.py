@@ -28,7 +28,6 @@ class Arm:
     k: int  # the headline's, one of them
     seed: int
     draws: int  # replays of a pool where no closed form exists
-    resamples: int  # bootstrap resamples
     digest: str = ""  # which version of the set the judgments come from, or of the items that a live judge saw
     origin: Mapping[str, Any] = field(default_factory=dict)  # where the items come from
     subsets: tuple[str, ...] = ()  # that the items were chosen by; empty = all

@@ -36,7 +36,6 @@ def sign(arm: Arm) -> str:
         **({"judge_seed": live["seed"]} if live.get("seed") not in (None, arm.seed) else {}),
         **({} if has_closed_form(strategy, arm.items) else {"draws": arm.draws}),
         "interval": "beta",
-        **({"bootstrap": arm.resamples} if arm.task.metrics else {}),
         "temperature": sampling.get("temperature", "none" if live else "as recorded"),
         **{name: value for name, value in sampling.items() if name != "temperature" and value is not None},
         "task": f"{arm.task.name}@{arm.task.revision}",

@@ -72,7 +72,6 @@ def evaluate(
     ks: Sequence[int] | None = None,
     seed: int = 0,
     draws: int = 200,
-    resamples: int = 2000,
 ) -> list[Result]:
     """Evaluate judgments that you have: one result a judge, or one for all where they vote together.
 
@@ -84,7 +83,7 @@ def evaluate(
     Raises JudgescaleError naming the row, item or option that does not fit.
     """
     task = task or load_task("custom")
-    shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws, resamples))
+    shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws))
     if isinstance(judgments, str | Path):
         data = read_set(judgments)
         sha256 = hash_content(data.path)
@@ -113,7 +112,6 @@ def run_judge(
     max_failures: int = 0,
     seed: int = 0,
     draws: int = 200,
-    resamples: int = 2000,
 ) -> Result:
     """Run a judge that is a plain function on items with texts, and evaluate it.
 
@@ -141,7 +139,7 @@ def run_judge(
     if not all(isinstance(item, Item) for item in loaded.items):
         raise JudgescaleError("task: give items, as Item(…) makes them, or a benchmark, as load_task(…) does")
     task = choose_edition(task, loaded.items)
-    shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws, resamples))
+    shared = _share(task, strategy or Voting(), protocol, Numbers(seed, draws))
     order = choose_order(shared.rules)
     k, samples = choose_amounts(shared.strategy, order)
     shared = shared._replace(strategy=shared.strategy.at(k))
@@ -185,7 +183,7 @@ def load_protocol(name: str) -> Rules:
 
 
 def _share(task: Task, strategy: Strategy, protocol: str | Rules, numbers: Numbers) -> Shared:
-    for option, value, least in zip(Numbers._fields, numbers, (0, 2, 100), strict=True):
+    for option, value, least in zip(Numbers._fields, numbers, (0, 2), strict=True):
         check_count(option, value, least)
     for option, given, kind in (("task", task, Task), ("strategy", strategy, Strategy)):
         if not isinstance(given, kind):

@@ -40,7 +40,7 @@ def evaluated(composed):
 
     def run(*overrides: str):
         if overrides not in done:
-            results = evaluate_all(plan_arms(composed(*overrides, "run.resamples=200")))
+            results = evaluate_all(plan_arms(composed(*overrides)))
             done[overrides] = {r.judge: r for r in results}
         return done[overrides]
 

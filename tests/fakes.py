@@ -92,7 +92,6 @@ def arm(
         k=max(ks),
         seed=0,
         draws=200,
-        resamples=200,
     )
 
 

@@ -45,7 +45,6 @@ class Numbers(NamedTuple):
 
     seed: int  # of the strategy
     draws: int
-    resamples: int
 
 
 class Shared(NamedTuple):
@@ -69,7 +68,6 @@ def read_shared(cfg: DictConfig) -> Shared:
     numbers = Numbers(
         seed=read_seed(cfg, "strategy.seed") if "seed" in cfg.strategy else cfg.seed,
         draws=read_count(cfg, "run.draws", 2),
-        resamples=read_count(cfg, "run.resamples", 100),
     )
     task: Task = build(cfg.task, "task", drop=FOR_HARNESS)
     if (tie := cfg.strategy.get("tie")) not in (None, *TIES):

@@ -143,8 +143,8 @@ class RankMetric(ExpectedMetric):
 def rank(label: np.ndarray, item: np.ndarray, weight: np.ndarray, score: np.ndarray) -> Expectation:
     """Compute the expected ROC-AUC of (M,) scores of N items with (N,) boolean labels; NaN unless both classes occur.
 
-    The influences are the placements of DeLong et al., Biometrics 44, 1988. The fewer items are ranked wrongly, the more
-    its trials go by the variance of Hanley and McNeil, Radiology 143, 1982, which counts as half an item.
+    The influences are the placements of DeLong et al., Biometrics 44, 1988. The fewer items are ranked wrongly, the
+    more its trials go by the variance of Hanley and McNeil, Radiology 143, 1982, which counts as half an item.
     """
     if label.all() or not label.any():
         return Expectation(float("nan"), np.zeros(len(label)), np.zeros(len(item)), np.inf)

@@ -30,7 +30,7 @@ def test_every_public_name_is_there() -> None:
 
 def test_a_shipped_set_gives_the_command_lines_numbers(evaluated) -> None:
     (ours,) = js.evaluate(
-        "vicuna80", task=js.load_task("vicuna80_pairs"), strategy=js.Voting(), protocol="vicuna80_pairs", resamples=200
+        "vicuna80", task=js.load_task("vicuna80_pairs"), strategy=js.Voting(), protocol="vicuna80_pairs"
     )
     theirs = evaluated("task=vicuna80_pairs")[ours.judge]
     assert ours.headline == theirs.headline and ours.signature == theirs.signature
@@ -136,8 +136,7 @@ ROWS = [{"prompt": str(i), "responses": ["a", "b"], "best": "a", "judge": "mine"
 @pytest.mark.parametrize(
     "options, complaint",
     [
-        ({"resamples": 0}, "resamples=0: must be a whole number, 100 or more"),
-        ({"draws": 1}, "draws=1: "),
+        ({"draws": 1}, "draws=1: must be a whole number, 2 or more"),
         ({"seed": -1}, "seed=-1: "),
         ({"seed": 1.5}, "seed=1.5: "),
         ({"strategy": js.Voting(0)}, "strategy.k=0: must be 1 or more"),

@@ -26,7 +26,7 @@ CURVE = "judge,strategy,task,section,k,accuracy,ci_low,ci_high,judgments_per_ite
 
 
 def test_the_main_job(tmp_path):
-    done = run(f"hydra.run.dir={tmp_path}", "run.resamples=200")
+    done = run(f"hydra.run.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert {p.name for p in tmp_path.iterdir()} == FILES
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -61,12 +61,10 @@ def test_the_main_job(tmp_path):
 
 
 def test_a_sweep_is_reported_together(tmp_path):
-    done = run(
-        "-m", "strategy=single,voting,knockout", "strategy.k=2", "run.resamples=100", f"hydra.sweep.dir={tmp_path}"
-    )
+    done = run("-m", "strategy=single,voting,knockout", "strategy.k=2", "run.draws=50", f"hydra.sweep.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     jobs = {p.name for p in tmp_path.iterdir() if p.is_dir()}
-    assert jobs == {f"run.resamples=100,strategy.k=2,strategy={s}" for s in ("single", "voting", "knockout")}
+    assert jobs == {f"run.draws=50,strategy.k=2,strategy={s}" for s in ("single", "voting", "knockout")}
     assert all({f.name for f in (tmp_path / job).iterdir()} == FILES for job in jobs)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [a["strategy"] for a in summary["arms"]] == ["single", "voting", "knockout"]
@@ -84,7 +82,6 @@ def test_a_jobs_folder_is_one_flat_name_however_long_its_overrides(tmp_path):
         "seed=0,1",
         "engine.path=results/recorded/vicuna80.parquet",
         long,
-        "run.resamples=100",
         "strategy.k=1",
         f"hydra.sweep.dir={tmp_path}",
     )
@@ -107,7 +104,6 @@ def test_a_failing_job_does_not_take_the_others_report_away(tmp_path):
         "-m",
         "strategy=voting,knockout",
         "task=vicuna80_best_of_5",
-        "run.resamples=100",
         "run.draws=20",
         f"hydra.sweep.dir={tmp_path}",
     )
@@ -121,7 +117,6 @@ def test_arms_of_one_run_are_told_apart(tmp_path):
         "strategy=meta_voting",
         "strategy.k_meta=2",
         'compare=[["strategy=voting","strategy.k=3"]]',
-        "run.resamples=100",
         f"hydra.run.dir={tmp_path}",
     )
     assert done.returncode == 0, done.stderr
@@ -136,7 +131,6 @@ def test_a_signature_names_what_moves_the_number(tmp_path):
         done = run(
             "experiment=realmistake",
             "judge.names=Mixtral-8x7B-Instruct-v0.1",
-            "run.resamples=100",
             *extra,
             f"hydra.run.dir={tmp_path / str(i)}",
         )
@@ -167,6 +161,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
     [
         (["strategy=knockot"], "strategy=knockot: no such choice; did you mean knockout?"),
         (["strategy.kk=3"], "strategy.kk: no such option; did you mean strategy.k? python run.py judge=…"),
+        (["run.resamples=100"], "run.resamples: no such option; did you mean run.samples?"),
         (["stratgy.k=3"], "stratgy.k: no such option; did you mean strategy.k?"),
         (["judge=pairwise", "judge.model=m", "judge.price.input=3"], "to add one, use +judge.price.input=…"),
         (["judge.price={input: 1"], "quote the override, as in 'judge.price={input: 1, output: 2}'"),

@@ -23,7 +23,7 @@ LINES = {".py": 40, ".yaml": 8}  # the most that an addition may need
 def go(folder: Path, entry: list[str], arguments: list[str], path: Path) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(path)}
     env.pop("JUDGESCALE_DEBUG", None)
-    more = [f"hydra.run.dir={folder}/out", f"run.store={folder}/store.sqlite", "run.resamples=100", "run.draws=20"]
+    more = [f"hydra.run.dir={folder}/out", f"run.store={folder}/store.sqlite", "run.draws=20"]
     return subprocess.run(
         [sys.executable, *entry, *arguments, *more], cwd=folder, env=env, capture_output=True, text=True, timeout=120
     )

@@ -139,7 +139,6 @@ def test_the_whole_grm_suite_from_local_files(tmp_path):
         "judge=random",
         "task=grm_suite",
         "strategy.k=2",
-        "run.resamples=100",
         *paths,
         f"run.store={tmp_path}/store.sqlite",
         f"hydra.run.dir={tmp_path}/out",

@@ -47,7 +47,7 @@ def test_a_set_is_shown_and_run_as_plain_text(tmp_path) -> None:
     write_set(path, [hostile_record(evil)], {"note": evil, "varies": evil, "sources": [{"repo": evil}], "name": evil})
     shown = run("show", str(path), module="judgescale.harness.recorded")
     assert shown.returncode == 0 and shown.stdout.count(SHOWN.removesuffix(r"\ud800")) >= 5
-    done = run(f"engine.path={path}", "task=custom", "run.resamples=100", f"hydra.run.dir={out}")
+    done = run(f"engine.path={path}", "task=custom", f"hydra.run.dir={out}")
     assert done.returncode == 0, done.stderr
     refused = run(f"engine.path={path}", "task=custom", "strategy.k=9", f"hydra.run.dir={out}")
     assert refused.returncode == 1 and r"\x1b" in refused.stderr
@@ -103,7 +103,7 @@ def results(tmp_path):
 
     path = tmp_path / "set.parquet"
     write_set(path, [hostile_record("j")], {})
-    return js.evaluate(str(path), resamples=100)
+    return js.evaluate(str(path))
 
 
 def test_the_whole_program_writes_controls_in_one_place() -> None:

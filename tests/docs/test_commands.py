@@ -120,7 +120,6 @@ def complete(arguments: list[str], folder: Path, composed: bool) -> list[str]:
         *arguments,
         f"hydra.run.dir={folder}",
         f"hydra.sweep.dir={folder}",
-        "run.resamples=100",
         "run.draws=20",
         *store,
     ]

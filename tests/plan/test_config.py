@@ -8,7 +8,7 @@ from conftest import ROOT
 from judgescale.harness.options import build, make
 from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.common import FOR_HARNESS
-from judgescale.harness.types import Rules, Task
+from judgescale.harness.types import JudgescaleError, Rules, Task
 
 
 def names(group):
@@ -36,3 +36,16 @@ def test_every_experiment_can_run(composed, name):
     assert all(arm.items for arm in plan_arms(cfg))
     for overrides in cfg.compare:
         assert plan_arms(composed(*overrides))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("run.resamples", r"^run\.resamples: no such option; did you mean run\.samples\?$"),
+        ("run.budget.euros", r"^run\.budget\.euros: no such option; there are tokens, dollars$"),
+    ],
+)
+def test_an_option_of_the_run_that_does_not_exist_is_refused_wherever_it_stands(composed, given, words):
+    """A config file may add what it likes: an old one still sets what is gone."""
+    with pytest.raises(JudgescaleError, match=words):
+        plan_arms(composed(f"+{given}=500"))

@@ -320,7 +320,6 @@ def test_a_live_knockout_and_its_replay(composed, tmp_path: Path) -> None:
         "strategy=knockout",
         "strategy.k=2",
         f"run.store={tmp_path}/store.sqlite",
-        "run.resamples=100",
     )
     plan = plan_live_arm(cfg)
     (bought,) = buy([plan.purchase], read_limits(cfg), lambda meter: None)
@@ -334,7 +333,6 @@ def test_a_live_knockout_and_its_replay(composed, tmp_path: Path) -> None:
             f"engine.path={tmp_path}/set.parquet",
             "strategy=knockout",
             "strategy.k=2",
-            "run.resamples=100",
         )
     )
     replayed, _ = evaluate(again)

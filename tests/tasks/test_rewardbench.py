@@ -97,7 +97,7 @@ def test_right_answers_of_four_reward_models_give_their_stored_sections(composed
         for i in range(TASK.counts[subset])
     ]
     recorded.write_set(tmp_path / "counts.parquet", records, {"name": "counts", "tasks": ["rewardbench"]})
-    asked = ("task=rewardbench", "protocol=rewardbench_scalar", "strategy=single", "run.resamples=100")
+    asked = ("task=rewardbench", "protocol=rewardbench_scalar", "strategy=single")
     found = {r.judge: r for r in evaluate_all(plan_arms(composed(*asked, f"engine.path={tmp_path}/counts.parquet")))}
     assert set(found) == set(SECTIONS)
     for model, sections in SECTIONS.items():
@@ -176,7 +176,7 @@ def test_prior_sets_are_a_second_number_and_unknown_subsets_none(composed, tmp_p
     recorded.write_set(tmp_path / "all.parquet", records(sizes, right), {"tasks": ["rewardbench"]})
 
     def run(*more: str) -> Any:
-        asked = ("task=rewardbench", "task.prior=true", f"engine.path={tmp_path}/all.parquet", "run.resamples=100")
+        asked = ("task=rewardbench", "task.prior=true", f"engine.path={tmp_path}/all.parquet")
         return evaluate_all(plan_arms(composed(*asked, *more)))[0]
 
     plain, old, common = run(), run("protocol=rewardbench_prior"), run("protocol=common")
@@ -197,7 +197,7 @@ def test_only_the_owners_headline_is_held_against_theirs(composed, tmp_path: Pat
     recorded.write_set(tmp_path / "four.parquet", rows, {"tasks": ["rewardbench"]})
 
     def compared(*more: str) -> set[str]:
-        asked = ("task=rewardbench", f"engine.path={tmp_path}/four.parquet", "strategy=single", "run.resamples=100")
+        asked = ("task=rewardbench", f"engine.path={tmp_path}/four.parquet", "strategy=single")
         (result,) = evaluate_all(plan_arms(composed(*asked, *more)))
         return {p.section for p in result.published if p.delta is not None}
 
