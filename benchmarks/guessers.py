@@ -175,7 +175,6 @@ def credit_strategies(
             k=k,
             seed=seed,
             draws=DRAWS,
-            resamples=100,
         )
         pools: list[Pools] = [
             {q: apply_vote_rule(arm, judgments.find_pool(item, q)) for q in strategy.questions(len(item.responses))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -36,8 +37,11 @@ def refuse_unknown_options(cfg: DictConfig) -> None:
         here = OmegaConf.select(cfg, place.rstrip(".")) if place else cfg
         for name in map(str, here if isinstance(here, DictConfig) else ()):
             if name not in names:
-                hint = "; its file must begin with # @package _global_" if f"{place}{name}" in GLOBAL else ""
-                raise JudgescaleError(f"{place}{name}: no such option or group{hint}; there are {', '.join(names)}")
+                close = difflib.get_close_matches(name, names, 1)
+                hint = f"did you mean {place}{close[0]}?" if close else f"there are {', '.join(names)}"
+                if f"{place}{name}" in GLOBAL:
+                    hint = "its file must begin with # @package _global_"
+                raise JudgescaleError(f"{place}{name}: no such option{'' if place else ' or group'}; {hint}")
 
 
 class Numbers(NamedTuple):

@@ -30,7 +30,7 @@ RECORDED_OPTIONS = (
     "seed=-1", f"seed={2**63}", f"seed={10**30}", "seed=null", f"+strategy.seed={2**64}",
     "strategy.k=0", "strategy.k=99", f"strategy.k={10**30}", "strategy.tie=banana",
     "protocol.tie=[zero]", "protocol.failure=nan", "protocol.rollup=nope", "run.ks=[0]",
-    "run.ks=[99]", "run.ks={a: 1}", "run.draws=1", "run.resamples=inf", "run.limit=0",
+    "run.ks=[99]", "run.ks={a: 1}", "run.draws=1", "run.draws=inf", "run.limit=0",
     "task.subsets=[nope]", "task.subsets=5", "task.subsets=[[a]]", "engine.path=5",
     "engine.path=nowhere.parquet", f"engine.path={EVIL}.parquet", "engine.path=null",
     "engine._target_=nope.Nope", "strategy._target_=builtins.dict",

@@ -33,7 +33,7 @@ def test_the_main_job(tmp_path):
     assert set(summary) >= SUMMARY
     assert abs(datetime.now(UTC) - datetime.fromisoformat(summary["date"])) < timedelta(minutes=2)
     assert summary["date"].endswith("+00:00") and "date" not in summary["arms"][0]
-    assert summary["command"] == f"python run.py hydra.run.dir={tmp_path} run.resamples=200"
+    assert summary["command"] == f"python run.py hydra.run.dir={tmp_path}"
     assert 0 < summary["compute"]["run_seconds"] < 120
     assert summary["headline"]["metric"] == "accuracy" and len(summary["headline"]["ci"]) == 2
     arms = {(a["task"], a["strategy"], a["judge"]) for a in summary["arms"]}

@@ -59,4 +59,4 @@ def test_judgments_of_one_s_own_may_be_of_any_benchmark(composed: Callable[..., 
 def test_the_python_face_refuses_too() -> None:
     with pytest.raises(JudgescaleError, match="set judgebench is not of task=llmbar"):
         judgescale.evaluate("judgebench", task=judgescale.load_task("llmbar"))
-    assert judgescale.evaluate("judgebench", resamples=100)  # task=custom takes any
+    assert judgescale.evaluate("judgebench")  # task=custom takes any

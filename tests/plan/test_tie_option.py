@@ -17,7 +17,7 @@ CLASSES = ("realmistake", "pandalm")
 
 
 def result(composed: Compose, *overrides: str) -> Result:
-    return evaluate(plan_arms(composed(*overrides, "run.resamples=100", "run.draws=20"))[0])[0]
+    return evaluate(plan_arms(composed(*overrides, "run.draws=20"))[0])[0]
 
 
 def figures(found: Result) -> list[float]:

@@ -130,7 +130,7 @@ def test_another_prompt_is_told_from_the_set(composed, tmp_path: Path) -> None:
         mine = [replace(r, judgment=replace(r.judgment, judge=name)) for r in shipped]
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet"  # sets are read once a path
         write_set(path, mine, {"tasks": ["judgebench"], "order": "both", "prompts": prompts})
-        asked = ("task=judgebench", "strategy.k=2", "run.resamples=100", f"engine.path={path}")
+        asked = ("task=judgebench", "strategy.k=2", f"engine.path={path}")
         return evaluate_all(plan_arms(composed(*asked)))[0]
 
     plain, own = judge("gpt-4o", {}), judge("gpt-4o", {"gpt-4o": "mine"})

@@ -62,7 +62,7 @@ def test_it_runs(composed: Compose, tmp_path: Path, capsys: pytest.CaptureFixtur
     kind, files, end = CASES[case]
     command = propose(tmp_path, capsys, kind, files).partition(" Run: python run.py ")[2]
     assert command.endswith(end)
-    for arm in plan_arms(composed(*shlex.split(command), "run.resamples=100")):
+    for arm in plan_arms(composed(*shlex.split(command))):
         assert 0 <= evaluate(arm)[0].headline.value <= 1
 
 

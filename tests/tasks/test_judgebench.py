@@ -33,7 +33,7 @@ def result(composed: Callable[..., DictConfig], folder: Path, sizes: Mapping[str
     ]  # fmt: skip
     meta = {"tasks": ["judgebench"], "order": "both", "prompts": {judge: "Arena-Hard"}}
     write_set(path := folder / f"{judge[:6]}{len(records)}.parquet", records, meta)
-    cfg = composed("task=judgebench", f"engine.path='{path}'", "strategy.k=2", "run.resamples=100")
+    cfg = composed("task=judgebench", f"engine.path='{path}'", "strategy.k=2")
     return evaluate(plan_arms(cfg)[0])[0]
 
 
