@@ -10,6 +10,7 @@ from typing import Any
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import has_closed_form
 from judgescale.harness.redaction import redact_text
+from judgescale.harness.stats.classification import is_counted
 from judgescale.harness.types import Item
 
 
@@ -21,7 +22,7 @@ def sign(arm: Arm) -> str:
     rules = {f.name: getattr(arm.rules, f.name) for f in dataclasses.fields(arm.rules)}
     del rules["name"], rules["order"]  # each has a place of its own
     said = ",".join(f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in rules.items())
-    live = data.meta.get("live") or {}
+    live, metrics = data.meta.get("live") or {}, arm.task.metrics.values()
     sampling = live.get("sampling") or {}
     parts = {
         "judge": "+".join(arm.judgments.judges) + (f"@{live['revision']}" if live.get("revision") else ""),
@@ -34,7 +35,7 @@ def sign(arm: Arm) -> str:
         "order": data.meta.get("order", "?"),
         "seed": arm.seed,
         **({"judge_seed": live["seed"]} if live.get("seed") not in (None, arm.seed) else {}),
-        **({} if has_closed_form(strategy, arm.items) else {"draws": arm.draws}),
+        **({} if has_closed_form(strategy, arm.items) and all(map(is_counted, metrics)) else {"draws": arm.draws}),
         "interval": "beta",
         "temperature": sampling.get("temperature", "none" if live else "as recorded"),
         **{name: value for name, value in sampling.items() if name != "temperature" and value is not None},

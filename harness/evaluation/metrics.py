@@ -16,7 +16,7 @@ from judgescale.harness.evaluation.credits import make_units
 from judgescale.harness.evaluation.decisions import Decisions, decide, decide_by_replay
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.seeding import make_rng
-from judgescale.harness.stats.classification import ExpectedMetric, find_metric_interval
+from judgescale.harness.stats.classification import ExpectedMetric, find_metric_interval, is_counted
 from judgescale.harness.stats.intervals import Units, section_weights, select_units
 from judgescale.harness.types import Estimate, Item, Metric
 
@@ -83,7 +83,7 @@ def _decide_for_metric(
 ) -> list[list[Decisions]]:
     """Return the decisions that a metric looks at, as [k][item]."""
     strategy = arm.strategy.let_unusable_abstain() if name in arm.task.of_mean else arm.strategy
-    if isinstance(metric, ExpectedMetric) and not metric.needs_scores:
+    if is_counted(metric):
         return decided if strategy == arm.strategy else decide(arm, strategy, arm.ks, pools)
     return decide_by_replay(arm, strategy, arm.ks, pools)
 

@@ -140,6 +140,11 @@ class RankMetric(ExpectedMetric):
         return rank(self.label(gold), item, weight, self.score(decisions))
 
 
+def is_counted(metric: Callable[[np.ndarray, np.ndarray], float]) -> bool:
+    """Tell whether a metric needs no more of an item than how often each response is favoured."""
+    return isinstance(metric, ExpectedMetric) and not metric.needs_scores
+
+
 def rank(label: np.ndarray, item: np.ndarray, weight: np.ndarray, score: np.ndarray) -> Expectation:
     """Compute the expected ROC-AUC of (M,) scores of N items with (N,) boolean labels; NaN unless both classes occur.
 

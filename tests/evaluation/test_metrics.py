@@ -11,6 +11,7 @@ import pytest
 from fakes import arm
 
 from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.signature import sign
 from judgescale.harness.stats.classification import auc, f1
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.voting import Voting
@@ -160,3 +161,10 @@ def test_the_seed_moves_metrics_of_meta_voting_by_what_is_drawn(meta, drawn):
     areas = [sections["roc_auc"] for sections in found]
     spread, said = np.std([e.value for e in areas], ddof=1), np.mean([e.mc_error for e in areas])
     assert 0.4 < spread / said < 2 if drawn else spread == said == 0
+
+
+def test_draws_are_in_the_signature_where_a_metric_may_need_them():
+    plan = detect(POOLS, GOLD, 3)
+    assert "|draws:" in sign(plan)
+    counts = {name: metric for name, metric in plan.task.metrics.items() if name == "f1"}
+    assert "|draws:" not in sign(dataclasses.replace(plan, task=dataclasses.replace(plan.task, metrics=counts)))
