@@ -134,9 +134,12 @@ def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Map
     full["schema"] = SCHEMA
     full["name"] = full["name"] or file.stem
     _check_meta(str(path), full)
-    table = _build_table(str(path), rows).replace_schema_metadata(
-        {KEY: json.dumps(full, sort_keys=True, ensure_ascii=False).encode()}
-    )
+    try:
+        about = json.dumps(full, sort_keys=True, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start : error.end])
+        raise JudgescaleError(f"{path}: a name in it holds {half}, half a character: mend the source file") from None
+    table = _build_table(str(path), rows).replace_schema_metadata({KEY: about})
     for _ in _read_records(str(path), table):  # the same checks as `read_set`, before anything is written
         pass
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, st
     """Run the command line in this process: its exit status and what it printed."""
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "argv", ["judgescale"])
-    GlobalHydra.instance().clear()
+    monkeypatch.setattr(GlobalHydra.instance(), "hydra", None)  # other tests go on with theirs
     status = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

@@ -18,8 +18,8 @@ Compose = Callable[..., DictConfig]
     ("overrides", "says"),
     [
         (["+nogroup=x/y"], "nogroup: no such option or group; there are engine, judge, strategy, task, protocol"),
-        (["+run.foo=1"], "run.foo: no such option or group; there are samples, limit"),
-        (["+run.budget.pounds=1"], "run.budget.pounds: no such option or group; there are tokens, dollars"),
+        (["+run.foo=1"], "run.foo: no such option; there are samples, limit"),
+        (["+run.budget.pounds=1"], "run.budget.pounds: no such option; there are tokens, dollars"),
         (["+judge.foo=1"], "judge.foo: judge=recorded has no such option"),
         (["+engine.foo=1"], "engine.foo: judgescale.harness.engines.recorded.Recorded has no such option"),
         (["+experiment.seed=1"], "experiment: no such option or group; its file must begin with # @package _global_"),
