@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import run
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 from malformed import EVIL, KINDS
 
 from judgescale.harness.command import main
@@ -24,7 +25,7 @@ def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, st
     """Run the command line in this process: its exit status and what it printed."""
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "argv", ["judgescale"])
-    monkeypatch.setattr(GlobalHydra.instance(), "hydra", None)  # other tests go on with theirs
+    monkeypatch.delitem(Singleton._instances, GlobalHydra, raising=False)  # other tests go on with theirs
     status = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
