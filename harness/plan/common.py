@@ -35,9 +35,9 @@ def refuse_unknown_options(cfg: DictConfig) -> None:
     known |= {"run.": list(ours["run"]), "run.budget.": list(ours["run"]["budget"])}
     for place, names in known.items():
         here = OmegaConf.select(cfg, place.rstrip(".")) if place else cfg
-        if not isinstance(here, DictConfig):
-            raise JudgescaleError(f"{place.rstrip('.')}={here}: must hold options: {', '.join(names)}")
-        for name in map(str, here):
+        if place == "run." and not isinstance(here, DictConfig):
+            raise JudgescaleError(f"run={here}: must hold options: {', '.join(names)}")
+        for name in map(str, here if isinstance(here, DictConfig) else ()):
             if name not in names:
                 close = difflib.get_close_matches(name, names, 1)
                 hint = f"did you mean {place}{close[0]}?" if close else f"there are {', '.join(names)}"
