@@ -48,10 +48,14 @@ class Again:
     judgments: float | None
     judges: float | None
 
+    @property
+    def parts(self) -> dict[str, float | None]:
+        """Return the standard errors by their source."""
+        return {"items": self.items, "judgments": self.judgments, "judges": self.judges}
+
     def summarise(self) -> dict[str, object]:
         """Return the headline's part as the entry of a result."""
-        parts = {"items": self.items, "judgments": self.judgments, "judges": self.judges}
-        return {"ci": self.intervals.get("overall"), **parts}
+        return {"ci": self.intervals.get("overall"), **self.parts}
 
     def holds(self, section: str, value: float) -> bool | None:
         """Tell whether another run may give this value in a section; None where that is not known."""
@@ -81,9 +85,8 @@ def judge_again(
     drawn = runs[:, : len(same)].var(axis=1, ddof=1) if varies else np.zeros(len(runs))
     size = float(np.mean([len(pool) for pool in every]))
     each = size / float(np.mean([len(set(of_pool)) for of_pool in kinds]))  # judgments of a kind
-    run = drawn * _mend(each)
-    own, share = arm.k / size, share_headline(units, arm.rollup)
-    judgments = own * float(share**2 @ run)
+    mend, own, share = _mend(each), arm.k / size, share_headline(units, arm.rollup)
+    judgments = own * mend * float(share**2 @ drawn)
     panels = None
     if judges > 1:
         more = (share @ runs[:, len(same) :]).var(ddof=1) - share**2 @ drawn
@@ -91,8 +94,8 @@ def judge_again(
     spread = measure_spread(units, ours, share)
     intervals = {}
     if varies:
-        intervals = _find_intervals(arm, credits, ours[:, 0], (1 + own) * run, level)
-        widen = (1 + own) * _mend(each)
+        widen = (1 + own) * mend
+        intervals = _find_intervals(arm, credits, ours[:, 0], widen * drawn, level)
         intervals |= _find_metric_intervals(arm, metrics, [d[: len(same)] for d in decisions], widen, level)
     return Again(
         intervals,
@@ -106,12 +109,12 @@ def _find_intervals(
     arm: Arm, credits: Credits, ours: np.ndarray, variance: np.ndarray, level: float
 ) -> dict[str, Interval]:
     """Find the interval of another run in every section and headline. ours, variance: (U,), the latter of a unit."""
-    units, z = credits.units, float(stats.norm.ppf((1 + level) / 2))
+    units = credits.units
 
     def find_interval(part: Units, rows: np.ndarray, how: Rollup) -> Interval:
+        """Find the interval of the units in these rows, rolled up in this way."""
         weight = share_headline(part, how)
-        half, value = z * float(np.sqrt(weight**2 @ variance[rows])), float(weight @ ours[rows])
-        return (max(value - half, 0.0), min(value + half, 1.0)) if half else None
+        return _make_interval(float(weight @ ours[rows]), float(weight**2 @ variance[rows]), level)
 
     whole = np.arange(len(variance))
     found = {"overall": find_interval(units, whole, arm.rollup)}
@@ -133,22 +136,25 @@ def _find_metric_intervals(
     """
     found: dict[str, Interval] = {}
     for name in metrics.keys() - set(arm.task.of_mean):  # those look at other decisions
-        again = [compute_metric(arm, arm.task.metrics[name], np.array(world)) for world in zip(*runs, strict=True)]
-        half = float(stats.norm.ppf((1 + level) / 2) * np.sqrt(widen * np.var(again, ddof=1)))
-        found[name] = (max(metrics[name] - half, 0.0), min(metrics[name] + half, 1.0)) if half > 0 else None
+        again = compute_metric(arm, arm.task.metrics[name], runs)
+        found[name] = _make_interval(metrics[name], widen * float(np.var(again, ddof=1)), level)
     return found
+
+
+def _make_interval(value: float, variance: float, level: float) -> Interval:
+    """Make the interval of another run around ours, within 0 and 1; None where nothing varies, or nobody knows."""
+    half = float(stats.norm.ppf((1 + level) / 2) * np.sqrt(variance))
+    return (max(value - half, 0.0), min(value + half, 1.0)) if half > 0 else None
 
 
 def describe_judging_again(again: Again) -> str:
     """Say in one line where another run on the same items would land, and what the number's uncertainty is made of."""
-    parts = {"items": again.items, "judgments": again.judgments, "judges": again.judges}
-    told = ", ".join(f"{name} {error * 100:.1f}" for name, error in parts.items() if error is not None)
+    told = ", ".join(f"{name} {error * 100:.1f}" for name, error in again.parts.items() if error is not None)
     if found := again.intervals.get("overall"):
         within = f"95 % of runs within [{found[0] * 100:.1f}, {found[1] * 100:.1f}]"
         return f"The same items, judged again: {within}; standard errors by source: {told} points."
-    told = told.replace(
-        ",", " (with the judges' own chance),", 1
-    )  # none was asked the same twice: it is not known alone
+    # none was asked the same twice: the chance of the judges is not known alone
+    told = told.replace(",", " (with the judges' own chance),", 1)
     return f"Standard errors by source: {told} points."
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
-from judgescale.harness.evaluation.ties import credit_by_lot, even_out_labels
+from judgescale.harness.evaluation.ties import credit_by_lot, even_out_labels, tie_all
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Units, select_units
 from judgescale.harness.types import TIES, Item, Rules, Task
@@ -71,8 +71,7 @@ def credits_ties(task: Task, rules: Rules, items: Sequence[Item]) -> bool:
     """Tell whether it matters to any of the items what the rules say of ties."""
     for rows in group_by_unit(task, items).values():
         unit = [items[i] for i in rows]
-        tied = [np.full((1, len(item.responses)), 0.5) for item in unit]
-        earned = {float(task.credit(unit, tied, dataclasses.replace(rules, tie=tie))[0]) for tie in TIES}
+        earned = {float(task.credit(unit, tie_all(unit), dataclasses.replace(rules, tie=tie))[0]) for tie in TIES}
         if len(earned) > 1:
             return True
     return False

@@ -56,10 +56,14 @@ def estimate_metrics(arm: Arm, pools: Sequence[Pools], decided: list[list[Decisi
     return found
 
 
-def compute_metric(arm: Arm, metric: Metric, decisions: np.ndarray) -> float:
-    """Compute a metric of one decision an item, (N, n), as the headline is made of its sections."""
-    units, of_items = make_units(arm.task, arm.items), [Decisions(d[None], np.ones(1), 0) for d in decisions]
-    return _find_in_sections(arm, metric, np.arange(len(arm.items)), units.section, of_items, False).value
+def compute_metric(arm: Arm, metric: Metric, runs: Sequence[np.ndarray]) -> list[float]:
+    """Compute a metric of all items in each of D runs, as the headline is made of its sections.
+
+    runs: each item's decisions, (D, n).
+    """
+    section, every, sure = make_units(arm.task, arm.items).section, np.arange(len(arm.items)), np.ones(1)
+    worlds = ([Decisions(d[None], sure, 0) for d in world] for world in zip(*runs, strict=True))
+    return [_find_in_sections(arm, metric, every, section, world, False).value for world in worlds]
 
 
 def describe_metrics(arm: Arm, estimates: Mapping[str, Sequence[Estimate]]) -> list[str]:

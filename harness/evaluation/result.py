@@ -22,7 +22,7 @@ from judgescale.harness.evaluation.estimates import (
 )
 from judgescale.harness.evaluation.health import count_orders_per_reading, count_problems
 from judgescale.harness.evaluation.metrics import describe_metrics
-from judgescale.harness.evaluation.splits import list_splitting_ks, warn_of_ties
+from judgescale.harness.evaluation.splits import examine_ties
 from judgescale.harness.published.comparable import (
     explain_missing_deltas,
     find_comparable_numbers,
@@ -79,7 +79,7 @@ def make_result(
         cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
     else:
         cost, cost_notes = compute_live_costs(arm.bill, arm.ks, pools)
-    split = list_splitting_ks(arm)
+    split, about_ties = examine_ties(arm)
     curve = [
         CurvePoint(
             section,
@@ -114,7 +114,7 @@ def make_result(
         published=published,
         notes=[
             *arm.about,
-            *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published),
+            *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published, about_ties),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else []),
             *cost_notes,
@@ -133,10 +133,13 @@ def _divide(total: float | None, items: int) -> float | None:
     return None if total is None else total / items
 
 
-def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: Sequence[Published]) -> list[str]:
+def _write_notes(
+    arm: Arm, pools: Sequence[Pools], mc_error: float, published: Sequence[Published], about_ties: Sequence[str]
+) -> list[str]:
     """Write what the reader must know to trust the number, one line each.
 
     mc_error: the largest Monte Carlo error on the curve. published: what stands beside the result.
+    about_ties: notes on what ties earn (evaluation/splits.py).
     """
     data = arm.judgments.data
     notes: list[str] = []
@@ -161,7 +164,7 @@ def _write_notes(arm: Arm, pools: Sequence[Pools], mc_error: float, published: S
     every = arm.judgments.count(chosen)
     if (unused := every - sum(sizes)) and not arm.limit:  # of a sample, most are not asked
         notes.append(f"{unused:,} of {every:,} recorded judgments are about questions this run does not ask.")
-    notes += [*warn_of_ties(arm), *arm.strategy.caveats(arm.rules)]
+    notes += [*about_ties, *arm.strategy.caveats(arm.rules)]
     if mc_error > 5e-5:
         notes.append(f"Some of it is left to the seed: Monte Carlo error up to {mc_error * 100:.2f} points a k.")
     return notes

@@ -10,25 +10,27 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import describe_ties, group_by_unit
-from judgescale.harness.evaluation.ties import credit_by_lot
+from judgescale.harness.evaluation.ties import credit_by_lot, tie_all
 from judgescale.harness.types import OWN_TIE, Item, Rules, Task
 
 
-def list_splitting_ks(arm: Arm) -> set[int]:
-    """List the ks of the curve at which a vote may split, having an even number of voters, and a tie earns no lot's."""
+def examine_ties(arm: Arm) -> tuple[set[int], list[str]]:
+    """Find where ties matter: the ks of the curve at which a vote may split, and notes on what a tie then earns.
+
+    Neither where a tie earns what a lot would. A vote may split if its voters are even; notes are about the headline's
+    k, and about a strategy whose votes never do.
+    """
     even = {k for k in arm.ks if _can_split(arm.strategy, k)}
-    return even if even and not is_even_handed(price_ties(arm, arm.rules)) else set()
+    if not (even or arm.strategy.breaks_ties) or is_even_handed(prices := price_ties(arm, arm.rules)):
+        return set(), []
+    return even, warn_of_ties(arm, *(100 * prices.mean(axis=0)).tolist())
 
 
-def warn_of_ties(arm: Arm) -> list[str]:
-    """Write what a tie earns, where a lot would earn something else and the arm's votes can split, or never do."""
+def warn_of_ties(arm: Arm, earned: float, by_lot: float) -> list[str]:
+    """Write what a tie earns, and what a lot would, in percent, if the arm's votes can split at its k, or never do."""
     strategy, voters = arm.strategy, arm.strategy.count_voters(arm.k)
     if not (strategy.breaks_ties or _can_split(strategy, arm.k)):
         return []
-    prices = price_ties(arm, arm.rules)
-    if is_even_handed(prices):
-        return []
-    earned, by_lot = 100 * prices.mean(axis=0)
     if strategy.breaks_ties:
         by_itself = f"strategy={strategy.name} breaks ties itself, which is worth {by_lot:.1f} each"
         return [f"{by_itself}, where a tied vote earns {earned:.1f}: compare the two with ties broken by lot."]
@@ -56,7 +58,7 @@ def is_even_handed(prices: np.ndarray) -> bool:
 
 
 def _price_tie(task: Task, rules: Rules, unit: Sequence[Item]) -> tuple[float, float]:
-    tied = [np.full((1, len(item.responses)), 0.5) for item in unit]
+    tied = tie_all(unit)
     return float(task.credit(unit, tied, rules)[0]), float(credit_by_lot(task, rules, unit, tied)[0])
 
 

@@ -29,6 +29,11 @@ def credit_by_lot(task: Task, rules: Rules, items: Sequence[Item], scores: Seque
     return (task.credit_by_lot or task.credit)(items, known, dataclasses.replace(rules, tie="share"))
 
 
+def tie_all(items: Sequence[Item]) -> list[np.ndarray]:
+    """Make the decisions about one unit's items that tie all responses, (1, n) each."""
+    return [np.full((1, len(item.responses)), 0.5) for item in items]
+
+
 def even_out_labels(units: Units, items: Sequence[Item]) -> np.ndarray:
     """Return factors of the units' weights by which both labels of lone responses weigh alike in a section: (U,).
 

@@ -28,12 +28,7 @@ def refuse_unknown_options(cfg: DictConfig) -> None:
 
     Options within judge, engine, strategy, task and protocol are checked by what they are for.
     """
-    ours: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "config.yaml"))
-    groups = [next(iter(entry)).split()[-1] for entry in ours.pop("defaults") if isinstance(entry, dict)]
-    groups = [name for name in groups if "/" not in name and name not in GLOBAL]
-    known = {"": list(dict.fromkeys([*groups, *ours]))}
-    known |= {"run.": list(ours["run"]), "run.budget.": list(ours["run"]["budget"])}
-    for place, names in known.items():
+    for place, names in list_known_options().items():
         here = OmegaConf.select(cfg, place.rstrip(".")) if place else cfg
         if place == "run." and not isinstance(here, DictConfig):
             raise JudgescaleError(f"run={here}: must hold options: {', '.join(names)}")
@@ -44,6 +39,16 @@ def refuse_unknown_options(cfg: DictConfig) -> None:
                 if f"{place}{name}" in GLOBAL:
                     hint = "its file must begin with # @package _global_"
                 raise JudgescaleError(f"{place}{name}: no such option{'' if place else ' or group'}; {hint}")
+
+
+@cache
+def list_known_options() -> dict[str, list[str]]:
+    """List the options and groups that conf/config.yaml has, by the place they are in."""
+    ours: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "config.yaml"))
+    groups = [next(iter(entry)).split()[-1] for entry in ours.pop("defaults") if isinstance(entry, dict)]
+    groups = [name for name in groups if "/" not in name and name not in GLOBAL]
+    known = {"": list(dict.fromkeys([*groups, *ours]))}
+    return known | {"run.": list(ours["run"]), "run.budget.": list(ours["run"]["budget"])}
 
 
 class Numbers(NamedTuple):

@@ -14,7 +14,13 @@ from functools import cache
 from typing import NamedTuple
 
 from judgescale.harness import ROOT
-from judgescale.harness.published.setting import SINGLE, Setting, describe_printed, explain_difference
+from judgescale.harness.published.setting import (
+    SINGLE,
+    Setting,
+    describe_printed,
+    explain_difference,
+    keep_letters_and_digits,
+)
 from judgescale.harness.types import Published
 
 FOLDER = ROOT / "results" / "published"
@@ -124,18 +130,14 @@ def _split_name(model: str) -> tuple[str, str]:
 
 
 def _normalise_benchmark(name: str) -> str:
-    plain = _keep_letters_and_digits(name)
+    plain = keep_letters_and_digits(name)
     return BENCHMARKS.get(plain, plain)
 
 
 def _normalise_subset(name: str) -> str:
     # a path of subsets (RMB's "Helpful-Pair/Code/…") keeps its separators
-    plain = "/".join(_keep_letters_and_digits(part) for part in name.split("/"))
+    plain = "/".join(keep_letters_and_digits(part) for part in name.split("/"))
     return SUBSETS.get(plain, plain)
-
-
-def _keep_letters_and_digits(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
 
 
 @cache

@@ -40,7 +40,7 @@ def explain_difference(row: Row, ours: Setting) -> str:
     told = []
     if row.prompt and ours.prompt is None:
         told.append(f"another prompt for all we know ({row.prompt})")
-    elif row.prompt and _spell(row.prompt) != _spell(ours.prompt or ""):
+    elif row.prompt and keep_letters_and_digits(row.prompt) != keep_letters_and_digits(ours.prompt or ""):
         told.append(f"another prompt ({row.prompt})")
     other_voters = None not in (row.k_meta, ours.k_meta) and row.k_meta != ours.k_meta
     if _count_votes(row.strategy, row.k) != _count_votes(ours.strategy, ours.k) or other_voters:
@@ -81,5 +81,6 @@ def _differs(theirs: float | None, ours: float | None) -> bool:
     return theirs is not None and theirs != ours and (ours is not None or theirs == 0)
 
 
-def _spell(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum())
+def keep_letters_and_digits(text: str) -> str:
+    """Spell a name as all who write it alike do: in small letters, without separators."""
+    return "".join(c for c in text.lower() if c.isalnum())

@@ -153,6 +153,7 @@ def show_set(name: str) -> None:
     found, screen = read_set(name), open_screen()
 
     def tell(line: str) -> None:
+        """Print one line, control characters escaped."""
         print_line(screen, escape_controls(line))
 
     tell(f"{found.name} ({found.meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")

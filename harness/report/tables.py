@@ -272,6 +272,7 @@ def _fit_columns(table: Table) -> tuple[Layout, list[list[int]]]:
     every = list(range(len(table.header)))
 
     def measure(layout: Layout, j: int) -> float:
+        """Estimate how wide a column is, in points."""
         cells = [min(_estimate_ems(row[j]), layout.cell) for row in table.rows + table.context]
         return max(min(_estimate_ems(table.header[j]), layout.heading), *cells) * layout.em + 2 * layout.space
 

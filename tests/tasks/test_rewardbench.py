@@ -59,7 +59,7 @@ def printed(benchmark: str, metric: str = "accuracy") -> dict[str, dict[str, flo
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for row in published.find_rows(benchmark, metric=metric):
         if row.source.endswith("leaderboard snapshot") or metric == "count_correct":
-            found[row.model].setdefault(published._keep_letters_and_digits(row.subset), row.value)
+            found[row.model].setdefault(published.keep_letters_and_digits(row.subset), row.value)
     return found
 
 
@@ -81,7 +81,7 @@ def test_the_owners_counts() -> None:
 
 def test_right_answers_of_four_reward_models_give_their_stored_sections(composed, tmp_path: Path) -> None:
     counts = printed("RewardBench", "count_correct")
-    subsets = {published._keep_letters_and_digits(name): name for name in rewardbench.task().counts}
+    subsets = {published.keep_letters_and_digits(name): name for name in rewardbench.task().counts}
     records = [
         Record(
             prompt=f"{subset}/{i}",
@@ -112,22 +112,22 @@ def test_right_answers_of_four_reward_models_give_their_stored_sections(composed
 def test_23_subsets_of_rm_r1_give_its_sections() -> None:
     of_model = published.find_rows("RewardBench", "RM-R1-Qwen2.5-Instruct-32B")
     shown = {
-        published._keep_letters_and_digits(row.subset): row.value for row in of_model if "RM-R1-UIUC" in row.source
+        published.keep_letters_and_digits(row.subset): row.value for row in of_model if "RM-R1-UIUC" in row.source
     }
     items = [made(subset, i) for subset, count in rewardbench.task().counts.items() for i in range(count)]
-    credit = np.array([shown[published._keep_letters_and_digits(item.subset)] for item in items])
+    credit = np.array([shown[published.keep_letters_and_digits(item.subset)] for item in items])
     sections, headline = rollup(make_units(TASK, items), credit, TASK.rollups["four_sections"])
     for name in FOUR:  # printed to 4 decimals of a percent
-        assert sections[name] == pytest.approx(shown[published._keep_letters_and_digits(name)], abs=1e-6)
+        assert sections[name] == pytest.approx(shown[published.keep_letters_and_digits(name)], abs=1e-6)
     assert headline == pytest.approx(shown["overall"], abs=1e-6) and round(float(headline) * 100, 1) == 91.4
 
 
 def total(row: Mapping[str, float], headline: str) -> float:
     """The headline over the sections that a row has. Prior sets are printed as 0.0 where they were not run."""
     named = {
-        name: row[published._keep_letters_and_digits(name)]
+        name: row[published.keep_letters_and_digits(name)]
         for name in TASK.sizes
-        if row.get(published._keep_letters_and_digits(name))
+        if row.get(published.keep_letters_and_digits(name))
     }
     names = np.array([*named])
     return float(rollup(Units(names, names, np.ones(len(names))), [*named.values()], TASK.rollups[headline])[1])
@@ -149,7 +149,7 @@ def test_the_rewardbench_leaderboard_adds_up() -> None:
 def test_the_rewardbench_2_leaderboard_adds_up() -> None:
     rows = printed("RewardBench2")
     names = np.array(rewardbench2.SUBSETS)
-    credit = np.array([[row[published._keep_letters_and_digits(name)] for row in rows.values()] for name in names])
+    credit = np.array([[row[published.keep_letters_and_digits(name)] for row in rows.values()] for name in names])
     _, headline = rollup(Units(names, names, np.ones(len(names))), credit, "sections")
     assert len(rows) == 197
     assert headline == pytest.approx([row["overall"] for row in rows.values()], abs=1e-4 + 1e-9)
