@@ -38,6 +38,23 @@ def pool(scores: Sequence[Sequence[float] | None], meta: Sequence[float] | None 
     return Pool(judgments, (tuple(f"r{i}" for i in range(width)),) * len(scores), array, trust)
 
 
+def judged(
+    i: int, scores: Sequence[float] | None, sample: int, gold: Sequence[float] = (1.0, 0.0), subset: str = "",
+    judge: str = "j", **more: Any,
+) -> Record:  # fmt: skip
+    """One judgment about item i, whose responses it saw as they are listed; without scores it is unparsed."""
+    status = "unparsed" if scores is None else "ok"
+    shown, of_judge = tuple(range(len(gold))), {"status": status, "sample": sample} | more
+    return Record(
+        prompt=f"q{i}",
+        cluster=f"q{i}",
+        subset=subset,
+        responses=("a", "b")[: len(gold)],
+        gold=tuple(map(float, gold)),
+        judgment=Judgment(judge=judge, shown=shown, scores=None if scores is None else tuple(scores), **of_judge),
+    )
+
+
 def noisy_pairs(accuracy: float, items: int = 200, samples: int = 9, seed: int = 0) -> list[Record]:
     """Pairs whose first response is right, judged independently by a judge of the given accuracy."""
     rng = np.random.default_rng(seed)

@@ -6,30 +6,21 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fakes import arm
+from fakes import arm, judged
 
 from judgescale.harness.evaluation import result
 from judgescale.harness.evaluation.again import judge_again
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.strategies.voting import Voting
-from judgescale.harness.types import Judgment, Published, Record
+from judgescale.harness.types import Published, Record
 from judgescale.tasks import realmistake
 
 
 def judge_pairs(chance: np.ndarray, samples: int, rng: np.random.Generator, judge: str = "j") -> list[Record]:
     """Pairs whose first response is right, each with its own chance that a judgment says so."""
     return [
-        Record(
-            prompt=f"q{i}",
-            cluster=f"q{i}",
-            subset="s",
-            responses=("a", "b"),
-            gold=(1.0, 0.0),
-            judgment=Judgment(
-                judge=judge, shown=(0, 1), scores=(1.0, 0.0) if rng.random() < p else (0.0, 1.0), sample=j
-            ),
-        )
+        judged(i, (1.0, 0.0) if rng.random() < p else (0.0, 1.0), j, subset="s", judge=judge)
         for i, p in enumerate(chance)
         for j in range(samples)
     ]
@@ -136,14 +127,7 @@ def test_a_metric_has_its_own_interval() -> None:
 
     said = judge(5)
     records = [
-        Record(
-            prompt=f"q{i}",
-            cluster=f"q{i}",
-            subset="math_word_problem_generation",
-            responses=("a",),
-            gold=(float(gold[i]),),
-            judgment=Judgment(judge="j", shown=(0,), scores=(float(said[i, j]),), sample=j),
-        )
+        judged(i, (float(said[i, j]),), j, (gold[i],), "math_word_problem_generation")
         for i in range(40)
         for j in range(5)
     ]

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from fakes import arm, noisy_pairs
+from fakes import arm, judged, noisy_pairs
 
 from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
@@ -164,20 +164,7 @@ def test_health_counts_ties_and_order_flips():
 
 def test_health_counts_the_decisions_that_tie():
     """Judgments that do not tie may still split: 2 against 2 of 4, and at k=2 four of the six subsets."""
-    rows = [
-        Record(
-            prompt=f"q{i}",
-            cluster=f"q{i}",
-            subset="",
-            responses=("a", "b"),
-            gold=(1.0, 0.0),
-            judgment=Judgment(
-                judge="j", shown=(0, 1), scores=(float(s < 2 or i > 2), float(s >= 2 and i <= 2)), sample=s
-            ),
-        )
-        for i in range(6)
-        for s in range(4)
-    ]
+    rows = [judged(i, (float(s < 2 or i > 2), float(s >= 2 and i <= 2)), s) for i in range(6) for s in range(4)]
     for k, tied in ((4, 3), (2, 3 * 4 / 6), (1, 0)):
         result, _ = evaluate(arm(rows, Voting(k), (k,)))
         assert result.health["tied_decisions"] == pytest.approx(tied) and result.health["ties"] == 0
@@ -348,18 +335,7 @@ def test_the_oracle_is_called_an_upper_bound_only_where_it_is(strategy, gold, bo
 
 def test_equal_meta_scores_do_not_rank_as_recorded():
     """The first half of every pool is right and the second wrong: ranked by position, a blind meta RM would know."""
-    rows = [
-        Record(
-            prompt=f"q{i}",
-            cluster=f"q{i}",
-            subset="",
-            responses=("a", "b"),
-            gold=(1.0, 0.0),
-            judgment=Judgment(judge="j", shown=(0, 1), scores=(1.0, 0.0) if j < 3 else (0.0, 1.0), sample=j, meta=0.0),
-        )
-        for i in range(100)
-        for j in range(6)
-    ]
+    rows = [judged(i, (1.0, 0.0) if j < 3 else (0.0, 1.0), j, meta=0.0) for i in range(100) for j in range(6)]
     result, _ = evaluate(arm(rows, MetaVoting(6, k_meta=3, meta="recorded"), (6,)))
     assert 0.35 < result.headline.value < 0.65
 
@@ -386,21 +362,7 @@ def test_missing_meta_scores_are_told():
 def test_tokens_are_averaged_over_items_and_their_absence_is_told():
     def rows(prompt=1):
         return [
-            Record(
-                prompt=f"q{i}",
-                cluster=f"q{i}",
-                subset="",
-                responses=("a", "b"),
-                gold=(1.0, 0.0),
-                judgment=Judgment(
-                    judge="j",
-                    shown=(0, 1),
-                    scores=(1.0, 0.0),
-                    sample=j,
-                    prompt_tokens=prompt,
-                    completion_tokens=9 if i else 99,
-                ),
-            )
+            judged(i, (1.0, 0.0), j, prompt_tokens=prompt, completion_tokens=9 if i else 99)
             for i in range(2)
             for j in range(8 if i else 2)
         ]

@@ -8,14 +8,14 @@ import math
 
 import numpy as np
 import pytest
-from fakes import arm
+from fakes import arm, judged
 
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.signature import sign
 from judgescale.harness.stats.classification import auc, f1
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.voting import Voting
-from judgescale.harness.types import Judgment, Record, Rules
+from judgescale.harness.types import Rules
 from judgescale.tasks import pandalm, realmistake
 
 RULES = Rules(name="test", tie="zero", failure=0.0, unusable="abstain", order="as_is")
@@ -24,20 +24,7 @@ RULES = Rules(name="test", tie="zero", failure=0.0, unusable="abstain", order="a
 def detections(pools, gold):
     """Lone responses, each with its pool of verdicts; None is unusable."""
     return [
-        Record(
-            prompt=f"q{i}",
-            cluster=f"q{i}",
-            subset="s",
-            responses=("a",),
-            gold=(float(label),),
-            judgment=Judgment(
-                judge="j",
-                shown=(0,),
-                scores=None if v is None else (float(v),),
-                status="unparsed" if v is None else "ok",
-                sample=j,
-            ),
-        )
+        judged(i, None if v is None else (float(v),), j, (label,), "s")
         for i, (pool, label) in enumerate(zip(pools, gold, strict=True))
         for j, v in enumerate(pool)
     ]
@@ -88,14 +75,7 @@ def test_f1_and_auc_are_their_means_over_every_world(k):
 def test_macro_f1_is_its_mean_over_every_world():
     pools, gold = [(1, 0, 0), (1, 1, 0.5), (0, 0.5, 0.5), (0.5, 1, 0)], np.array([1, 0, 0.5, 1])
     rows = [
-        Record(
-            prompt=f"q{i}",
-            cluster=f"q{i}",
-            subset="",
-            responses=("a", "b"),
-            gold=(label, 1 - label),
-            judgment=Judgment(judge="j", shown=(0, 1), scores=(v, 1 - v), sample=j),
-        )
+        judged(i, (v, 1 - v), j, (label, 1 - label))
         for i, (pool, label) in enumerate(zip(pools, gold, strict=True))
         for j, v in enumerate(pool)
     ]

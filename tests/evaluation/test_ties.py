@@ -10,7 +10,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 from conftest import ROOT
-from fakes import arm, noisy_pairs, protocol
+from fakes import arm, judged, noisy_pairs, protocol
 from scipy.stats import binom
 
 from judgescale.harness.evaluation.evaluate import evaluate
@@ -23,7 +23,7 @@ from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
 from judgescale.harness.strategies.voting import Voting
-from judgescale.harness.types import Item, Judgment, Record, Task
+from judgescale.harness.types import Item, Task
 from judgescale.tasks import llmbar, realmistake, rewardbench2, rmb
 
 GUESSERS = runpy.run_path(str(ROOT / "benchmarks/guessers.py"))
@@ -112,18 +112,7 @@ def test_the_reader_is_told_what_a_tie_earns(strategy, warned):
 
 
 def lone(records_of, golds, samples=4):
-    return [
-        Record(
-            prompt=f"q{i}",
-            cluster=f"q{i}",
-            subset="",
-            responses=("a",),
-            gold=(gold,),
-            judgment=Judgment(judge="j", shown=(0,), scores=(float(records_of(i, j)),), sample=j),
-        )
-        for i, gold in enumerate(golds)
-        for j in range(samples)
-    ]
+    return [judged(i, (float(records_of(i, j)),), j, (gold,)) for i, gold in enumerate(golds) for j in range(samples)]
 
 
 def test_a_split_vote_on_errors_is_no_error_and_said_so():

@@ -111,9 +111,7 @@ def test_right_answers_of_four_reward_models_give_their_stored_sections(composed
 
 def test_23_subsets_of_rm_r1_give_its_sections() -> None:
     of_model = published.find_rows("RewardBench", "RM-R1-Qwen2.5-Instruct-32B")
-    shown = {
-        published.keep_letters_and_digits(row.subset): row.value for row in of_model if "RM-R1-UIUC" in row.source
-    }
+    shown = {published.keep_letters_and_digits(row.subset): row.value for row in of_model if "RM-R1-UIUC" in row.source}
     items = [made(subset, i) for subset, count in rewardbench.task().counts.items() for i in range(count)]
     credit = np.array([shown[published.keep_letters_and_digits(item.subset)] for item in items])
     sections, headline = rollup(make_units(TASK, items), credit, TASK.rollups["four_sections"])
