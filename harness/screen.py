@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -14,11 +16,18 @@ OF_A_FILE = 200  # characters: a file has no width to fold names to
 
 
 def open_screen() -> Console:
-    """Open the terminal; a pipe or a file is as wide as lines of it are read."""
+    """Open the terminal; a pipe or a file is as wide as lines of it are read.
+
+    A reader who has seen enough (`… | head`) closes the pipe: the rest is not shown, and the run goes on to its end.
+    """
     from rich.console import Console
 
-    screen = Console()
-    return screen if screen.is_terminal else Console(width=OF_A_FILE)
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the process, with an error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    screen = Screen()
+    return screen if screen.is_terminal else Screen(width=OF_A_FILE)
 
 
 def print_line(screen: Console, text: str, style: str = "", whole: bool = False) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -47,3 +51,22 @@ def test_nothing_is_minus_nothing() -> None:
         assert write_rounded(value) == write_rounded(value, sign=True) == "0.0"
     assert (write_rounded(-0.05), write_points(-0.0004), write_points(0.0005)) == ("-0.1", "0.0", "+0.1")
     assert (write_rounded(10), write_rounded(-10.04), write_rounded(0.0004, 3)) == ("10.0", "-10.0", "0.000")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["recorded", "show", "vicuna80"],
+        ["recorded", "show"],
+        ["engine=random", "judge=random", "task=sanity", "hydra.run.dir=out"],
+    ],
+)
+def test_a_reader_who_leaves_early_ends_nothing(command: list[str], tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as after `| head`
+    done = subprocess.run(
+        [sys.executable, "-m", "judgescale", *command], stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, timeout=60
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert command[0] == "recorded" or (tmp_path / "out" / "summary.json").exists()
