@@ -48,15 +48,31 @@ class Ask(Protocol):
         """Return k judgments of each question."""
 
 
+class AskAll(Protocol):
+    """Put questions about all N items of a run to a judge, for a strategy that weighs one item against another."""
+
+    draws: int  # D
+    sizes: np.ndarray  # (N,): how many responses each item has
+    most: int  # judgments of one question that can be had
+
+    async def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """Return the first judgments of each item: scores (D, N, n, most), NaN beyond what is asked and unusable.
+
+        counts: how many of each question of each item (`Strategy.questions`), (D, N, questions).
+        """
+
+
 @dataclass(frozen=True)
 class Strategy:
     """Choose which judgments to buy, and turn them into one decision about an item.
 
-    A strategy must give `name`, `questions`, `judgments` and `__call__`; everything else has a default.
+    A strategy must give `name`, `questions`, `judgments` and `__call__`; everything else has a default. One that looks
+    `across` items gives `decide_all` in place of `__call__`.
     """
 
     name: ClassVar[str] = ""
     adaptive: ClassVar[bool] = False  # what it asks depends on earlier verdicts: a live run buys only what it asked
+    across: ClassVar[bool] = False  # it weighs items against each other, and decides about all of them at once
     random: ClassVar[bool] = True  # it draws lots of its own (a bracket, a coin), besides which judgments it gets
     closed_form: ClassVar[bool] = False  # `exact` counts its curve for items of one or two responses
     may_tie: ClassVar[bool] = True  # its decision may be tied; False where it breaks every tie itself
@@ -76,6 +92,13 @@ class Strategy:
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Decide: one score a response, (D, n); a row of NaN where no judgment was usable."""
+        raise NotImplementedError
+
+    async def decide_all(self, ask: AskAll, ks: Sequence[int], rng: np.random.Generator) -> list[np.ndarray]:
+        """Decide about all items at each of these k, ascending, the judgments of one being part of the next's.
+
+        Returns one score a response, (D, N, n) each; NaN where an item has fewer, or no judgment was usable.
+        """
         raise NotImplementedError
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
-from judgescale.harness.evaluation.replay import Replay, draw_orders
+from judgescale.harness.evaluation.replay import Replay, ReplayAll, draw_orders
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.counting import count_distinct_subsets, subset_indices
@@ -19,6 +19,8 @@ from judgescale.harness.types import Item, JudgescaleError
 
 Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 
+
+ACROSS_DRAWS = 16  # replays of a strategy that decides about all items at once: each has thousands of decisions
 
 # One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.
 FOR_PAIR = np.array([[1, 0], [0.5, 0.5], [0, 1], [np.nan, np.nan]])
@@ -71,9 +73,33 @@ def decide_by_replay(
 
     Raises JudgescaleError where a strategy that chooses its questions asks one that was not bought.
     """
+    if strategy.across:
+        return _decide_across(arm, strategy, ks, pools, tick)
     decisions: list[list[Decisions]] = [[] for _ in ks]
     # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
     asyncio.run(_fill_by_replay(arm, strategy, ks, pools, tick, decisions))
+    return decisions
+
+
+def _decide_across(
+    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick
+) -> list[list[Decisions]]:
+    """Return the decisions of a strategy that weighs items against each other, by ACROSS_DRAWS replays of all items."""
+    draws = 1 if arm.as_bought else min(arm.draws, ACROSS_DRAWS)
+    ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"))
+    found: list[np.ndarray] = []
+
+    async def fill() -> None:
+        found.extend(await strategy.decide_all(ask, ks, make_rng(arm.seed, strategy.name, "all items")))
+
+    asyncio.run(fill())
+    weight = np.full(draws, 1 / draws)
+    decisions = []
+    for at_k in found:
+        of_items = enumerate(len(item.responses) for item in arm.items)
+        decisions.append([Decisions(at_k[:, i, :n], weight, 0 if arm.as_bought else draws) for i, n in of_items])
+        for _ in arm.items:
+            tick()
     return decisions
 
 

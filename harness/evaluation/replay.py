@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from judgescale.harness.contracts import Answers
-from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.recorded.pools import Pool, Pools
 
 
 class Replay:
@@ -41,6 +41,31 @@ class Replay:
             back = np.broadcast_to(shuffle.argsort(axis=-1)[..., None, :], scores.shape)
             scores = np.take_along_axis(scores, back, axis=3)
         return Answers(scores, self._meta[row[..., None], taken])
+
+
+class ReplayAll:
+    """Answer questions about all items at once (an `AskAll`), in D independent replays."""
+
+    def __init__(self, pools: Sequence[Pools], draws: int, rng: np.random.Generator | None) -> None:
+        """Take the pools of each item, and what draws the orders of their judgments; None = in the order bought."""
+        self.draws = draws
+        self.sizes = np.array([len({i for question in of_item for i in question}) for of_item in pools])
+        self.most = min(len(pool) for of_item in pools for pool in of_item.values())
+        self._question = np.zeros((len(pools), self.sizes.max()), int)  # which of an item's asks about a response
+        self._scores = np.full((draws, len(pools), self.sizes.max(), self.most), np.nan)
+        for i, of_item in enumerate(pools):
+            if rng is None:
+                order = np.arange(self.most)[None, None].repeat(len(of_item), axis=1)
+            else:
+                order = draw_orders(of_item, draws, rng)[:, :, : self.most]
+            for row, (question, pool) in enumerate(of_item.items()):
+                self._question[i, list(question)] = row
+                self._scores[:, i, list(question)] = pool.scores[order[:, row]].transpose(0, 2, 1)
+
+    async def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """Return what has been asked of each response, (D, N, n, most)."""
+        asked = np.take_along_axis(counts, self._question[None].repeat(self.draws, axis=0), axis=2)
+        return np.where(np.arange(self.most) < asked[..., None], self._scores, np.nan)
 
 
 def draw_orders(pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator) -> np.ndarray:
