@@ -52,6 +52,7 @@ def import_files(
         "note": remarks,
         "prompts": _name_prompts(records, given.get("prompt") or format_.prompt) or dict(imported.prompts),
         "temperature": given.get("temperature"),
+        "pointwise": imported.pointwise,
         **about,
     }
     meta["sources"] = [{**source, "files": _list_files(sources, imported)} for source in meta["sources"]]

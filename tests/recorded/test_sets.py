@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,48 @@ def test_a_wrong_row_is_named(tmp_path: Path, changes: dict[str, Any], message: 
     assert "\n" not in str(caught.value) and not any(tmp_path.iterdir()), "nothing may be half-written"
 
 
+@given(record_sets(), st.data())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_pointwise_set_keeps_which_response_has_no_score(
+    tmp_path_factory: pytest.TempPathFactory, records: list[Record], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("set") / "mine.parquet"
+    holed = []
+    for record in records:
+        if scores := record.judgment.scores:
+            lost = data.draw(st.sets(st.integers(0, len(scores) - 1), max_size=len(scores) - 1))
+            scores = tuple(nan if i in lost else score for i, score in enumerate(scores))
+            record = replace(record, judgment=replace(record.judgment, scores=scores))
+        holed.append(record)
+    write_set(path, holed, {"pointwise": True})
+    found = read_set(path)
+    assert list(found.records) == holed, "NaN is the same object everywhere, so tuples with it are equal"
+    assert found.meta["pointwise"] is True and found.meta["schema"] == 2
+    first = path.read_bytes()
+    write_set(path, found.records, found.meta)
+    assert path.read_bytes() == first
+
+
+def test_missing_scores_are_nulls_inside_the_list(tmp_path: Path) -> None:
+    write_set(path := tmp_path / "p.parquet", [make_record(scores=(nan, 3.0))], {"pointwise": True})
+    assert pq.read_table(path).column("scores").to_pylist() == [[None, 3.0]]
+
+
+@pytest.mark.parametrize("lost", [(nan, nan), (inf, nan)])
+def test_a_pointwise_judgment_needs_a_score_and_finite_ones(tmp_path: Path, lost: tuple[float, ...]) -> None:
+    with pytest.raises(JudgescaleError, match="row 1, field scores: (has no score at all|.*not a finite number)"):
+        write_set(tmp_path / "p.parquet", [make_record(scores=lost)], {"pointwise": True})
+
+
+def test_only_a_pointwise_set_says_so(tmp_path: Path) -> None:
+    """Files of sets that are not must stay as they were."""
+    for meta in ({}, {"pointwise": False}):
+        write_set(path := tmp_path / "p.parquet", [make_record()], meta)
+        about = json.loads(pq.read_schema(path).metadata[b"judgescale"])
+        assert "pointwise" not in about and about["schema"] == 1
+        assert read_set(path).meta["pointwise"] is False
+
+
 def test_an_empty_set_and_unknown_metadata_are_refused(tmp_path: Path) -> None:
     with pytest.raises(JudgescaleError, match="no judgments to write"):
         write_set(tmp_path / "x.parquet", [], {})
@@ -129,7 +173,7 @@ def without_key(table: pa.Table) -> pa.Table:
 
 
 def with_newer_schema(table: pa.Table) -> pa.Table:
-    return table.replace_schema_metadata({b"judgescale": json.dumps({"schema": 2}).encode()})
+    return table.replace_schema_metadata({b"judgescale": json.dumps({"schema": 3}).encode()})
 
 
 def set_column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
@@ -140,7 +184,7 @@ def set_column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
     ("change", "message"),
     [
         (without_key, "no 'judgescale' metadata"),
-        (with_newer_schema, "written with schema 2, this judgescale reads up to 1"),
+        (with_newer_schema, "written with schema 3, this judgescale reads up to 2"),
         (lambda table: table.drop_columns(["shown"]), "column 'shown' is missing"),
         (set_column("sample", pa.array(["0"])), "column 'sample' is string, not int16"),
         (set_column("sample", pa.array([0.5])), "column 'sample' is double, not int16"),
