@@ -19,10 +19,10 @@ from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA = 2  # the newest that is read; a set is written with the oldest that can say what it holds
+SCHEMA = 3  # the newest that is read; a set is written with the oldest that can say what it holds
 KEY = b"judgescale"
 
-# column -> (kind, may a row be null). Kinds: str, int16, int32, float, [str], [int16], [float].
+# column -> (kind, may a row be null). Kinds: str, int16, int32, float, and [kind] for a list of them.
 COLUMNS: Mapping[str, tuple[str, bool]] = MappingProxyType(
     {
         "prompt": ("str", False),
@@ -40,8 +40,10 @@ COLUMNS: Mapping[str, tuple[str, bool]] = MappingProxyType(
         "prompt_tokens": ("int32", True),
         "completion_tokens": ("int32", True),
         "chars": ("int32", True),
+        "steps": ("[[float]]", True),
     }
 )
+IF_ANY = ("steps",)  # columns that a set has only where some row has a value
 
 # what the set says about itself -> (type, default when a writer leaves it out)
 META: Mapping[str, tuple[type, Any]] = MappingProxyType(
@@ -135,7 +137,7 @@ def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Map
         raise JudgescaleError(f"{path}: unknown metadata {unknown[0]!r}; known: {', '.join(META)}")
     full = {name: meta.get(name, default) for name, (_, default) in META.items()}
     full = {name: value for name, value in full.items() if name not in IF_KNOWN or value != META[name][1]}
-    full["schema"] = _find_schema(full)
+    full["schema"] = _find_schema(full, rows)
     full["name"] = full["name"] or file.stem
     _check_meta(str(path), full)
     try:
@@ -176,8 +178,10 @@ def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     return {**{name: default for name, (_, default) in META.items()}, **meta}
 
 
-def _find_schema(meta: Mapping[str, Any]) -> int:
+def _find_schema(meta: Mapping[str, Any], rows: Iterable[Record]) -> int:
     """Return the oldest schema that can say what a set holds, so that an older judgescale reads what it understands."""
+    if any(row.judgment.steps is not None for row in rows):
+        return 3
     return 2 if meta.get("pointwise") else 1
 
 
@@ -230,7 +234,7 @@ def _arrow_type(kind: str) -> pa.DataType:
     import pyarrow as pa
 
     types = {"str": pa.string(), "int16": pa.int16(), "int32": pa.int32(), "float": pa.float64()}
-    return pa.list_(types[kind[1:-1]]) if kind.startswith("[") else types[kind]
+    return pa.list_(_arrow_type(kind[1:-1])) if kind.startswith("[") else types[kind]
 
 
 def _build_table(path: str, rows: list[Record], pointwise: bool) -> pa.Table:
@@ -243,8 +247,9 @@ def _build_table(path: str, rows: list[Record], pointwise: bool) -> pa.Table:
     values |= {name: [getattr(judgment, name) for judgment in judgments] for name in COLUMNS if name not in values}
     if pointwise:
         values["scores"] = [_write_missing(scores) for scores in values["scores"]]
+    columns = {name: kind for name, (kind, _) in COLUMNS.items() if name not in IF_ANY or any(values[name])}
     arrays = []
-    for name, (kind, _) in COLUMNS.items():
+    for name, kind in columns.items():
         try:
             arrays.append(pa.array(values[name], type=_arrow_type(kind)))
         except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
@@ -254,7 +259,7 @@ def _build_table(path: str, rows: list[Record], pointwise: bool) -> pa.Table:
                 except (pa.ArrowException, TypeError, OverflowError, ValueError):
                     raise _row_error(path, number, name, f"{value!r} is not {_name_kind(kind)}") from None
             raise JudgescaleError(f"{path}, field {name}: {error}") from None
-    return pa.table(arrays, names=list(COLUMNS))
+    return pa.table(arrays, names=list(columns))
 
 
 def _write_missing(scores: tuple[float, ...] | None) -> Sequence[float | None] | None:
@@ -265,7 +270,7 @@ def _write_missing(scores: tuple[float, ...] | None) -> Sequence[float | None] |
 def _name_kind(kind: str) -> str:
     """Say in words what kind of value a column holds."""
     words = {"str": "text", "int16": "a whole number below 32768", "int32": "a whole number", "float": "a number"}
-    return f"a list, each {words[kind[1:-1]]}" if kind.startswith("[") else words[kind]
+    return f"a list, each {_name_kind(kind[1:-1])}" if kind.startswith("[") else words[kind]
 
 
 def _row_error(path: str, row: int, field: str, message: str) -> JudgescaleError:
@@ -285,7 +290,7 @@ def _read_records(path: str, table: pa.Table, pointwise: bool) -> Iterator[Recor
             items[prompt] = known = item
         elif known != item:
             _refuse_other_item(path, number, prompt, item, known)
-        judge, variant, sample, shown, scores, status, meta, prompt_tokens, completion_tokens, chars = of_judgment
+        judge, variant, sample, shown, scores, status, meta, prompt_tokens, completion_tokens, chars, steps = of_judgment
         judgment = Judgment(
             judge=judge,
             shown=shown,
@@ -297,6 +302,7 @@ def _read_records(path: str, table: pa.Table, pointwise: bool) -> Iterator[Recor
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             chars=chars,
+            steps=steps,
         )
         _check_judgment(path, number, judgment, len(responses), pointwise)
         first = seen.setdefault((prompt, judge, variant, shown, sample), number)
@@ -353,6 +359,23 @@ def _check_judgment(path: str, number: int, judgment: Judgment, size: int, point
             raise _row_error(path, number, "scores", f"{list(scores)} has a value that is not a finite number")
     if judgment.meta is not None and not isfinite(judgment.meta):
         raise _row_error(path, number, "meta", f"{judgment.meta} is not a finite number")
+    if judgment.steps is not None:
+        _check_steps(path, number, judgment, judgment.steps)
+
+
+def _check_steps(path: str, number: int, judgment: Judgment, steps: Sequence[Sequence[float]]) -> None:
+    """Raise for step scores that are not some for every response that has a score, and none for the others."""
+    if judgment.scores is None:
+        raise _row_error(path, number, "steps", f"must be null where status is not ok; status is {judgment.status}")
+    if len(steps) != len(judgment.shown):
+        raise _row_error(path, number, "steps", f"step scores of {len(steps)} for {len(judgment.shown)} responses shown")
+    for of_response, score in zip(steps, judgment.scores, strict=True):
+        if bool(of_response) == isnan(score):
+            raise _row_error(
+                path, number, "steps", f"{list(of_response)} of a response of score {score}: each needs the other"
+            )
+        if not all(map(isfinite, of_response)):
+            raise _row_error(path, number, "steps", f"{list(of_response)} has a value that is not a finite number")
 
 
 def _has_gaps(path: str, number: int, scores: tuple[float, ...]) -> bool:
@@ -371,6 +394,8 @@ def _read_column(path: str, table: pa.Table, name: str, gaps: bool = False) -> l
     import pyarrow as pa
 
     kind, nullable = COLUMNS[name]
+    if name not in table.column_names and name in IF_ANY:
+        return [None] * len(table)
     if name not in table.column_names:
         raise JudgescaleError(f"{path}: column {name!r} is missing; a set has: {', '.join(COLUMNS)}")
     column = table.column(name)
@@ -392,18 +417,31 @@ def _read_column(path: str, table: pa.Table, name: str, gaps: bool = False) -> l
         for number, value in enumerate(array.to_pylist(), 1):
             if value is not None and None in value:
                 raise _row_error(path, number, name, f"{value} has a null in it")
-    values = array.values.to_pylist() if kind == "[str]" else array.values.to_numpy(zero_copy_only=False).tolist()
+    values = _read_values(array.values, kind[1:-1])
     if gaps:
         values = [nan if value != value else value for value in values]  # one NaN object, so that equal rows are equal
-    ends = array.offsets.to_pylist()
-    shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    rows: list[Any] = []
-    for start, end in pairwise(ends):
-        row = tuple(values[start:end])
-        rows.append(shared.setdefault(row, row))
+    rows: list[Any] = _cut_lists(values, array.offsets.to_pylist())
     if array.null_count:
         valid = array.is_valid().to_pylist()
         return [row if there else None for row, there in zip(rows, valid, strict=True)]
+    return rows
+
+
+def _read_values(array: pa.Array, kind: str) -> list[Any]:
+    """Return what is in the lists of a column, one value after another; lists among them as tuples."""
+    if kind.startswith("["):
+        return _cut_lists(_read_values(array.values, kind[1:-1]), array.offsets.to_pylist())
+    values: list[Any] = array.to_pylist() if kind == "str" else array.to_numpy(zero_copy_only=False).tolist()
+    return values
+
+
+def _cut_lists(values: list[Any], ends: list[int]) -> list[tuple[Any, ...]]:
+    """Cut values into tuples that begin and end at these places; equal ones are one object."""
+    shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    rows = []
+    for start, end in pairwise(ends):
+        row = tuple(values[start:end])
+        rows.append(shared.setdefault(row, row))
     return rows
 
 

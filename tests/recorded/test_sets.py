@@ -173,7 +173,7 @@ def without_key(table: pa.Table) -> pa.Table:
 
 
 def with_newer_schema(table: pa.Table) -> pa.Table:
-    return table.replace_schema_metadata({b"judgescale": json.dumps({"schema": 3}).encode()})
+    return table.replace_schema_metadata({b"judgescale": json.dumps({"schema": 4}).encode()})
 
 
 def set_column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
@@ -184,7 +184,7 @@ def set_column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
     ("change", "message"),
     [
         (without_key, "no 'judgescale' metadata"),
-        (with_newer_schema, "written with schema 3, this judgescale reads up to 2"),
+        (with_newer_schema, "written with schema 4, this judgescale reads up to 3"),
         (lambda table: table.drop_columns(["shown"]), "column 'shown' is missing"),
         (set_column("sample", pa.array(["0"])), "column 'sample' is string, not int16"),
         (set_column("sample", pa.array([0.5])), "column 'sample' is double, not int16"),
@@ -224,3 +224,45 @@ def test_a_missing_file_and_a_file_of_another_kind(tmp_path: Path) -> None:
 def test_importing_the_package_is_light() -> None:
     code = "import sys, judgescale.harness.recorded; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_step_scores_are_kept_and_only_sets_that_have_some_have_the_column(tmp_path: Path) -> None:
+    path = tmp_path / "prm.parquet"
+    steps = ((0.5, 0.25), ())
+    records = [
+        make_record(scores=(0.25, float("nan")), steps=steps),
+        make_record(sample=1, steps=((0.1,), (0.2, 0.3, 0.4))),
+        make_record(sample=2),
+    ]
+    write_set(path, records, {"pointwise": True})
+    found = read_set(path)
+    assert [r.judgment.steps for r in found.records] == [steps, ((0.1,), (0.2, 0.3, 0.4)), None]
+    assert found.meta["schema"] == 3 and "steps" in pq.read_schema(path).names
+    write_set(path, [make_record()], {})
+    assert "steps" not in pq.read_schema(path).names and read_set(path).records[0].judgment.steps is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": ((0.5,),)}, "step scores of 1 for 2 responses shown"),
+        ({"steps": ((0.5,), ())}, "[] of a response of score 0.0: each needs the other"),
+        ({"steps": ((0.5,), (float("inf"),))}, "[inf] has a value that is not a finite number"),
+        ({"steps": ((0.5,), (0.5,)), "scores": None, "status": "failed"}, "must be null where status is not ok"),
+        ({"steps": (0.5, 0.5)}, "is not a list, each a list, each a number"),
+    ],
+)
+def test_wrong_step_scores_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(JudgescaleError) as caught:
+        write_set(tmp_path / "bad.parquet", [make_record(), make_record(**{"sample": 1, **changes})], {})
+    assert "row 2, field steps: " in str(caught.value) and message in str(caught.value)
+
+
+def test_a_null_among_step_scores_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "set.parquet"
+    write_set(path, [make_record(steps=((0.5,), (0.5,)))], {})
+    for bad in ([[0.5], None], [[0.5], [None]]):
+        write_set(path, [make_record(steps=((0.5,), (0.5,)))], {})
+        change_table(path, set_column("steps", pa.array([bad], pa.list_(pa.list_(pa.float64())))))
+        with pytest.raises(JudgescaleError, match="row 1, field steps"):
+            read_set(path)
