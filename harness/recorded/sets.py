@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite, isnan, nan
 from pathlib import Path
@@ -82,6 +82,7 @@ class RecordedSet:
     name: str
     meta: Mapping[str, Any]
     records: tuple[Record, ...]
+    chosen: Mapping[str, str] = field(default_factory=dict)  # what part of the file it is: variants, the rule for steps
 
 
 def list_shipped_sets() -> dict[str, Path]:
@@ -290,7 +291,9 @@ def _read_records(path: str, table: pa.Table, pointwise: bool) -> Iterator[Recor
             items[prompt] = known = item
         elif known != item:
             _refuse_other_item(path, number, prompt, item, known)
-        judge, variant, sample, shown, scores, status, meta, prompt_tokens, completion_tokens, chars, steps = of_judgment
+        judge, variant, sample, shown, scores, status, meta, prompt_tokens, completion_tokens, chars, steps = (
+            of_judgment
+        )
         judgment = Judgment(
             judge=judge,
             shown=shown,
@@ -368,7 +371,9 @@ def _check_steps(path: str, number: int, judgment: Judgment, steps: Sequence[Seq
     if judgment.scores is None:
         raise _row_error(path, number, "steps", f"must be null where status is not ok; status is {judgment.status}")
     if len(steps) != len(judgment.shown):
-        raise _row_error(path, number, "steps", f"step scores of {len(steps)} for {len(judgment.shown)} responses shown")
+        raise _row_error(
+            path, number, "steps", f"step scores of {len(steps)} for {len(judgment.shown)} responses shown"
+        )
     for of_response, score in zip(steps, judgment.scores, strict=True):
         if bool(of_response) == isnan(score):
             raise _row_error(

@@ -103,12 +103,8 @@ def _read_row(row: SourceRow, who: str, judge: str) -> Iterator[Record]:
     variant, temperature = row.need("prompt_variant", str), _read_temperature(row.source)
     if temperature != USUAL_TEMPERATURE:
         variant += f"@t{temperature:g}"
-    kinds = ("prompt_tokens", "input"), ("completion_tokens", "output")
-    tokens = {
-        field: _share_tokens(row, f"{who}_{kind}_tokens", samples)
-        for field, kind in kinds
-        if not (kind == "input" and _is_claude(row.source))
-    }
+    input_tokens = _share_tokens(row, "" if _is_claude(row.source) else f"{who}_input_tokens", samples)
+    output_tokens = _share_tokens(row, f"{who}_output_tokens", samples)
     for sample in range(samples):
         of_sample = tuple(of_response[sample] for of_response in scores)
         known = [score for score in of_sample if isfinite(score)]
@@ -119,7 +115,8 @@ def _read_row(row: SourceRow, who: str, judge: str) -> Iterator[Record]:
             status="ok" if known else _find_status(row, errors, sample),
             sample=sample,
             variant=variant,
-            **{field: parts[sample] for field, parts in tokens.items()},
+            prompt_tokens=input_tokens[sample],
+            completion_tokens=output_tokens[sample],
         )
         yield Record(
             prompt=prompt,

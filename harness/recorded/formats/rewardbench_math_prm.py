@@ -1,10 +1,10 @@
-"""RewardBench's math-prm pairs as RewardMATH's owners scored them: scores or step scores of a right and a wrong solution.
+"""RewardBench's math-prm pairs as RewardMATH's owners scored them: a right and a wrong solution, or the steps of each.
 
 Scores, one row a pair: problem, solution_reference ("human_to_GPT-4" is the right one), score. Step scores, one row a
 solution: problem, solution_type ("chosen" or "rejected"), output.step_scores; rows of one problem_id, or else of one
 problem, are a pair. Of steps the score is the last one's; a run may choose another rule with judge.steps.
-Item: math-prm/problem, the problem as a hash (RewardBench's own ids are not in these files); a problem that a file holds
-twice is …#2 in the same cluster. Judge: --judge, or the file's name without rewardbench_. The set is pointwise.
+Item: math-prm/problem, the problem as a hash (RewardBench's own ids are not in these files); a problem that a file
+holds twice is …#2 in the same cluster. Judge: --judge, or the file's name without rewardbench_. The set is pointwise.
 
 Example rows, a pair and one solution:
   {"problem": "1+1?", "solution_reference": ["human_to_GPT-4", "modified_with_GPT-4"], "score": [0.5, -1.25]}

@@ -57,9 +57,7 @@ def _read_row(row: SourceRow, name: str, judge: str) -> Iterator[ImportedRecord]
             subset="",
             responses=(RIGHT, author),
             gold=(1.0, 0.0),
-            judgment=Judgment(
-                judge=judge, shown=SHOWN[place], scores=scores, status="ok" if scores else "unparsed"
-            ),
+            judgment=Judgment(judge=judge, shown=SHOWN[place], scores=scores, status="ok" if scores else "unparsed"),
         )
         yield ImportedRecord(record, row, pick)
 
