@@ -43,6 +43,7 @@ def sign(arm: Arm) -> str:
         **({"data": name_hub_data(arm.origin)} if "hub" in arm.origin else {}),
         **({"subsets": "+".join(arm.subsets)} if arm.subsets else {}),
         **({"limit": f"{arm.limit}@{digest_ids(arm.items)}"} if arm.limit else {}),
+        **data.chosen,
         "items" if arm.bill else "set": f"{len(arm.items) if arm.bill else data.name}@{arm.digest}",
         "judgescale": find_version(),
     }

@@ -66,6 +66,7 @@ class Judgment:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     chars: int | None = None  # length of the judge's text
+    steps: tuple[tuple[float, ...], ...] | None = None  # each response's step scores, of a process reward model
     calls: tuple[Call, ...] = ()  # the answers of a model that a live judgment was read from
 
 

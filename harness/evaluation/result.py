@@ -175,7 +175,8 @@ def describe_chosen(arm: Arm, pools: Sequence[Pools]) -> str:
     data = arm.judgments.data
     varies = str(data.meta.get("varies") or "")
     judges = {r.judgment.judge for r in data.records} - {HUMAN}
-    if not varies or (judges == set(arm.judgments.judges) and not arm.subsets and not arm.limit):
+    whole = judges == set(arm.judgments.judges) and not arm.subsets and not arm.limit and not data.chosen
+    if not varies or whole:
         return varies
     rows = [(i.prompt, j) for i, p in zip(arm.items, pools, strict=True) for pool in p.values() for j in pool.judgments]
     return describe_variation(summarise_judges(rows))

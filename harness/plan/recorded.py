@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,9 +16,12 @@ from judgescale.harness.options import build, find_file, write_override
 from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.recorded import source
+from judgescale.harness.recorded.choosing import take_part
 from judgescale.harness.recorded.pools import RecordedJudgments
+from judgescale.harness.stats.steps import RULES
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
 
+OPTIONS = ("names", "pool", "variants", "steps")  # of judge=recorded
 CUSTOM = "custom"  # the task of sets that are of no benchmark
 
 sha256 = lru_cache(source.hash_content)  # which version of a set a number comes from
@@ -33,21 +36,34 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     path = find_file(cfg.engine.path)
     data, shared = read_once(path), read_shared(cfg)
     refuse_foreign_set(data, shared.task)
+    groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"))
+    chosen = tuple(sorted({name for names in groups.values() for name in names}))
+    part = (path, chosen, read_variants(cfg), read_steps_rule(cfg))
+    take_part_once(*part)  # says what cannot be chosen
     if not (loaded := shared.task.load(data)):
         raise JudgescaleError(f"{data.path}: no item for task={shared.task.name}")
-    shared = shared._replace(task=choose_edition(shared.task, loaded))
     if cfg.meta.get("_target_") and shared.strategy.meta_rm == "recorded":
         shared = shared._replace(about=(*shared.about, "The meta RM is not asked: its scores are those in the set."))
-    selection = select_items(cfg, shared.task, shared.rules, loaded)
-    groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"))
-    judgments = {label: find_judgments(path, judges) for label, judges in groups.items()}
-    return make_arms(judgments, shared, selection, cfg.run.ks, sha256(data.path))
+    arms = []
+    for label, judges in groups.items():
+        judgments = find_judgments(*part, judges)
+        items = keep_judged_items(shared.task, loaded, judgments)
+        here = shared._replace(task=choose_edition(shared.task, items))
+        selection = select_items(cfg, here.task, here.rules, items)
+        if left_out := len(loaded) - len(items):
+            note = f"{left_out:,} of the set's {len(loaded):,} items have no judgment of {label}: left out."
+            selection = selection._replace(about=(note, *selection.about))
+        name = name_part(label, judgments.data)
+        arms.append(make_arm(name, judgments, here, selection, cfg.run.ks, sha256(data.path)))
+    return arms
 
 
 def refuse_unread_options(cfg: DictConfig) -> None:
     """Raise JudgescaleError for an option that only live judges have, and so would change nothing."""
-    if unknown := [name for name in cfg.judge if name not in ("names", "pool")]:
-        raise JudgescaleError(f"judge.{unknown[0]}: judge=recorded has no such option; it has names and pool")
+    if unknown := [name for name in cfg.judge if name not in OPTIONS]:
+        raise JudgescaleError(
+            f"judge.{unknown[0]}: judge=recorded has no such option; it has {', '.join(OPTIONS[:-1])} and {OPTIONS[-1]}"
+        )
     asked = [f"task.{name}={cfg.task[name]}" for name in ("path", "prior_path") if cfg.task.get(name) is not None]
     asked += ["task.release=false"] if cfg.task.get("release") is False else []
     asked += [f"run.samples={cfg.run.samples}"] if cfg.run.samples is not None else []
@@ -72,44 +88,52 @@ def refuse_foreign_set(data: recorded.RecordedSet, task: Task) -> None:
     )
 
 
-def make_arms(
-    judgments: Mapping[str, RecordedJudgments],
+def make_arm(
+    label: str,
+    judgments: RecordedJudgments,
     shared: Shared,
     selection: Selection,
     ks: Sequence[int] | int | None,
     sha256: str,
-) -> list[Arm]:
-    """Make one arm of each judge's (or pool's) judgments, by its label; `sha256` tells the set's version."""
+) -> Arm:
+    """Make the arm of a judge's (or pool's) judgments; `sha256` tells the set's version."""
     shared = settle_ties(shared, selection.items)
-    task, asked, items = shared.task, shared.strategy, selection.items
-    arms = []
-    for label, of_label in judgments.items():
-        data = of_label.data
-        as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, of_label, items)
-        most = check_items(of_label, asked, items, as_bought)
-        k = asked.k or most
-        strategy = asked.at(k)
-        arms.append(
-            Arm(
-                judge=label,
-                judgments=of_label,
-                strategy=strategy,
-                task=task,
-                rules=shared.rules,
-                owners_rules=shared.owners_rules,
-                items=items,
-                ks=(k,) if as_bought else list_ks(ks, k, most, strategy),
-                k=k,
-                **shared.numbers._asdict(),
-                digest=sha256[:8],
-                origin={"set": data.name, "sha256": sha256},
-                subsets=selection.subsets,
-                limit=selection.limit,
-                about=(*selection.about, *shared.about),
-                as_bought=as_bought,
-            )
-        )
-    return arms
+    data, asked, items = judgments.data, shared.strategy, selection.items
+    as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, judgments, items)
+    most = check_items(judgments, asked, items, as_bought)
+    k = asked.k or most
+    strategy = asked.at(k)
+    return Arm(
+        judge=label,
+        judgments=judgments,
+        strategy=strategy,
+        task=shared.task,
+        rules=shared.rules,
+        owners_rules=shared.owners_rules,
+        items=items,
+        ks=(k,) if as_bought else list_ks(ks, k, most, strategy),
+        k=k,
+        **shared.numbers._asdict(),
+        digest=sha256[:8],
+        origin={"set": data.name, "sha256": sha256},
+        subsets=selection.subsets,
+        limit=selection.limit,
+        about=(*selection.about, *shared.about),
+        as_bought=as_bought,
+    )
+
+
+def keep_judged_items(task: Task, items: Sequence[Item], judgments: RecordedJudgments) -> list[Item]:
+    """Keep the items that were judged at all, together with those that are scored together with them.
+
+    Raises JudgescaleError where there is none.
+    """
+    judged = {task.unit(item) for item in items if judgments.has_item(item)}
+    kept = [item for item in items if task.unit(item) in judged]
+    if not kept:
+        who = ", ".join(judgments.judges)
+        raise JudgescaleError(f"set {judgments.data.name}: no item of task={task.name} has a judgment of {who}")
+    return kept
 
 
 def choose_judges(
@@ -143,6 +167,30 @@ def choose_judges(
                 " cannot be summed; use judge.pool=false or judge.names=[…]"
             )
     return {f"{len(chosen)} judges pooled" if names is None else "+".join(chosen): tuple(chosen)}
+
+
+def read_variants(cfg: DictConfig) -> tuple[str, ...] | None:
+    """Read judge.variants, sorted; None where all are wanted."""
+    asked = cfg.judge.get("variants")
+    if asked is None:
+        return None
+    names = [asked] if isinstance(asked, str) else asked
+    if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
+        raise JudgescaleError(f"judge.variants={asked}: must be a list of variants, or null for all; quote a number")
+    return tuple(sorted(set(names)))
+
+
+def read_steps_rule(cfg: DictConfig) -> str | None:
+    """Read judge.steps, the rule for step scores; None where scores are taken as recorded."""
+    rule = cfg.judge.get("steps")
+    if rule is not None and rule not in RULES:
+        raise JudgescaleError(f"judge.steps={rule}: choose {', '.join(RULES)}, or null for the scores as recorded")
+    return None if rule is None else str(rule)
+
+
+def name_part(label: str, data: recorded.RecordedSet) -> str:
+    """Name whose judgments these are, and which of them, where only some were chosen: "GPT-5.4 (base)"."""
+    return f"{label} ({', '.join(data.chosen.values())})" if data.chosen else label
 
 
 def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:
@@ -186,11 +234,21 @@ def read_once(path: Path) -> recorded.RecordedSet:
 
 def forget_sets() -> None:
     """Forget all sets that were read, as one of them may have been written anew."""
-    for remembering in (read_once, find_judgments, sha256):
+    for remembering in (read_once, take_part_once, find_judgments, sha256):
         remembering.cache_clear()
 
 
 @lru_cache
-def find_judgments(path: Path, judges: tuple[str, ...]) -> RecordedJudgments:
-    """Find the judgments of these judges, once for all arms over them, so that pools are made once."""
-    return RecordedJudgments(read_once(path), judges)
+def take_part_once(
+    path: Path, judges: tuple[str, ...], variants: tuple[str, ...] | None, steps: str | None
+) -> recorded.RecordedSet:
+    """Take part of a set, once for all arms of a process."""
+    return take_part(read_once(path), judges, variants, steps)
+
+
+@lru_cache
+def find_judgments(
+    path: Path, chosen: tuple[str, ...], variants: tuple[str, ...] | None, steps: str | None, judges: tuple[str, ...]
+) -> RecordedJudgments:
+    """Find the judgments of these judges in part of a set, once for all arms over them, so that pools are made once."""
+    return RecordedJudgments(take_part_once(path, chosen, variants, steps), judges)

@@ -51,7 +51,8 @@ def import_files(
         "sources": [{"repo": "", "commit": "", "licence": "", "path": ""}],
         "note": remarks,
         "prompts": _name_prompts(records, given.get("prompt") or format_.prompt) or dict(imported.prompts),
-        "temperature": given.get("temperature"),
+        "temperature": imported.temperature if given.get("temperature") is None else given["temperature"],
+        "pointwise": imported.pointwise,
         **about,
     }
     meta["sources"] = [{**source, "files": _list_files(sources, imported)} for source in meta["sources"]]

@@ -90,6 +90,15 @@ class RecordedJudgments:
             self._pools[item.prompt, names] = _build_pool(names, found)
         return self._pools[item.prompt, names]
 
+    @cached_property
+    def _judged(self) -> frozenset[str]:
+        """Return the keys of the items about which there is any judgment."""
+        return frozenset(prompt for prompt, _ in self._index)
+
+    def has_item(self, item: Item) -> bool:
+        """Tell whether any judgment about an item was recorded."""
+        return item.prompt in self._judged
+
     def has_judgments(self, item: Item, question: Sequence[int]) -> bool:
         """Tell whether any judgment of a question was recorded."""
         return (item.prompt, frozenset(item.responses[i] for i in question)) in self._index

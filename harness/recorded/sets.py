@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, isnan, nan
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,10 +19,10 @@ from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA = 1
+SCHEMA = 3  # the newest that is read; a set is written with the oldest that can say what it holds
 KEY = b"judgescale"
 
-# column -> (kind, may a row be null). Kinds: str, int16, int32, float, [str], [int16], [float].
+# column -> (kind, may a row be null). Kinds: str, int16, int32, float, and [kind] for a list of them.
 COLUMNS: Mapping[str, tuple[str, bool]] = MappingProxyType(
     {
         "prompt": ("str", False),
@@ -40,8 +40,10 @@ COLUMNS: Mapping[str, tuple[str, bool]] = MappingProxyType(
         "prompt_tokens": ("int32", True),
         "completion_tokens": ("int32", True),
         "chars": ("int32", True),
+        "steps": ("[[float]]", True),
     }
 )
+IF_ANY = ("steps",)  # columns that a set has only where some row has a value
 
 # what the set says about itself -> (type, default when a writer leaves it out)
 META: Mapping[str, tuple[type, Any]] = MappingProxyType(
@@ -58,10 +60,11 @@ META: Mapping[str, tuple[type, Any]] = MappingProxyType(
         "prompts": (dict, {}),  # whose prompt each judge was asked with, by judge; those left out nobody tells
         "temperature": (float, None),  # that the judgments were sampled at, 0 = greedy; None where nobody says
         "live": (dict, {}),  # of a set bought live: format, model, revision, engine, sampling, seed
+        "pointwise": (bool, False),  # each response was scored alone: its scores are a judgment of any subset of them
     }
 )
 
-IF_KNOWN = ("prompts", "temperature", "live")  # left out where a writer does not give them
+IF_KNOWN = ("prompts", "temperature", "live", "pointwise")  # left out where a writer does not give them
 
 SHIPPED = ROOT / "results" / "recorded"
 
@@ -70,12 +73,16 @@ ItemFields = tuple[str, str, tuple[str, ...], tuple[float, ...] | None]  # clust
 
 @dataclass(frozen=True)
 class RecordedSet:
-    """Hold one set of recorded judgments; `meta` says what varies between them and where they come from."""
+    """Hold one set of recorded judgments; `meta` says what varies between them and where they come from.
+
+    In a pointwise set a judgment may lack the score of a response (NaN), as long as it has another.
+    """
 
     path: Path
     name: str
     meta: Mapping[str, Any]
     records: tuple[Record, ...]
+    chosen: Mapping[str, str] = field(default_factory=dict)  # what part of the file it is: variants, the rule for steps
 
 
 def list_shipped_sets() -> dict[str, Path]:
@@ -109,7 +116,7 @@ def read_set(path: str | os.PathLike[str]) -> RecordedSet:
         ) from None
     meta = _read_meta(str(path), table.schema.metadata or {})
     try:
-        records = tuple(_read_records(str(path), table))
+        records = tuple(_read_records(str(path), table, meta["pointwise"]))
     except UnicodeDecodeError:
         raise JudgescaleError(f"{path}: holds text that is not UTF-8: import the set again") from None
     return RecordedSet(path=file, name=meta["name"] or file.stem, meta=MappingProxyType(meta), records=records)
@@ -131,7 +138,7 @@ def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Map
         raise JudgescaleError(f"{path}: unknown metadata {unknown[0]!r}; known: {', '.join(META)}")
     full = {name: meta.get(name, default) for name, (_, default) in META.items()}
     full = {name: value for name, value in full.items() if name not in IF_KNOWN or value != META[name][1]}
-    full["schema"] = SCHEMA
+    full["schema"] = _find_schema(full, rows)
     full["name"] = full["name"] or file.stem
     _check_meta(str(path), full)
     try:
@@ -139,8 +146,9 @@ def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Map
     except UnicodeEncodeError as error:
         half = ascii(error.object[error.start : error.end])
         raise JudgescaleError(f"{path}: a name in it holds {half}, half a character: mend the source file") from None
-    table = _build_table(str(path), rows).replace_schema_metadata({KEY: about})
-    for _ in _read_records(str(path), table):  # the same checks as `read_set`, before anything is written
+    pointwise = bool(full.get("pointwise"))
+    table = _build_table(str(path), rows, pointwise).replace_schema_metadata({KEY: about})
+    for _ in _read_records(str(path), table, pointwise):  # the same checks as `read_set`, before anything is written
         pass
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
@@ -169,6 +177,13 @@ def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
         raise JudgescaleError(f"{path}: the 'judgescale' metadata is not a JSON object; import the set again")
     _check_meta(path, meta)
     return {**{name: default for name, (_, default) in META.items()}, **meta}
+
+
+def _find_schema(meta: Mapping[str, Any], rows: Iterable[Record]) -> int:
+    """Return the oldest schema that can say what a set holds, so that an older judgescale reads what it understands."""
+    if any(row.judgment.steps is not None for row in rows):
+        return 3
+    return 2 if meta.get("pointwise") else 1
 
 
 def _check_meta(path: str, meta: Mapping[str, Any]) -> None:
@@ -220,10 +235,10 @@ def _arrow_type(kind: str) -> pa.DataType:
     import pyarrow as pa
 
     types = {"str": pa.string(), "int16": pa.int16(), "int32": pa.int32(), "float": pa.float64()}
-    return pa.list_(types[kind[1:-1]]) if kind.startswith("[") else types[kind]
+    return pa.list_(_arrow_type(kind[1:-1])) if kind.startswith("[") else types[kind]
 
 
-def _build_table(path: str, rows: list[Record]) -> pa.Table:
+def _build_table(path: str, rows: list[Record], pointwise: bool) -> pa.Table:
     """Make a table of the records. Raises JudgescaleError, naming the row, where a value is of another type."""
     import pyarrow as pa
 
@@ -231,8 +246,11 @@ def _build_table(path: str, rows: list[Record]) -> pa.Table:
     item_columns = ("prompt", "cluster", "subset", "responses", "gold")
     values: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in item_columns}
     values |= {name: [getattr(judgment, name) for judgment in judgments] for name in COLUMNS if name not in values}
+    if pointwise:
+        values["scores"] = [_write_missing(scores) for scores in values["scores"]]
+    columns = {name: kind for name, (kind, _) in COLUMNS.items() if name not in IF_ANY or any(values[name])}
     arrays = []
-    for name, (kind, _) in COLUMNS.items():
+    for name, kind in columns.items():
         try:
             arrays.append(pa.array(values[name], type=_arrow_type(kind)))
         except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
@@ -242,22 +260,27 @@ def _build_table(path: str, rows: list[Record]) -> pa.Table:
                 except (pa.ArrowException, TypeError, OverflowError, ValueError):
                     raise _row_error(path, number, name, f"{value!r} is not {_name_kind(kind)}") from None
             raise JudgescaleError(f"{path}, field {name}: {error}") from None
-    return pa.table(arrays, names=list(COLUMNS))
+    return pa.table(arrays, names=list(columns))
+
+
+def _write_missing(scores: tuple[float, ...] | None) -> Sequence[float | None] | None:
+    """Return a judgment's scores with null in place of NaN, which stands for a response without a score."""
+    return scores and [None if isinstance(score, float) and isnan(score) else score for score in scores]
 
 
 def _name_kind(kind: str) -> str:
     """Say in words what kind of value a column holds."""
     words = {"str": "text", "int16": "a whole number below 32768", "int32": "a whole number", "float": "a number"}
-    return f"a list, each {words[kind[1:-1]]}" if kind.startswith("[") else words[kind]
+    return f"a list, each {_name_kind(kind[1:-1])}" if kind.startswith("[") else words[kind]
 
 
 def _row_error(path: str, row: int, field: str, message: str) -> JudgescaleError:
     return JudgescaleError(f"{path}, row {row}, field {field}: {message}")
 
 
-def _read_records(path: str, table: pa.Table) -> Iterator[Record]:
+def _read_records(path: str, table: pa.Table, pointwise: bool) -> Iterator[Record]:
     """Yield every row as a Record, checked; one cheap pass, because a run must start in about two seconds."""
-    columns = [_read_column(path, table, name) for name in COLUMNS]
+    columns = [_read_column(path, table, name, gaps=pointwise and name == "scores") for name in COLUMNS]
     items: dict[str, ItemFields] = {}
     seen: dict[tuple[str, str, str, tuple[int, ...], int], int] = {}
     for number, (prompt, cluster, subset, responses, gold, *of_judgment) in enumerate(zip(*columns, strict=True), 1):
@@ -268,7 +291,9 @@ def _read_records(path: str, table: pa.Table) -> Iterator[Record]:
             items[prompt] = known = item
         elif known != item:
             _refuse_other_item(path, number, prompt, item, known)
-        judge, variant, sample, shown, scores, status, meta, prompt_tokens, completion_tokens, chars = of_judgment
+        judge, variant, sample, shown, scores, status, meta, prompt_tokens, completion_tokens, chars, steps = (
+            of_judgment
+        )
         judgment = Judgment(
             judge=judge,
             shown=shown,
@@ -280,8 +305,9 @@ def _read_records(path: str, table: pa.Table) -> Iterator[Record]:
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             chars=chars,
+            steps=steps,
         )
-        _check_judgment(path, number, judgment, len(responses))
+        _check_judgment(path, number, judgment, len(responses), pointwise)
         first = seen.setdefault((prompt, judge, variant, shown, sample), number)
         if first != number:
             raise _row_error(
@@ -316,7 +342,7 @@ def _refuse_other_item(path: str, number: int, prompt: str, item: ItemFields, kn
     raise _row_error(path, number, field, f"differs from an earlier row about the same prompt {prompt!r}")
 
 
-def _check_judgment(path: str, number: int, judgment: Judgment, size: int) -> None:
+def _check_judgment(path: str, number: int, judgment: Judgment, size: int, pointwise: bool) -> None:
     """Raise for a judgment of an item of `size` responses that cannot be."""
     shown, scores, status = judgment.shown, judgment.scores, judgment.status
     if status not in STATUSES:
@@ -332,17 +358,49 @@ def _check_judgment(path: str, number: int, judgment: Judgment, size: int) -> No
     if scores is not None:
         if len(scores) != len(shown):
             raise _row_error(path, number, "scores", f"{len(scores)} scores for {len(shown)} responses shown")
-        if not all(map(isfinite, scores)):
+        if not all(map(isfinite, scores)) and not (pointwise and _has_gaps(path, number, scores)):
             raise _row_error(path, number, "scores", f"{list(scores)} has a value that is not a finite number")
     if judgment.meta is not None and not isfinite(judgment.meta):
         raise _row_error(path, number, "meta", f"{judgment.meta} is not a finite number")
+    if judgment.steps is not None:
+        _check_steps(path, number, judgment, judgment.steps)
 
 
-def _read_column(path: str, table: pa.Table, name: str) -> list[Any]:
-    """Return a column as Python values: text shared between rows, lists as tuples, None where null."""
+def _check_steps(path: str, number: int, judgment: Judgment, steps: Sequence[Sequence[float]]) -> None:
+    """Raise for step scores that are not some for every response that has a score, and none for the others."""
+    if judgment.scores is None:
+        raise _row_error(path, number, "steps", f"must be null where status is not ok; status is {judgment.status}")
+    if len(steps) != len(judgment.shown):
+        raise _row_error(
+            path, number, "steps", f"step scores of {len(steps)} for {len(judgment.shown)} responses shown"
+        )
+    for of_response, score in zip(steps, judgment.scores, strict=True):
+        if bool(of_response) == isnan(score):
+            raise _row_error(
+                path, number, "steps", f"{list(of_response)} of a response of score {score}: each needs the other"
+            )
+        if not all(map(isfinite, of_response)):
+            raise _row_error(path, number, "steps", f"{list(of_response)} has a value that is not a finite number")
+
+
+def _has_gaps(path: str, number: int, scores: tuple[float, ...]) -> bool:
+    """Tell whether scores are finite besides some that are missing. Raises JudgescaleError where all are missing."""
+    known = [score for score in scores if not isnan(score)]
+    if not known:
+        raise _row_error(path, number, "scores", "has no score at all: write null, and a status other than ok")
+    return all(map(isfinite, known))
+
+
+def _read_column(path: str, table: pa.Table, name: str, gaps: bool = False) -> list[Any]:
+    """Return a column as Python values: text shared between rows, lists as tuples, None where null.
+
+    gaps: whether a list of numbers may have nulls in it, which are read as NaN.
+    """
     import pyarrow as pa
 
     kind, nullable = COLUMNS[name]
+    if name not in table.column_names and name in IF_ANY:
+        return [None] * len(table)
     if name not in table.column_names:
         raise JudgescaleError(f"{path}: column {name!r} is missing; a set has: {', '.join(COLUMNS)}")
     column = table.column(name)
@@ -360,20 +418,35 @@ def _read_column(path: str, table: pa.Table, name: str) -> list[Any]:
         array = array.chunk(0) if array.num_chunks else pa.array([], type=_arrow_type(kind))
     if not kind.startswith("["):
         return array.to_pylist() if array.null_count < len(array) else [None] * len(array)
-    if array.values.null_count:
+    if array.values.null_count and not gaps:
         for number, value in enumerate(array.to_pylist(), 1):
             if value is not None and None in value:
                 raise _row_error(path, number, name, f"{value} has a null in it")
-    values = array.values.to_pylist() if kind == "[str]" else array.values.to_numpy().tolist()
-    ends = array.offsets.to_pylist()
-    shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    rows: list[Any] = []
-    for start, end in pairwise(ends):
-        row = tuple(values[start:end])
-        rows.append(shared.setdefault(row, row))
+    values = _read_values(array.values, kind[1:-1])
+    if gaps:
+        values = [nan if value != value else value for value in values]  # one NaN object, so that equal rows are equal
+    rows: list[Any] = _cut_lists(values, array.offsets.to_pylist())
     if array.null_count:
         valid = array.is_valid().to_pylist()
         return [row if there else None for row, there in zip(rows, valid, strict=True)]
+    return rows
+
+
+def _read_values(array: pa.Array, kind: str) -> list[Any]:
+    """Return what is in the lists of a column, one value after another; lists among them as tuples."""
+    if kind.startswith("["):
+        return _cut_lists(_read_values(array.values, kind[1:-1]), array.offsets.to_pylist())
+    values: list[Any] = array.to_pylist() if kind == "str" else array.to_numpy(zero_copy_only=False).tolist()
+    return values
+
+
+def _cut_lists(values: list[Any], ends: list[int]) -> list[tuple[Any, ...]]:
+    """Cut values into tuples that begin and end at these places; equal ones are one object."""
+    shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    rows = []
+    for start, end in pairwise(ends):
+        row = tuple(values[start:end])
+        rows.append(shared.setdefault(row, row))
     return rows
 
 

@@ -87,8 +87,10 @@ class Imported:
 
     records: Iterator[ImportedRecord]
     pool: bool = False  # whether the judges vote together by default
+    pointwise: bool = False  # whether each response was scored alone, so that some may lack a score (NaN)
     notes: tuple[str, ...] = ()  # what a user of the set must know, a line each
     unused: tuple[Source, ...] = ()  # files given from which nothing was taken
+    temperature: float | None = None  # that the judgments were sampled at, where the files tell one
     prompts: Mapping[str, str] = field(default_factory=dict)  # whose prompt it was, by judge, where the files tell it
 
 

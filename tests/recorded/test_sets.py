@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,48 @@ def test_a_wrong_row_is_named(tmp_path: Path, changes: dict[str, Any], message: 
     assert "\n" not in str(caught.value) and not any(tmp_path.iterdir()), "nothing may be half-written"
 
 
+@given(record_sets(), st.data())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_pointwise_set_keeps_which_response_has_no_score(
+    tmp_path_factory: pytest.TempPathFactory, records: list[Record], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("set") / "mine.parquet"
+    holed = []
+    for record in records:
+        if scores := record.judgment.scores:
+            lost = data.draw(st.sets(st.integers(0, len(scores) - 1), max_size=len(scores) - 1))
+            scores = tuple(nan if i in lost else score for i, score in enumerate(scores))
+            record = replace(record, judgment=replace(record.judgment, scores=scores))
+        holed.append(record)
+    write_set(path, holed, {"pointwise": True})
+    found = read_set(path)
+    assert list(found.records) == holed, "NaN is the same object everywhere, so tuples with it are equal"
+    assert found.meta["pointwise"] is True and found.meta["schema"] == 2
+    first = path.read_bytes()
+    write_set(path, found.records, found.meta)
+    assert path.read_bytes() == first
+
+
+def test_missing_scores_are_nulls_inside_the_list(tmp_path: Path) -> None:
+    write_set(path := tmp_path / "p.parquet", [make_record(scores=(nan, 3.0))], {"pointwise": True})
+    assert pq.read_table(path).column("scores").to_pylist() == [[None, 3.0]]
+
+
+@pytest.mark.parametrize("lost", [(nan, nan), (inf, nan)])
+def test_a_pointwise_judgment_needs_a_score_and_finite_ones(tmp_path: Path, lost: tuple[float, ...]) -> None:
+    with pytest.raises(JudgescaleError, match="row 1, field scores: (has no score at all|.*not a finite number)"):
+        write_set(tmp_path / "p.parquet", [make_record(scores=lost)], {"pointwise": True})
+
+
+def test_only_a_pointwise_set_says_so(tmp_path: Path) -> None:
+    """Files of sets that are not must stay as they were."""
+    for meta in ({}, {"pointwise": False}):
+        write_set(path := tmp_path / "p.parquet", [make_record()], meta)
+        about = json.loads(pq.read_schema(path).metadata[b"judgescale"])
+        assert "pointwise" not in about and about["schema"] == 1
+        assert read_set(path).meta["pointwise"] is False
+
+
 def test_an_empty_set_and_unknown_metadata_are_refused(tmp_path: Path) -> None:
     with pytest.raises(JudgescaleError, match="no judgments to write"):
         write_set(tmp_path / "x.parquet", [], {})
@@ -129,7 +173,7 @@ def without_key(table: pa.Table) -> pa.Table:
 
 
 def with_newer_schema(table: pa.Table) -> pa.Table:
-    return table.replace_schema_metadata({b"judgescale": json.dumps({"schema": 2}).encode()})
+    return table.replace_schema_metadata({b"judgescale": json.dumps({"schema": 4}).encode()})
 
 
 def set_column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
@@ -140,7 +184,7 @@ def set_column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
     ("change", "message"),
     [
         (without_key, "no 'judgescale' metadata"),
-        (with_newer_schema, "written with schema 2, this judgescale reads up to 1"),
+        (with_newer_schema, "written with schema 4, this judgescale reads up to 3"),
         (lambda table: table.drop_columns(["shown"]), "column 'shown' is missing"),
         (set_column("sample", pa.array(["0"])), "column 'sample' is string, not int16"),
         (set_column("sample", pa.array([0.5])), "column 'sample' is double, not int16"),
@@ -180,3 +224,45 @@ def test_a_missing_file_and_a_file_of_another_kind(tmp_path: Path) -> None:
 def test_importing_the_package_is_light() -> None:
     code = "import sys, judgescale.harness.recorded; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_step_scores_are_kept_and_only_sets_that_have_some_have_the_column(tmp_path: Path) -> None:
+    path = tmp_path / "prm.parquet"
+    steps = ((0.5, 0.25), ())
+    records = [
+        make_record(scores=(0.25, float("nan")), steps=steps),
+        make_record(sample=1, steps=((0.1,), (0.2, 0.3, 0.4))),
+        make_record(sample=2),
+    ]
+    write_set(path, records, {"pointwise": True})
+    found = read_set(path)
+    assert [r.judgment.steps for r in found.records] == [steps, ((0.1,), (0.2, 0.3, 0.4)), None]
+    assert found.meta["schema"] == 3 and "steps" in pq.read_schema(path).names
+    write_set(path, [make_record()], {})
+    assert "steps" not in pq.read_schema(path).names and read_set(path).records[0].judgment.steps is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": ((0.5,),)}, "step scores of 1 for 2 responses shown"),
+        ({"steps": ((0.5,), ())}, "[] of a response of score 0.0: each needs the other"),
+        ({"steps": ((0.5,), (float("inf"),))}, "[inf] has a value that is not a finite number"),
+        ({"steps": ((0.5,), (0.5,)), "scores": None, "status": "failed"}, "must be null where status is not ok"),
+        ({"steps": (0.5, 0.5)}, "is not a list, each a list, each a number"),
+    ],
+)
+def test_wrong_step_scores_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(JudgescaleError) as caught:
+        write_set(tmp_path / "bad.parquet", [make_record(), make_record(**{"sample": 1, **changes})], {})
+    assert "row 2, field steps: " in str(caught.value) and message in str(caught.value)
+
+
+def test_a_null_among_step_scores_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "set.parquet"
+    write_set(path, [make_record(steps=((0.5,), (0.5,)))], {})
+    for bad in ([[0.5], None], [[0.5], [None]]):
+        write_set(path, [make_record(steps=((0.5,), (0.5,)))], {})
+        change_table(path, set_column("steps", pa.array([bad], pa.list_(pa.list_(pa.float64())))))
+        with pytest.raises(JudgescaleError, match="row 1, field steps"):
+            read_set(path)
