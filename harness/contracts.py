@@ -56,8 +56,9 @@ class AskAll(Protocol):
     most: int  # judgments of one question that can be had
 
     async def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """Return the first judgments of each item: scores (D, N, n, most), NaN beyond what is asked and unusable.
+        """Return the first judgments of each item: scores (D, N, n, K), NaN where unusable and beyond what was asked.
 
+        K is at least the largest count. What was asked before costs nothing.
         counts: how many of each question of each item (`Strategy.questions`), (D, N, questions).
         """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -50,22 +51,25 @@ class ReplayAll:
         """Take the pools of each item, and what draws the orders of their judgments; None = in the order bought."""
         self.draws = draws
         self.sizes = np.array([len({i for question in of_item for i in question}) for of_item in pools])
-        self.most = min(len(pool) for of_item in pools for pool in of_item.values())
+        sizes = [len(pool) for of_item in pools for pool in of_item.values()]
+        # What was bought live was not limited: asked the same way again, no pool is too small.
+        self.most, kept = (sys.maxsize, max(sizes)) if rng is None else (min(sizes), min(sizes))
         self._question = np.zeros((len(pools), self.sizes.max()), int)  # which of an item's asks about a response
-        self._scores = np.full((draws, len(pools), self.sizes.max(), self.most), np.nan)
+        self._scores = np.full((draws, len(pools), self.sizes.max(), kept), np.nan)
+        self._size = np.zeros(self._question.shape, int)
         for i, of_item in enumerate(pools):
-            if rng is None:
-                order = np.arange(self.most)[None, None].repeat(len(of_item), axis=1)
-            else:
-                order = draw_orders(of_item, draws, rng)[:, :, : self.most]
+            orders = None if rng is None else draw_orders(of_item, draws, rng)
             for row, (question, pool) in enumerate(of_item.items()):
-                self._question[i, list(question)] = row
-                self._scores[:, i, list(question)] = pool.scores[order[:, row]].transpose(0, 2, 1)
+                order = np.arange(len(pool))[None] if orders is None else orders[:, row, :kept]
+                self._question[i, list(question)], self._size[i, list(question)] = row, len(pool)
+                self._scores[:, i, list(question), : order.shape[1]] = pool.scores[order].transpose(0, 2, 1)
 
     async def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """Return what has been asked of each response, (D, N, n, most)."""
-        asked = np.take_along_axis(counts, self._question[None].repeat(self.draws, axis=0), axis=2)
-        return np.where(np.arange(self.most) < asked[..., None], self._scores, np.nan)
+        """Return what has been asked about each response. Raises KeyError where more is asked than a pool holds."""
+        asked = np.take_along_axis(counts, np.tile(self._question, (self.draws, 1, 1)), axis=2)
+        if (asked > self._size).any() and self.most == sys.maxsize:
+            raise KeyError
+        return np.where(np.arange(self._scores.shape[3]) < asked[..., None], self._scores, np.nan)
 
 
 def draw_orders(pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ from judgescale.harness.judges.prompt import make_up_item
 from judgescale.harness.live.connection import Connection, identify
 from judgescale.harness.live.meter import Meter
 from judgescale.harness.live.model import Model
-from judgescale.harness.live.session import JudgeSession, LiveAsk
+from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stopping import cancel_on_signals
@@ -235,7 +235,18 @@ async def _judge_all_items(
     """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another."""
     at_once = sum(connection.engine.window for connection in connections)
     unused = np.random.default_rng(0)  # for strategies with a closed form, which leave nothing to chance
-    jobs = ((purchase, ask) for purchase, of_item in zip(purchases, asks) for ask in of_item)
+    alone = [(purchase, of_item) for purchase, of_item in zip(purchases, asks) if not purchase.strategy.across]
+    jobs = ((purchase, ask) for purchase, of_item in alone for ask in of_item)
+
+    async def judge_across(purchase: Purchase, of_items: Sequence[LiveAsk]) -> None:
+        strategy = purchase.strategy
+        questions = [strategy.questions(len(item.responses)) for item in purchase.items]
+        chance = make_rng(purchase.strategy_seed, strategy.name, "all items")
+        try:
+            await strategy.decide_all(LiveAskAll(of_items, questions, at_once), [strategy.k or 1], chance)
+        except Exception as error:
+            meter.stopped = meter.stopped or error
+        meter.items += len(of_items)
 
     async def work() -> None:
         for purchase, ask in jobs:
@@ -250,6 +261,11 @@ async def _judge_all_items(
             meter.items += 1
 
     workers = {asyncio.create_task(work()) for _ in range(at_once)}
+    workers |= {
+        asyncio.create_task(judge_across(purchase, of_items))
+        for purchase, of_items in zip(purchases, asks)
+        if purchase.strategy.across
+    }
     try:
         await _finish_workers(workers, meter, connections)
     except asyncio.CancelledError:  # Ctrl-C; a second one ends the wait

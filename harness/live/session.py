@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import sys
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -132,6 +133,46 @@ class LiveAsk:
         (answer,) = await model(meta.request(requests[0], row[0].output), 1)
         calls = (*judgment.calls, *_list_calls([answer]))
         return dataclasses.replace(judgment, meta=meta.read(answer.output), calls=calls)
+
+
+@dataclass
+class LiveAskAll:
+    """Put questions about all items to a judge, as many at once as keep the engines busy (contracts.AskAll)."""
+
+    asks: Sequence[LiveAsk]
+    questions: Sequence[Sequence[tuple[int, ...]]]  # of each item
+    at_once: int
+    draws: int = 1
+    most: int = sys.maxsize
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Return how many responses each item has."""
+        return np.array([len(ask.item.responses) for ask in self.asks])
+
+    async def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """Buy what is asked and not bought yet."""
+        turn = asyncio.Semaphore(self.at_once)
+
+        async def buy_question(ask: LiveAsk, question: tuple[int, ...], k: int) -> None:
+            async with turn:
+                await ask.judgments(question, k)
+
+        wanted = [
+            (ask, question, int(k))
+            for ask, of_item, asked in zip(self.asks, self.questions, counts[0])
+            for question, k in zip(of_item, asked)
+            if k > len(ask.bought.get(question, ()))
+        ]
+        if wanted:
+            await gather_all([buy_question(*each) for each in wanted])
+        scores = np.full((1, len(self.asks), self.sizes.max(), max(1, counts.max())), np.nan)
+        for i, ask in enumerate(self.asks):
+            for judgments in ask.bought.values():
+                for j, judgment in enumerate(judgments):
+                    if judgment.scores is not None:
+                        scores[0, i, list(judgment.shown), j] = judgment.scores
+        return scores
 
 
 def choose_orders(policy: str, seed: int, item: Item, question: tuple[int, ...], k: int) -> list[tuple[int, ...]]:

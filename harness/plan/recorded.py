@@ -217,7 +217,7 @@ def check_items(
             if strategy.k is not None:
                 judgments.require_judgments(item, question, strategy.k)
             pool = judgments.find_pool(item, question)
-            if len(question) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
+            if len(item.responses) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
                 raise JudgescaleError(
                     f"set {judgments.data.name}, item {item.id}: a score of a lone response must lie between 0 and 1"
                     " (1 = it has the property); rescale it and import the set again"

@@ -48,6 +48,9 @@ def try_strategy(strategy: Strategy) -> None:
         raise JudgescaleError(f"{who}: with a meta RM it must also name its `baseline`, which it is held against")
     if strategy.closed_form and strategy.random:
         raise JudgescaleError(f"{who}: `exact` counts what is left to chance, so the class must say random = False")
+    if strategy.across:
+        _try_on_all(strategy.at(strategy.fixed_k or K), who)
+        return
     for n in SIZES:
         _try_on(strategy.at(strategy.fixed_k or K), who, n)
 
@@ -80,6 +83,42 @@ def _try_on(strategy: Strategy, who: str, n: int) -> None:
         raise JudgescaleError(
             f"{who}: it asked for {int(trial.judgments.max())} judgments of {n} responses where `judgments` says {cost}"
         )
+
+
+class _TrialOfAll:
+    """Answer questions about items of two sizes at random, and note how many judgments each was asked for."""
+
+    draws, most, sizes = REPLAYS, 2 * K, np.array(SIZES)
+
+    def __init__(self) -> None:
+        self.scores = np.random.default_rng(0).random((REPLAYS, len(SIZES), max(SIZES), self.most))
+        self.counts = np.zeros(())
+
+    async def __call__(self, counts: np.ndarray) -> np.ndarray:
+        self.counts = counts
+        asked = np.broadcast_to(counts, self.scores.shape[:3])
+        there = np.arange(max(SIZES))[:, None] < self.sizes[:, None, None]
+        return np.where(there & (np.arange(self.most) < asked[..., None]), self.scores, np.nan)
+
+
+def _try_on_all(strategy: Strategy, who: str) -> None:
+    if not strategy.adaptive:
+        raise JudgescaleError(f"{who}: it weighs items against each other, so the class must say adaptive = True")
+    trial = _TrialOfAll()
+    try:
+        (decision,) = asyncio.run(_decide_all(strategy, trial))
+        parts = [len(n) if (n := strategy.questions(size)) else 1 for size in SIZES]
+    except NotImplementedError:
+        raise JudgescaleError(f"{who}: the class must define questions, judgments and decide_all") from None
+    if np.shape(decision) != (shape := (REPLAYS, len(SIZES), max(SIZES))):
+        raise JudgescaleError(f"{who}: it decided {np.shape(decision)} of {len(SIZES)} items where {shape} was due")
+    spent = (trial.counts.sum(axis=2) / np.array(parts)).sum(axis=1)
+    if (spent > (allowed := sum(map(strategy.judgments, SIZES))) + 1e-9).any():
+        raise JudgescaleError(f"{who}: it asked for {spent.max():g} judgments where `judgments` says {allowed}")
+
+
+async def _decide_all(strategy: Strategy, trial: _TrialOfAll) -> list[np.ndarray]:
+    return await strategy.decide_all(trial, [strategy.k or K], np.random.default_rng(0))
 
 
 async def _decide(strategy: Strategy, trial: _Trial) -> np.ndarray:

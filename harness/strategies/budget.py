@@ -28,14 +28,14 @@ class Budget(Strategy):
     across: ClassVar[bool] = True
 
     apart: bool = False  # ask about single responses; for judges that score each one alone
-    most: int = 8  # judgments that one item may get; a recorded set may hold fewer
+    most: int | None = None  # judgments that one item may get; None = 4 times k, or all that were recorded
     share: float = 0.05  # of all items, or of their responses, asked in one round: more keeps an engine busier
 
     def __post_init__(self) -> None:
         """Raise JudgescaleError for options that allow nothing."""
         if not 0 < self.share <= 1:
             raise JudgescaleError(f"strategy.share={self.share}: must be above 0 and at most 1")
-        if self.k is not None and self.k > self.most:
+        if self.k and self.most is not None and self.k > self.most:
             raise JudgescaleError(f"strategy.k={self.k}: the mean cannot be above strategy.most={self.most}")
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
@@ -57,12 +57,13 @@ class Budget(Strategy):
         price = np.where(units, 1 / (ask.sizes[:, None] if self.apart else 1), 0.0)  # of asking once more, in judgments
         at_once = max(1, round(self.share * len(units)))
         counts = np.tile(units.astype(int), (ask.draws, 1, 1))  # (D, N, units) that were asked
+        most = min(ask.most, self.most or 4 * max(ks))
         decisions = []
         for k in ks:
             while True:
                 scores = describe_scores(await ask(counts))
                 gain = expect_gain(*scores) if self.apart else expect_gain_together(*scores)
-                gain[~units | (counts >= min(self.most, ask.most))] = -np.inf
+                gain[~units | (counts >= most)] = -np.inf
                 left = k * len(units) - (counts * price).sum(axis=(1, 2))
                 chosen = choose_best(gain, price, np.maximum(left, 0), at_once, rng)
                 if not chosen.any():
