@@ -66,7 +66,8 @@ def expect_gain_together(mean: np.ndarray, variance: np.ndarray, count: np.ndarr
     known = np.where(np.isnan(mean), -np.inf, mean)
     leader = known.argmax(axis=-1)[..., None]
     step = variance / (count * (count + 1))
-    lag = np.take_along_axis(known, leader, axis=-1) - known
+    best = np.take_along_axis(known, leader, axis=-1)
+    lag = np.where(known > -np.inf, best, np.inf) - np.where(known > -np.inf, known, 0.0)
     gain = _pass_by_chance(lag, np.sqrt(step + np.take_along_axis(step, leader, axis=-1)))
     return np.where(np.arange(known.shape[-1]) == leader, 0.0, gain).sum(axis=-1, keepdims=True)
 
