@@ -21,6 +21,8 @@ def sign(arm: Arm) -> str:
     knobs |= {"k": arm.k, **({"k_meta": strategy.count_voters(arm.k)} if strategy.meta_rm else {})}
     rules = {f.name: getattr(arm.rules, f.name) for f in dataclasses.fields(arm.rules)}
     del rules["name"], rules["order"]  # each has a place of its own
+    if not arm.judgments.pointwise:  # nothing is partial in other sets
+        del rules["partial"]
     said = ",".join(f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in rules.items())
     live, metrics = data.meta.get("live") or {}, arm.task.metrics.values()
     sampling = live.get("sampling") or {}

@@ -98,10 +98,20 @@ def find_comparable_sections(arm: Arm) -> set[str] | None:
 
 
 def follows_owners_rules(arm: Arm) -> bool:
-    """Tell whether decisions earn what they earn under one of the owners' protocols, however they are rolled up."""
-    ours = arm.rules
+    """Tell whether decisions earn what they earn under one of the owners' protocols, however they are rolled up.
+
+    What becomes of partial judgments is part of that where there may be some: in pointwise sets.
+    """
+    ours, partial = arm.rules, arm.judgments.pointwise
     return any(
-        dataclasses.replace(theirs, name=ours.name, order=ours.order, rollup=ours.rollup) == ours
+        dataclasses.replace(
+            theirs,
+            name=ours.name,
+            order=ours.order,
+            rollup=ours.rollup,
+            partial=theirs.partial if partial else ours.partial,
+        )
+        == ours
         for theirs in arm.owners_rules
     )
 
