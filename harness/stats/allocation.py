@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,22 +18,25 @@ class Scores(NamedTuple):
 
     mean: np.ndarray  # NaN where there is none
     variance: np.ndarray
-    count: np.ndarray  # at least 1, also where there is none
+    count: np.ndarray  # of the scores; of those asked for where none was usable
 
 
-def describe_scores(scores: np.ndarray) -> Scores:
-    """Describe scores (D, N, n, k), NaN where a judgment was not bought or not usable."""
+def describe_scores(scores: np.ndarray, asked: np.ndarray) -> Scores:
+    """Describe scores (D, N, n, k), NaN where a judgment was not asked for or not usable.
+
+    asked: how many were, (D, N, n) or (D, N, 1).
+    """
     there = ~np.isnan(scores)
     count = there.sum(axis=-1)
     total = np.where(there, scores, 0.0).sum(axis=-1)
     mean = np.where(count, total / np.maximum(count, 1), np.nan)
     deviance = np.where(there, (scores - mean[..., None]) ** 2, 0.0).sum(axis=-1)
-    mean = round_off_noise(mean, np.abs(mean))
-    return Scores(mean, shrink_variances(deviance, count), np.maximum(count, 1))
+    mean = round_off_noise(mean, np.nan_to_num(np.abs(mean)))
+    return Scores(mean, shrink_variances(deviance, count), np.maximum(np.where(count, count, asked), 1))
 
 
 def shrink_variances(deviance: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Estimate how far the scores of each response spread, its own and all responses' taken together.
+    """Estimate how far the scores of each response spread, from its own and from those of all responses.
 
     deviance: (D, …) the sum of squared deviations from the response's mean. count: (D, …) its scores. Each is drawn to
     the common variance of its replay by PRIOR degrees of freedom, as a response with one score has no spread of its
@@ -42,39 +46,43 @@ def shrink_variances(deviance: np.ndarray, count: np.ndarray) -> np.ndarray:
     freedom = np.maximum(count - 1, 0)
     repeated = freedom.sum(axis=of_replay, keepdims=True)
     common = deviance.sum(axis=of_replay, keepdims=True) / np.maximum(repeated, 1)
-    common = np.where((repeated == 0) | (common == 0), 1.0, common)
+    common = np.where(common > 0, common, 1.0)
     return (deviance + PRIOR * common) / (freedom + PRIOR)
 
 
-def expect_gain(mean: np.ndarray, variance: np.ndarray, count: np.ndarray) -> np.ndarray:
+def expect_gain(scores: Scores) -> np.ndarray:
     """Expect how much one more score of each response would raise the mean of the response that is best after it.
 
-    mean, variance, count: (…, n) of the scores so far; a mean of NaN belongs to no response, and gains nothing. One more
-    score moves a mean of c scores by about s = sqrt(variance / (c (c + 1))); it matters as far as it carries the
-    response past its rival, the best of the others (Frazier, Powell and Dayanik 2008, SIAM J. Control Optim. 47,
-    equation 4.2, with a flat prior).
+    Returns (D, N, n). One more score moves a mean of c scores by about s = sqrt(variance / (c (c + 1))), and it matters
+    as far as it carries the response past its rival, the best of the others: s f(lag / s) with f(z) = phi(z) - z
+    Phi(-z) (the knowledge gradient: Frazier, Powell and Dayanik, SIAM Journal on Control and Optimization 47, 2008,
+    section 4; here with a flat prior). A response without any usable score is taken to lie level with its rival.
     """
-    known = np.where(np.isnan(mean), -np.inf, mean)
-    best, second = np.moveaxis(np.sort(known, axis=-1)[..., -2:], -1, 0)[::-1]
+    known = np.where(np.isnan(scores.mean), -np.inf, scores.mean)
+    second, best = np.moveaxis(np.sort(known, axis=-1)[..., -2:], -1, 0)
     first = np.arange(known.shape[-1]) == known.argmax(axis=-1)[..., None]
-    lag = np.abs(known - np.where(first, second[..., None], best[..., None]))
-    return _pass_by_chance(lag, np.sqrt(variance / (count * (count + 1))))
+    rival = np.where(first, second[..., None], best[..., None])
+    return _pass_by_chance(_lag(known, rival), np.sqrt(scores.variance / (scores.count * (scores.count + 1))))
 
 
-def expect_gain_together(mean: np.ndarray, variance: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Expect the same of one more score of all responses at once: (…, n) to (…, 1), the sum over the rivals."""
-    known = np.where(np.isnan(mean), -np.inf, mean)
+def expect_gain_together(scores: Scores) -> np.ndarray:
+    """Expect the same of one more score of all of an item's responses: (D, N, 1), the sum over the leader's rivals."""
+    known = np.where(np.isnan(scores.mean), -np.inf, scores.mean)
     leader = known.argmax(axis=-1)[..., None]
-    step = variance / (count * (count + 1))
-    best = np.take_along_axis(known, leader, axis=-1)
-    lag = np.where(known > -np.inf, best, np.inf) - np.where(known > -np.inf, known, 0.0)
-    gain = _pass_by_chance(lag, np.sqrt(step + np.take_along_axis(step, leader, axis=-1)))
+    step = scores.variance / (scores.count * (scores.count + 1))
+    both = np.sqrt(step + np.take_along_axis(step, leader, axis=-1))
+    gain = _pass_by_chance(_lag(known, np.take_along_axis(known, leader, axis=-1)), both)
     return np.where(np.arange(known.shape[-1]) == leader, 0.0, gain).sum(axis=-1, keepdims=True)
 
 
+def _lag(known: np.ndarray, rival: np.ndarray) -> np.ndarray:
+    """Return how far apart a response and its rival are; 0 where either has no score."""
+    there = np.isfinite(known) & np.isfinite(rival)
+    return np.abs(np.subtract(known, rival, out=np.zeros(known.shape), where=there))
+
+
 def _pass_by_chance(lag: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Return E[max(0, X - lag)] for X normal with mean 0 and deviation `step`; 0 for what lags infinitely."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = lag / step
-        gain = step * (np.exp(-z * z / 2) / np.sqrt(2 * np.pi) - z * ndtr(-z))
-    return np.where(np.isfinite(z), np.maximum(gain, 0.0), 0.0)
+    """Return E[max(0, X - lag)] for X normal with mean 0 and deviation `step`, which is above 0."""
+    z = lag / step
+    gain: np.ndarray = step * (np.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * ndtr(-z))
+    return np.maximum(gain, 0.0)

@@ -61,8 +61,8 @@ class Budget(Strategy):
         decisions = []
         for k in ks:
             while True:
-                scores = describe_scores(await ask(counts))
-                gain = expect_gain(*scores) if self.apart else expect_gain_together(*scores)
+                scores = describe_scores(await ask(counts), counts)
+                gain = expect_gain(scores) if self.apart else expect_gain_together(scores)
                 gain[~units | (counts >= most)] = -np.inf
                 left = k * len(units) - (counts * price).sum(axis=(1, 2))
                 chosen = choose_best(gain, price, np.maximum(left, 0), at_once, rng)
