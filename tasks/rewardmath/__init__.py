@@ -84,7 +84,7 @@ def find_pair_accuracy(gold: np.ndarray, decisions: np.ndarray) -> float:
 def read(data: RawData) -> Iterator[SourcedItem]:
     """Read the problems of RewardMATH_direct.json, each with its solutions in an order drawn by its name."""
     rows: dict[str, dict[str, RawRow]] = {}
-    for row in data.read_rows("**/*direct*"):
+    for row in data.read_rows("**/RewardMATH_direct*"):
         solutions = rows.setdefault(hash_texts(row.get_text("problem")), {})
         if (author := _read_author(row, solutions)) == f"{RIGHT}#2":
             row.reject("solution_reference", f"there is a solution of {RIGHT} already")
@@ -103,7 +103,7 @@ def read(data: RawData) -> Iterator[SourcedItem]:
 def read_pairs(data: RawData) -> Iterator[SourcedItem]:
     """Read the pairs of RewardMATH_pairwise.json, the solutions in the owners' places."""
     seen: dict[str, dict[str, RawRow]] = {}
-    for row in data.read_rows("**/*pairwise*"):
+    for row in data.read_rows("**/RewardMATH_pairwise*"):
         problem = hash_texts(row.get_text("problem"))
         others = seen.setdefault(problem, {})
         author = _read_author(row, others)
@@ -146,7 +146,7 @@ def _make_item(row: RawRow, name: str, labelled: Sequence[tuple[str, str, float]
 
 
 def solutions(path: str | None = None) -> Task:
-    """Make the task of all solutions at once. path: where the texts are; without it only recorded sets are evaluated."""
+    """Make the task of all solutions. path: where the texts are; without it only recorded sets can be evaluated."""
     return Task(
         name="rewardmath",
         revision="1",
