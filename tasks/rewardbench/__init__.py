@@ -12,7 +12,7 @@ share their cluster:
 The math-prm pairs are read from RewardMATH's rewardbench_math_prm_.json too, one row a solution, the right one by
 human_to_GPT-4. These items are named by their problem, as in the recorded set of the same pairs:
 
-    {"problem": "1+1?", "problem_id": 0, "eval_solution": ["I add.", "It is 2."], "solution_reference": "human_to_GPT-4"}
+    {"problem": "1+1?", "eval_solution": ["I add.", "It is 2."], "solution_reference": "human_to_GPT-4"}
 
 Prior sets: the folder of their files, named after them as in shp-00000-of-00001.parquet, or the Hub. Their column
 `subset` is not read, for it names a part of the set:
