@@ -65,8 +65,8 @@ RECIPES = (
         "criteria_ensembling",
         ("*_k8.jsonl.gz",),
         "5 judges, 8 samples of each item with one prompt, two of them with a second prompt too: repeated sampling",
-        "RewardBench 2 without Ties, and without some Safety items that a provider refused: 1,718 to 1,763 of 1,763. The "
-        "variants are prompts: choose one with judge.variants=[base], or a vote mixes them.",
+        "RewardBench 2 without Ties; of its 1,763 items GPT-5.4 and its kin have 1,718 to 1,742, the others being mostly "
+        "of Safety. The variants are prompts: choose one with judge.variants=[base], or a vote mixes them.",
     ),
     Recipe(
         "rewardmath",
@@ -89,7 +89,7 @@ RECIPES = (
         "rewardbench_math_prm",
         "rewardmath",
         ("results/Rewardbench/*.json.gz",),
-        "5 reward models, one score a response each: nothing to vote over; 2 are process reward models, with step scores",
+        "5 reward models, one score a response each: nothing to vote over; 2 of them have step scores",
         "The 447 math-prm pairs of RewardBench, one of its 23 subsets: not a RewardBench score.",
     ),
     Recipe(

@@ -1,7 +1,8 @@
 """Judge which of ten solutions of a MATH problem is the right one; or, in pairs, which of a right and a wrong one.
 
 Rule (RewardMATH, arXiv 2410.01729): a problem is right only where the right solution scores strictly above all nine
-wrong ones. Beside it stands the mean reciprocal rank of the right one, every wrong one that scores alike ahead of it.
+wrong ones. Beside it stand the mean reciprocal rank of the right one (mrr), every wrong one that scores alike ahead of
+it, and the share of problems where none scores higher (tie_right).
 `rewardmath_pairs` judges the right solution against each wrong one, and a problem is right only where it wins all nine;
 beside it stands the share of pairs that it wins.
 
@@ -71,6 +72,16 @@ def find_reciprocal_rank(gold: np.ndarray, decisions: np.ndarray) -> float:
     right = np.take_along_axis(known, gold.argmax(axis=1)[:, None], axis=1)
     rank = ((known >= right) & (gold < 1)).sum(axis=1) + 1
     return float(np.where(np.isneginf(known).all(axis=1), 0.0, 1 / rank).mean())
+
+
+def find_tie_right(gold: np.ndarray, decisions: np.ndarray) -> float:
+    """Return the share of problems where no wrong solution scores above the right one.
+
+    gold, decisions: (N, n); where nothing was usable the problem is wrong.
+    """
+    known = np.where(np.isnan(decisions), -np.inf, decisions)
+    right = np.where(gold >= 1, known, -np.inf).max(axis=1)
+    return float((np.isfinite(right) & (right >= known.max(axis=1))).mean())
 
 
 def find_pair_accuracy(gold: np.ndarray, decisions: np.ndarray) -> float:
@@ -153,7 +164,7 @@ def solutions(path: str | None = None) -> Task:
         protocols=("rewardmath",),
         load=load,
         credit=credit_best,
-        metrics={"mrr": find_reciprocal_rank},
+        metrics={"mrr": find_reciprocal_rank, "tie_right": find_tie_right},
         read=make_reader(read, path),
         sizes={"": PROBLEMS},
     )
