@@ -207,7 +207,7 @@ def describe_chosen(arm: Arm, pools: Sequence[Pools]) -> str:
     data = arm.judgments.data
     varies = str(data.meta.get("varies") or "")
     judges = {r.judgment.judge for r in data.records} - {HUMAN}
-    if not varies or (judges == set(arm.judgments.judges) and not arm.subsets and not arm.limit):
+    if not varies or (judges == set(arm.judgments.judges) and not arm.subsets and not arm.limit and not arm.left_out):
         return varies
     rows = [
         (item.prompt, pool.judgments[row])

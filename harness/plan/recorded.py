@@ -14,6 +14,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.options import build, find_file, write_override
 from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
+from judgescale.harness.plan.coverage import Coverage, keep_judged_items
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.recorded import source
 from judgescale.harness.recorded.pools import RecordedJudgments
@@ -79,14 +80,18 @@ def make_arms(
     ks: Sequence[int] | int | None,
     sha256: str,
 ) -> list[Arm]:
-    """Make one arm of each judge's (or pool's) judgments, by its label; `sha256` tells the set's version."""
+    """Make one arm of each judge's (or pool's) judgments, by its label, about the items that it judged.
+
+    sha256: tells the set's version.
+    """
     shared = settle_ties(shared, selection.items)
     task, asked, items = shared.task, shared.strategy, selection.items
     arms = []
     for label, of_label in judgments.items():
         data = of_label.data
         as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, of_label, items)
-        most = check_items(of_label, asked, items, as_bought)
+        covered = Coverage(items) if as_bought else keep_judged_items(of_label, asked, task, shared.rules, items)
+        most = check_items(of_label, asked, covered.items, as_bought)
         k = asked.k or most
         strategy = asked.at(k)
         arms.append(
@@ -97,7 +102,7 @@ def make_arms(
                 task=task,
                 rules=shared.rules,
                 owners_rules=shared.owners_rules,
-                items=items,
+                items=covered.items,
                 ks=(k,) if as_bought else list_ks(ks, k, most, strategy),
                 k=k,
                 **shared.numbers._asdict(),
@@ -105,7 +110,9 @@ def make_arms(
                 origin={"set": data.name, "sha256": sha256},
                 subsets=selection.subsets,
                 limit=selection.limit,
-                about=(*selection.about, *shared.about),
+                partial=covered.partial,
+                left_out=len(items) - len(covered.items),
+                about=tuple(dict.fromkeys((*selection.about, *covered.notes, *shared.about))),
                 as_bought=as_bought,
             )
         )
@@ -136,8 +143,8 @@ def choose_judges(
     if len(chosen) == 1 or not together:
         return {name: (name,) for name in chosen}
     for r in data.records:
-        scores = r.judgment.scores or (0.0,)
-        if r.judgment.judge in chosen and (min(scores) < 0 or max(scores) > 1):
+        scores = r.judgment.scores or ()
+        if r.judgment.judge in chosen and any(score < 0 or score > 1 for score in scores):
             raise JudgescaleError(
                 f"judge.pool=true: {r.judgment.judge} scores on a scale of its own, so votes of {len(chosen)} judges"
                 " cannot be summed; use judge.pool=false or judge.names=[…]"
@@ -157,7 +164,10 @@ def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, item
 def check_items(
     judgments: RecordedJudgments, strategy: Strategy, items: Sequence[Item], as_bought: bool = False
 ) -> int:
-    """Return the largest k that every question of every item has. Raises JudgescaleError for an impossible pair."""
+    """Return the largest k that every question of every item has.
+
+    Raises JudgescaleError for an item about which there is nothing to ask, and for scores that are none.
+    """
     most = math.inf
     for item in items:
         questions = strategy.questions(len(item.responses))
@@ -166,8 +176,6 @@ def check_items(
         for question in questions:
             if as_bought and not judgments.has_judgments(item, question):
                 continue
-            if strategy.k is not None:
-                judgments.require_judgments(item, question, strategy.k)
             pool = judgments.find_pool(item, question)
             if len(question) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
                 raise JudgescaleError(
