@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Answers(NamedTuple):
     """Hold what a judge said to a strategy in each of D independent replays of one item and Q questions.
 
-    scores: (D, Q, k, m) in the order in which the question lists its responses; NaN where a judgment is unusable.
+    scores: (D, Q, k, m) in the order in which the question lists its responses; NaN where a judgment is unusable; in a
+        pointwise set one may lack the scores of some responses only.
     meta: (D, Q, k), the meta RM's score of each judgment; NaN where there is none.
     """
 

@@ -21,6 +21,8 @@ def sign(arm: Arm) -> str:
     knobs |= {"k": arm.k, **({"k_meta": strategy.count_voters(arm.k)} if strategy.meta_rm else {})}
     rules = {f.name: getattr(arm.rules, f.name) for f in dataclasses.fields(arm.rules)}
     del rules["name"], rules["order"]  # each has a place of its own
+    if not arm.judgments.pointwise:  # nothing is partial in other sets
+        del rules["partial"]
     said = ",".join(f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in rules.items())
     live, metrics = data.meta.get("live") or {}, arm.task.metrics.values()
     sampling = live.get("sampling") or {}
@@ -42,6 +44,7 @@ def sign(arm: Arm) -> str:
         "task": f"{arm.task.name}@{arm.task.revision}",
         **({"data": name_hub_data(arm.origin)} if "hub" in arm.origin else {}),
         **({"subsets": "+".join(arm.subsets)} if arm.subsets else {}),
+        **({"judged": f"{len(arm.items)}@{digest_ids(arm.items)}"} if arm.left_out else {}),
         **({"limit": f"{arm.limit}@{digest_ids(arm.items)}"} if arm.limit else {}),
         **data.chosen,
         "items" if arm.bill else "set": f"{len(arm.items) if arm.bill else data.name}@{arm.digest}",

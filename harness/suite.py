@@ -198,4 +198,6 @@ def _sum_health(results: Sequence[Result]) -> dict[str, Any]:
     statuses: Counter[str] = Counter()
     for r in results:
         statuses.update(r.health.get("statuses") or {})
-    return {name: _sum_known([r.health.get(name) for r in results]) for name in names} | {"statuses": dict(statuses)}
+    found = {name: _sum_known([r.health.get(name) for r in results]) for name in names} | {"statuses": dict(statuses)}
+    partial = [r.health["partial"] for r in results if "partial" in r.health]
+    return found | ({"partial": sum(partial)} if partial else {})

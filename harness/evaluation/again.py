@@ -17,6 +17,7 @@ import asyncio
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from scipy import stats
@@ -24,7 +25,7 @@ from scipy import stats
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
 from judgescale.harness.evaluation.metrics import compute_metric
-from judgescale.harness.evaluation.replay import Replay, draw_orders
+from judgescale.harness.evaluation.replay import Replay, draw_orders, share_orders
 from judgescale.harness.recorded.pools import Pool, Pools
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
@@ -171,9 +172,9 @@ def list_kinds(arm: Arm, pool: Pool) -> list[Kind]:
 
 def _varies(pool: Pool, kinds: Sequence[Kind]) -> bool:
     """Tell whether some judgments of one kind differ."""
-    said: dict[Kind, set[tuple[float, ...] | None]] = {}
+    said: dict[Kind, set[tuple[float | None, ...]]] = {}
     for kind, scores in zip(kinds, pool.scores.tolist(), strict=True):
-        said.setdefault(kind, set()).add(None if np.isnan(scores).any() else tuple(scores))
+        said.setdefault(kind, set()).add(tuple(None if isnan(score) else score for score in scores))
     return any(len(verdicts) > 1 for verdicts in said.values())
 
 
@@ -219,7 +220,8 @@ async def _fill_runs(
         for row, pool in enumerate(of_item.values()):
             sources = find_sources(tuple(next(of_pool)), arm.judgments.judges)
             order[:, row, : len(pool)] = sources.redraw(order[:, row, : len(pool)], panels, rng)
-        decisions.append(await strategy(Replay(of_item, order), len(item.responses), rng))
+        replay = Replay(of_item, share_orders(of_item, order))
+        decisions.append(await strategy(replay, len(item.responses), rng))
 
 
 @dataclass(frozen=True)

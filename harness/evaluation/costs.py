@@ -9,8 +9,24 @@ import numpy as np
 from judgescale.harness import cost
 from judgescale.harness.arm import Arm
 from judgescale.harness.cost import Bill, count_call_tokens
-from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.recorded.pools import Pools, find_twins, list_judgments
 from judgescale.harness.types import Call
+
+
+def count_judgments(arm: Arm, pools: Sequence[Pools], k: int) -> tuple[np.ndarray, bool]:
+    """Count the judgments that a decision about each item takes at this k, (N,), and tell whether it may take fewer.
+
+    In a pointwise set a judgment is the scores of all the item's responses, n calls of the judge, and a score is
+    bought once for all questions about its response. Where the same judgments answer every question these are k, for
+    every strategy. Else no score is taken to be shared, so that m of the n scores are m/n of a judgment.
+    """
+    strategy = arm.strategy.at(k)
+    asked = np.array([strategy.judgments(len(item.responses)) for item in arm.items])
+    if not arm.judgments.pointwise:
+        return asked, False
+    shared = np.array([not any(find_twins(p)) for p in pools])
+    width = np.array([len(next(iter(p))) / len(item.responses) for item, p in zip(arm.items, pools, strict=True)])
+    return np.where(shared, k, asked * width), not shared.all()
 
 
 def compute_recorded_costs(
@@ -22,6 +38,9 @@ def compute_recorded_costs(
     it, and notes on what is not known.
     """
     tokens, has_prompts, notes = _average_tokens(pools)
+    if arm.judgments.pointwise and tokens is not None:  # a judgment of some of the responses is part of one
+        shown = [np.mean([len(pool.shown[row]) for pool, row in list_judgments(p)]) for p in pools]
+        tokens = tokens * np.array([len(i.responses) / n for i, n in zip(arm.items, shown, strict=True)])[:, None]
     unknown = dict.fromkeys(("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars"))
     if tokens is None:
         return dict.fromkeys(arm.ks, unknown), notes
@@ -149,7 +168,8 @@ def _average_tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, bool, li
     A judgment that lacks a count is taken at the mean of the others; None where at least half lack one. Prompt tokens
     that nobody recorded count as 0. Returns also whether prompt tokens are known, and notes on what is not.
     """
-    known = [[(j.prompt_tokens, j.completion_tokens) for pool in p.values() for j in pool.judgments] for p in pools]
+    every_judgment = [[pool.judgments[row] for pool, row in list_judgments(p)] for p in pools]
+    known = [[(j.prompt_tokens, j.completion_tokens) for j in of_item] for of_item in every_judgment]
     every = [pair for of_item in known for pair in of_item]
     completions, prompts = (sum(pair[i] is not None for pair in every) for i in (1, 0))
     if completions == len(every) and prompts in (0, len(every)):

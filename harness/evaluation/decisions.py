@@ -52,6 +52,8 @@ def _decide_in_closed_form(
     if not has_closed_form(strategy, arm.items):
         return None
     whole = [take_only_pool(p) for p in pools]
+    if arm.judgments.pointwise and any(p.partial.any() for p in whole):
+        return None  # a vote of means is no sum of margins
     curve = strategy.exact([margin(p.scores) for p in whole], [p.meta for p in whole], ks, arm.draws, arm.seed)
     if curve is None:
         return None
@@ -119,7 +121,7 @@ def _choose_subsets(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return subsets of k of a pool's judgments, (D, k), and their shares (D,); None where they are a random sample."""
     if strategy.plain_vote:
-        said = np.column_stack([pool.usable, np.where(pool.usable[:, None], pool.scores, 0.0)])
+        said = np.column_stack([~np.isnan(pool.scores), np.nan_to_num(pool.scores)])
         kind = np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)
         if found := count_distinct_subsets(kind, k, arm.draws):
             return found
@@ -130,5 +132,5 @@ def _choose_subsets(
 def has_equal_ranks(pool: Pool) -> bool:
     """Tell whether judgments that say different things have equal meta scores, so that their order matters."""
     ranks = np.where(pool.usable & ~np.isnan(pool.meta), pool.meta, -np.inf)[:, None]
-    said = np.where(pool.usable[:, None], pool.scores, np.inf)
+    said = np.where(np.isnan(pool.scores), np.inf, pool.scores)
     return len(np.unique(ranks)) < len(np.unique(np.column_stack([ranks, said]), axis=0))

@@ -18,6 +18,7 @@ from judgescale.harness.evaluation.metrics import describe_against_guess, estima
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.stats.classification import find_metric_interval
+from judgescale.harness.stats.votes import put_unscored_last
 from judgescale.harness.types import Item, Result
 
 
@@ -56,17 +57,21 @@ def apply_vote_rule(arm: Arm, pool: Pool) -> Pool:
     """Return the pool with the scores that the protocol sums.
 
     Under votes=verdicts each judgment has one vote, which its best responses share; else scores are left as they are.
+    Under partial=drop a judgment that lacks one of the scores asked for loses the others.
     """
+    if arm.judgments.pointwise and arm.rules.partial == "drop":
+        pool = dataclasses.replace(pool, scores=np.where(pool.partial[:, None], np.nan, pool.scores))
     if arm.rules.votes == "scores" or pool.scores.shape[1] == 1:
         return pool
-    top = pool.scores == pool.scores.max(axis=1, keepdims=True)
+    known = np.where(np.isnan(pool.scores), -np.inf, pool.scores)
+    top = known == known.max(axis=1, keepdims=True)
     shares = top / np.maximum(top.sum(axis=1, keepdims=True), 1)
-    return dataclasses.replace(pool, scores=np.where(pool.usable[:, None], shares, np.nan))
+    return dataclasses.replace(pool, scores=np.where(np.isnan(pool.scores), np.nan, shares))
 
 
 def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> MetaScores:
-    """Score all judgments of the arm by the meta RM of this kind."""
-    whole = [take_only_pool(p) for p in pools]
+    """Score all judgments of the arm by the meta RM of this kind; alone, each puts what it did not score last."""
+    whole = [dataclasses.replace(pool := take_only_pool(p), scores=put_unscored_last(pool.scores)) for p in pools]
     right = [find_right_judgments(arm.task, arm.rules, item, pool) for item, pool in zip(arm.items, whole, strict=True)]
     return score_judgments(kind, arm.items, whole, right)
 
@@ -124,8 +129,11 @@ def is_upper_bound(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> bool:
     """Tell whether no meta RM can vote better than the oracle, which prefers what favours the right answer most.
 
     So it is between two responses of which one is right, for there it makes the sum of margins as large as can be. Not
-    so where unusable judgments are verdicts, or may be chosen before others because these have no score.
+    so where unusable judgments are verdicts, or may be chosen before others because these have no score, or where
+    partial judgments make a vote of means.
     """
+    if arm.judgments.pointwise and any(take_only_pool(p).partial.any() for p in pools):
+        return False
     usable = [take_only_pool(p).usable for p in pools]
     scored = not any(np.isnan(s[u]).any() for s, u in zip(meta.scores, usable, strict=True))
     abstain = arm.strategy.unusable == "abstain" and scored

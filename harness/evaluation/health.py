@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
-from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.recorded.pools import Pools, list_judgments
 
 
 def count_orders_per_reading(arm: Arm) -> int | None:
     """Count the successive judgments that read one question in different orders: 1, or 2 where a live run showed both.
 
-    None where the orders were left to chance.
+    None where the orders were left to chance, or where there are none, each response being scored alone.
     """
     meta = arm.judgments.data.meta
+    if arm.judgments.pointwise:
+        return None
     if not meta.get("live"):
         return 1
     return 2 if meta["order"] in ("both", "balanced") else None
@@ -39,21 +42,28 @@ def count_tied_decisions(decisions: Sequence[Decisions]) -> float:
     return tied
 
 
+def count_partial_judgments(pools: Sequence[Pools]) -> int:
+    """Count the judgments that lack the score of a response and have another's."""
+    every = (pool.judgments[row].scores or () for p in pools for pool, row in list_judgments(p))
+    return sum(any(map(isnan, scores)) for scores in every)
+
+
 def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -> dict[str, Any]:
     """Count, over all judgments of the pools, the unreadable, tied judgments, and verdicts that follow the order.
 
-    orders_per_reading: as `count_orders_per_reading` gives it; with None, order flips are unknown.
+    orders_per_reading: as `count_orders_per_reading` gives it; with None, order flips are unknown. A judgment that
+    answers several questions, as in a pointwise set, is one judgment, and may tie in each of them.
     """
-    judgments = ties = flips = 0
+    ties = flips = 0
     statuses: Counter[str] = Counter()
+    for p in pools:
+        statuses.update(pool.judgments[row].status for pool, row in list_judgments(p))
     for pool in (pool for p in pools for pool in p.values()):
         # (judge, reading, variant) -> which response won in each order shown
         asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
-        judgments += len(pool)
-        for j, shown, scores in zip(pool.judgments, pool.shown, pool.scores, strict=True):
-            statuses[j.status] += 1
-            if j.scores is None or len(scores) < 2:
-                continue
+        whole = ~np.isnan(pool.scores).any(axis=1) & (pool.scores.shape[1] > 1)
+        for row in np.flatnonzero(whole).tolist():
+            j, shown, scores = pool.judgments[row], pool.shown[row], pool.scores[row]
             if (scores == scores.max()).sum() > 1:
                 ties += 1
             else:
@@ -65,6 +75,7 @@ def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -
                 merged.setdefault((judge, sample, ""), {}).update(orders)
             asked = merged
         flips += sum(len(set(orders.values())) > 1 for orders in asked.values())
+    judgments = statuses.total()
     unparseable = judgments - statuses["ok"] - statuses["failed"]
     return {
         "judgments": judgments,

@@ -14,6 +14,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 
@@ -122,8 +123,8 @@ def extract_features(judgment: Judgment, place: bool) -> dict[str, float]:
     """
     who = f"{judgment.judge}/{judgment.variant}" if place else judgment.judge
     scores = judgment.scores or ()
-    ranked = sorted(scores, reverse=True)
-    lead = ranked[0] - ranked[1] if len(ranked) > 1 else abs(2 * ranked[0] - 1) if ranked else 0.0
+    ranked = sorted((score for score in scores if not isnan(score)), reverse=True)  # a partial one lacks some
+    lead = ranked[0] - ranked[1] if len(ranked) > 1 else abs(2 * ranked[0] - 1) if len(scores) == 1 else 0.0
     length = float(np.log1p(judgment.chars)) if judgment.chars is not None else 0.0
     shows = {f"who={who}": 1.0, "lead": lead, "length": length, f"who={who},length": length}
     if place or lead == 0:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from judgescale.harness.contracts import Answers
-from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.recorded.pools import Pool, find_twins
 
 
 class Replay:
@@ -46,9 +46,17 @@ class Replay:
 def draw_orders(pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator) -> np.ndarray:
     """Draw a random order of every question's pool for each replay: (draws, questions, size of the largest pool).
 
-    The order of a smaller pool ends in padding, which nobody may ask for.
+    The order of a smaller pool ends in padding, which nobody may ask for. Questions that the same judgments answer, as
+    in a pointwise set, see them in one order: a response brings the same scores to each of its games, as with a live
+    judge, which scores it k times and not k times a game. So the games of a tournament are not independent there.
     """
     sizes = np.array([len(p) for p in pools.values()])
     keys = rng.random((draws, len(sizes), sizes.max()))
     keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf
-    return keys.argsort(axis=2)
+    return share_orders(pools, keys.argsort(axis=2))
+
+
+def share_orders(pools: Mapping[tuple[int, ...], Pool], order: np.ndarray) -> np.ndarray:
+    """Return the orders (D, questions, size) with one for all questions that the same judgments answer."""
+    twins = find_twins(pools)
+    return order if twins == list(range(len(twins))) else order[:, twins]

@@ -10,7 +10,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.again import describe_judging_again, judge_again
-from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs
+from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs, count_judgments
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
@@ -20,7 +20,7 @@ from judgescale.harness.evaluation.estimates import (
     estimate_subsets,
     estimate_tags,
 )
-from judgescale.harness.evaluation.health import count_orders_per_reading, count_problems
+from judgescale.harness.evaluation.health import count_orders_per_reading, count_partial_judgments, count_problems
 from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.evaluation.splits import examine_ties
 from judgescale.harness.published.comparable import (
@@ -29,7 +29,7 @@ from judgescale.harness.published.comparable import (
     find_comparable_sections,
 )
 from judgescale.harness.recorded.describe import describe_variation, summarise_judges
-from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.recorded.pools import Pools, list_judgments
 from judgescale.harness.signature import sign
 from judgescale.harness.types import HUMAN, CurvePoint, Estimate, Published, Result
 
@@ -74,7 +74,8 @@ def make_result(
             for p in published
         ]
 
-    judgments = {k: np.array([arm.strategy.at(k).judgments(len(item.responses)) for item in arm.items]) for k in arm.ks}
+    counted = {k: count_judgments(arm, pools, k) for k in arm.ks}
+    judgments = {k: found for k, (found, _) in counted.items()}
     if arm.bill is None:
         cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
     else:
@@ -109,6 +110,7 @@ def make_result(
         curve=curve,
         compute={"judgments": float(judgments[arm.k].sum())} | {n: v for n, v in cost[arm.k].items() if n != "tokens"},
         health=count_problems(pools, count_orders_per_reading(arm))
+        | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
         published=published,
@@ -117,6 +119,7 @@ def make_result(
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published, about_ties),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else []),
+            *describe_pointwise_costs(arm, any(fewer for _, fewer in counted.values())),
             *cost_notes,
             *describe_metrics(arm, metrics),
             *notes,
@@ -156,13 +159,16 @@ def _write_notes(
         notes.append(
             "Not one judgment held a verdict: the figures are what the protocol gives for none, not the judge's."
         )
+    notes += describe_partial_judgments(arm, pools)
     sizes = [len(pool) for p in pools for pool in p.values()]
     if min(sizes) != max(sizes):
         ends = f"; the curve ends at {min(sizes)}, which all have" * (max(arm.ks) == min(sizes))
         notes.append(f"Pools hold {min(sizes)} to {max(sizes)} judgments{ends}.")
     chosen = {item.prompt for item in arm.items} if arm.subsets else None
     every = arm.judgments.count(chosen)
-    if (unused := every - sum(sizes)) and not arm.limit:  # of a sample, most are not asked
+    if (
+        unused := every - sum(1 for p in pools for _ in list_judgments(p))
+    ) and not arm.limit:  # of a sample, most are not asked
         notes.append(f"{unused:,} of {every:,} recorded judgments are about questions this run does not ask.")
     notes += [*about_ties, *arm.strategy.caveats(arm.rules)]
     if mc_error > 5e-5:
@@ -170,15 +176,45 @@ def _write_notes(
     return notes
 
 
+def describe_partial_judgments(arm: Arm, pools: Sequence[Pools]) -> list[str]:
+    """Say how many judgments lack the score of a response, and what the protocol makes of them; nothing without any."""
+    if not arm.judgments.pointwise or not (partial := count_partial_judgments(pools)):
+        return []
+    whole = (
+        f"{partial:,} of {sum(1 for p in pools for _ in list_judgments(p)):,} judgments lack the score of a response"
+    )
+    if arm.rules.partial == "use":
+        return [f"{whole}: a vote takes the mean of those there are (protocol.partial=use)."]
+    return [f"{whole}: no question about it counts them (protocol.partial=drop)."]
+
+
+def describe_pointwise_costs(arm: Arm, fewer: bool) -> list[str]:
+    """Say what one judgment is where each response was scored alone; nothing in other sets.
+
+    fewer: whether some scores may be of use in several questions without being counted once only.
+    """
+    if not arm.judgments.pointwise:
+        return []
+    note = (
+        "Each response was scored alone: one judgment is the scores of all of an item's responses, a call for each, and"
+        " all questions about a response share its scores."
+    )
+    return [note + " Judgments an item are at most so many: some answer only some of the questions." * fewer]
+
+
 def describe_chosen(arm: Arm, pools: Sequence[Pools]) -> str:
     """Say what varies between an arm's judgments: as the set says, where they are all of it, else as is counted."""
     data = arm.judgments.data
     varies = str(data.meta.get("varies") or "")
     judges = {r.judgment.judge for r in data.records} - {HUMAN}
-    whole = judges == set(arm.judgments.judges) and not arm.subsets and not arm.limit and not data.chosen
-    if not varies or whole:
+    in_part = arm.subsets or arm.limit or arm.left_out or data.chosen
+    if not varies or (judges == set(arm.judgments.judges) and not in_part):
         return varies
-    rows = [(i.prompt, j) for i, p in zip(arm.items, pools, strict=True) for pool in p.values() for j in pool.judgments]
+    rows = [
+        (item.prompt, pool.judgments[row])
+        for item, p in zip(arm.items, pools, strict=True)
+        for pool, row in list_judgments(p)
+    ]
     return describe_variation(summarise_judges(rows))
 
 
@@ -196,25 +232,25 @@ def _list_judgments(arm: Arm, pools: Sequence[Pools]) -> list[dict[str, object]]
     rows: list[dict[str, object]] = []
     for item, of_item in zip(arm.items, pools, strict=True):
         place = {name: i for i, name in enumerate(item.responses)}
-        for pool in of_item.values():
-            for j, shown, meta in zip(pool.judgments, pool.shown, pool.meta, strict=True):
-                rows.append(
-                    {
-                        "task": arm.task.name,
-                        "item": item.id,
-                        "subset": item.subset,
-                        "judge": j.judge,
-                        "variant": j.variant,
-                        "sample": j.sample,
-                        "shown": [place[name] for name in shown],
-                        "responses": list(shown),
-                        "scores": None if j.scores is None else list(j.scores),
-                        "status": j.status,
-                        "meta": None if math.isnan(meta) else float(meta),
-                        "prompt_tokens": j.prompt_tokens,
-                        "completion_tokens": j.completion_tokens,
-                        "chars": j.chars,
-                        "calls": [(c.key, c.rank) for c in j.calls if c.role == "judge"],
-                    }
-                )
+        for pool, row in list_judgments(of_item):
+            j, shown, meta = pool.judgments[row], pool.shown[row], pool.meta[row]
+            rows.append(
+                {
+                    "task": arm.task.name,
+                    "item": item.id,
+                    "subset": item.subset,
+                    "judge": j.judge,
+                    "variant": j.variant,
+                    "sample": j.sample,
+                    "shown": [place[name] for name in shown],
+                    "responses": list(shown),
+                    "scores": j.scores and [None if math.isnan(score) else score for score in j.scores],
+                    "status": j.status,
+                    "meta": None if math.isnan(meta) else float(meta),
+                    "prompt_tokens": j.prompt_tokens,
+                    "completion_tokens": j.completion_tokens,
+                    "chars": j.chars,
+                    "calls": [(c.key, c.rank) for c in j.calls if c.role == "judge"],
+                }
+            )
     return rows

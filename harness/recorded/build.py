@@ -65,8 +65,8 @@ RECIPES = (
         "criteria_ensembling",
         ("*_k8.jsonl.gz",),
         "5 judges, 8 samples of each item with one prompt, two of them with a second prompt too: repeated sampling",
-        "RewardBench 2 without Ties; of its 1,763 items GPT-5.4 and its kin have 1,718 to 1,742, the others being mostly "
-        "of Safety. The variants are prompts: choose one with judge.variants=[base], or a vote mixes them.",
+        "RewardBench 2 without Ties; of its 1,763 items GPT-5.4 and its kin have 1,718 to 1,742, those left out being "
+        "mostly of Safety. The variants are prompts: choose one with judge.variants=[base], or a vote mixes them.",
     ),
     Recipe(
         "rewardmath",

@@ -1,9 +1,13 @@
-"""Pools: every judgment that a recorded set holds of one question about one item."""
+"""Pools: every judgment that a recorded set holds of one question about one item.
+
+In a pointwise set each response was scored alone, so that a judgment of some responses is one of every subset of them
+too: it stands in the pool of each such question, with the columns asked for.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +21,8 @@ from judgescale.harness.types import Item, JudgescaleError, Judgment
 class Pool:
     """Hold every judgment of one question, as arrays.
 
-    `scores` (n, m): a row a judgment, a column a response in the question's order; a row of NaN is unusable.
+    `scores` (n, m): a row a judgment, a column a response in the question's order; a row of NaN is unusable. In a
+    pointwise set a judgment may be partial: NaN where a response has no score.
     `meta` (n,): a meta RM's score of each judgment, NaN where none was recorded.
     """
 
@@ -32,8 +37,13 @@ class Pool:
 
     @property
     def usable(self) -> np.ndarray:
-        """Return which judgments have scores: booleans (n,)."""
-        return ~np.isnan(self.scores).any(axis=1)
+        """Return which judgments have scores, be it of some responses only: booleans (n,)."""
+        return ~np.isnan(self.scores).all(axis=1)
+
+    @property
+    def partial(self) -> np.ndarray:
+        """Return which judgments have the scores of some responses and lack others: booleans (n,)."""
+        return self.usable & np.isnan(self.scores).any(axis=1)
 
     def take(self, rows: np.ndarray) -> Pool:
         """Return a pool of these of its judgments, in this order."""
@@ -42,6 +52,25 @@ class Pool:
 
 
 Pools = Mapping[tuple[int, ...], Pool]  # an item's questions and their judgments
+
+
+def list_judgments(pools: Pools) -> Iterator[tuple[Pool, int]]:
+    """Yield an item's judgments, each once, as a pool and its row there: in a pointwise set they stand in several."""
+    seen: set[int] = set()
+    for pool in pools.values():
+        for row, judgment in enumerate(pool.judgments):
+            if id(judgment) not in seen:
+                seen.add(id(judgment))
+                yield pool, row
+
+
+def find_twins(pools: Pools) -> list[int]:
+    """Return for each question the place of the first one that the same judgments answer.
+
+    It is its own place, but in a pointwise set.
+    """
+    first: dict[tuple[int, ...], int] = {}
+    return [first.setdefault(tuple(map(id, pool.judgments)), place) for place, pool in enumerate(pools.values())]
 
 
 def take_only_pool(pools: Pools) -> Pool:
@@ -69,9 +98,23 @@ class RecordedJudgments:
         return index
 
     @cached_property
+    def _wider(self) -> Mapping[str, list[frozenset[str]]]:
+        """Map an item's key to the groups of responses that were shown, those of which any subset was judged."""
+        groups = defaultdict(list)
+        for prompt, names in self._index:
+            groups[prompt].append(names)
+        return groups
+
+    @property
+    def pointwise(self) -> bool:
+        """Tell whether each response was scored alone, so that a judgment is one of any subset of its responses."""
+        return bool(self.data.meta.get("pointwise"))
+
+    @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Return how many responses the judgments look at: each size that occurs, ascending."""
-        return tuple(sorted({len(names) for _, names in self._index}))
+        """Return how many responses the judgments look at: each size that is there, ascending."""
+        sizes = {len(names) for _, names in self._index}
+        return tuple(range(1, max(sizes, default=0) + 1)) if self.pointwise else tuple(sorted(sizes))
 
     def count(self, prompts: Set[str] | None = None) -> int:
         """Count the judgments of these judges: all, or those about these prompts."""
@@ -84,24 +127,28 @@ class RecordedJudgments:
         """
         names = tuple(item.responses[i] for i in question)
         if (item.prompt, names) not in self._pools:
-            found = self._index.get((item.prompt, frozenset(names)))
+            found = self._find(item.prompt, frozenset(names))
             if not found:
                 raise JudgescaleError(self._explain_missing(item, names))
             self._pools[item.prompt, names] = _build_pool(names, found)
         return self._pools[item.prompt, names]
 
-    @cached_property
-    def _judged(self) -> frozenset[str]:
-        """Return the keys of the items about which there is any judgment."""
-        return frozenset(prompt for prompt, _ in self._index)
-
-    def has_item(self, item: Item) -> bool:
-        """Tell whether any judgment about an item was recorded."""
-        return item.prompt in self._judged
+    def _find(self, prompt: str, names: frozenset[str]) -> list[tuple[tuple[str, ...], Judgment]]:
+        """Return the judgments of these responses, if any, each with the names in the order shown."""
+        if not self.pointwise:
+            return self._index.get((prompt, names), [])
+        shown = (group for group in self._wider.get(prompt, ()) if names <= group)
+        return [judged for group in shown for judged in self._index[prompt, group]]
 
     def has_judgments(self, item: Item, question: Sequence[int]) -> bool:
         """Tell whether any judgment of a question was recorded."""
-        return (item.prompt, frozenset(item.responses[i] for i in question)) in self._index
+        return bool(self._find(item.prompt, frozenset(item.responses[i] for i in question)))
+
+    def find_silent_judges(self, item: Item, question: Sequence[int]) -> list[str]:
+        """List the judges of whom no judgment of a question was recorded."""
+        found = self._find(item.prompt, frozenset(item.responses[i] for i in question))
+        spoke = {judgment.judge for _, judgment in found}
+        return [judge for judge in self.judges if judge not in spoke]
 
     def require_judgments(self, item: Item, question: Sequence[int], k: int) -> None:
         """Raise JudgescaleError where fewer than k judgments of the question were recorded."""
@@ -137,7 +184,7 @@ def _build_pool(names: Sequence[str], found: Sequence[tuple[tuple[str, ...], Jud
     for row, (shown, judgment) in enumerate(found):
         if judgment.scores is not None:
             by_name = dict(zip(shown, judgment.scores, strict=True))
-            scores[row] = [by_name[name] for name in names]
+            scores[row] = [by_name[name] for name in names]  # NaN where a pointwise judgment lacks one
         if judgment.meta is not None:
             meta[row] = judgment.meta
     return Pool(tuple(j for _, j in found), tuple(shown for shown, _ in found), scores, meta)

@@ -63,7 +63,7 @@ class MetaVoting(Strategy):
         k = self.k or 0
         answers = await ask(np.arange(n)[None], k)
         scores, meta = answers.scores[:, 0], answers.meta[:, 0]
-        trust = np.where(np.isnan(scores).any(axis=2) | np.isnan(meta), -np.inf, meta)
+        trust = np.where(np.isnan(scores).all(axis=2) | np.isnan(meta), -np.inf, meta)
         most_trusted = np.argsort(-trust, axis=1, kind="stable")[:, : self.count_voters(k)]
         return vote(np.take_along_axis(scores, most_trusted[..., None], axis=1), self.unusable)
 
