@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
@@ -173,6 +173,7 @@ def write_sets(arms: Sequence[Arm], folder: Path) -> None:
 
 def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result]:
     """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
+    from judgescale.harness.evaluation.credits import keep_shared_units
     from judgescale.harness.evaluation.differences import describe_difference
     from judgescale.harness.evaluation.evaluate import evaluate
     from judgescale.harness.report import terminal
@@ -194,13 +195,29 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
             if arm.strategy.baseline() != first.strategy:  # else its own evaluation compared them
                 more, less = tell_apart([result, of_first])
                 what = f"{name_beside(arm, first, more)} - {name_beside(first, arm, less)}"
-                if np.array_equal(credits.units.cluster, base.units.cluster):
-                    at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
+                at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
+                if np.array_equal(credits.units.cluster, base.units.cluster) and not (arm.left_out or first.left_out):
                     beside.append(describe_difference(arm, what, *at_k))
+                elif shared := list_shared_units(arm, first):
+                    at_k = [keep_shared_units(a, c, shared) for a, c in zip((arm, first), at_k, strict=True)]
+                    of = f"{what}, on the {count_items(arm, shared):,} items that both judged"
+                    beside.append(describe_difference(arm, of, *at_k))
                 else:
                     beside.append(f"{what}: no difference is taken, since they are not about the same items")
             results.append(replace(result, notes=[*result.notes, *beside], differences=beside))
     return results
+
+
+def list_shared_units(arm: Arm, other: Arm) -> set[str]:
+    """List the units of two arms that left out items of one selection; empty where they selected different ones."""
+    if (arm.subsets, arm.limit) != (other.subsets, other.limit) or not (arm.left_out or other.left_out):
+        return set()
+    return {arm.task.unit(item) for item in arm.items} & {other.task.unit(item) for item in other.items}
+
+
+def count_items(arm: Arm, units: Collection[str]) -> int:
+    """Count an arm's items that are of these units."""
+    return sum(arm.task.unit(item) in units for item in arm.items)
 
 
 def name_beside(arm: Arm, other: Arm, more: str) -> str:

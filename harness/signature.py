@@ -44,6 +44,7 @@ def sign(arm: Arm) -> str:
         "task": f"{arm.task.name}@{arm.task.revision}",
         **({"data": name_hub_data(arm.origin)} if "hub" in arm.origin else {}),
         **({"subsets": "+".join(arm.subsets)} if arm.subsets else {}),
+        **({"judged": f"{len(arm.items)}@{digest_ids(arm.items)}"} if arm.left_out else {}),
         **({"limit": f"{arm.limit}@{digest_ids(arm.items)}"} if arm.limit else {}),
         **data.chosen,
         "items" if arm.bill else "set": f"{len(arm.items) if arm.bill else data.name}@{arm.digest}",

@@ -30,7 +30,7 @@ from judgescale.harness.options import build, check_count, check_types
 from judgescale.harness.plan.common import FOR_HARNESS, Numbers, Shared, list_ks, load_rules
 from judgescale.harness.plan.items import Selection, choose_edition
 from judgescale.harness.plan.live import check_label, check_widths, choose_amounts, choose_order, make_live_arm
-from judgescale.harness.plan.recorded import choose_judges, keep_judged_items, make_arm, refuse_foreign_set
+from judgescale.harness.plan.recorded import choose_judges, make_arms, refuse_foreign_set
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.recorded import RecordedSet, read_set
 from judgescale.harness.recorded.importing import import_rows
@@ -92,13 +92,11 @@ def evaluate(
         data = RecordedSet(Path("rows"), "rows", {"tasks": [task.name]}, tuple(records))
     refuse_foreign_set(data, task)
     groups = choose_judges(data, judges, pool)
-    loaded, arms = task.load(data), []
-    for label, names in groups.items():
-        of_judges = RecordedJudgments(data, names)
-        items = keep_judged_items(task, loaded, of_judges)
-        here = shared._replace(task=choose_edition(task, items))
-        arms.append(make_arm(label, of_judges, here, Selection(tuple(items), (), None, ()), ks, sha256))
-    return [evaluate_arm(arm)[0] for arm in arms]
+    of_judges = {label: RecordedJudgments(data, names) for label, names in groups.items()}
+    items = task.load(data)
+    shared = shared._replace(task=choose_edition(task, items))
+    selection = Selection(tuple(items), (), None, ())
+    return [evaluate_arm(arm)[0] for arm in make_arms(of_judges, shared, selection, ks, sha256)]
 
 
 @outside_loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,17 @@ def make_units(task: Task, items: Sequence[Item]) -> Units:
         cluster=np.array([item.cluster for item in items]),
         weight=np.array([weights.get(item.subset, counts[item.subset]) / counts[item.subset] for item in items]),
     )
+
+
+def keep_shared_units(arm: Arm, credits: Credits, names: Collection[str]) -> Credits:
+    """Return the credits of the units of these names only, weighed as if the arm had no others; without their tags."""
+    members = group_by_unit(arm.task, arm.items)
+    rows = [place for place, name in enumerate(members) if name in names]
+    first = [arm.items[of_unit[0]] for of_unit in members.values()]
+    whole, kept = even_out_labels(credits.units, first), [first[row] for row in rows]
+    units, found = make_units(arm.task, kept), credits.select_units(rows)
+    factor = even_out_labels(units, kept) / whole[rows]
+    return dataclasses.replace(found, units=units, by_lot=found.by_lot * factor[:, None])
 
 
 def group_by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:

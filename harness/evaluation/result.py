@@ -207,8 +207,8 @@ def describe_chosen(arm: Arm, pools: Sequence[Pools]) -> str:
     data = arm.judgments.data
     varies = str(data.meta.get("varies") or "")
     judges = {r.judgment.judge for r in data.records} - {HUMAN}
-    whole = judges == set(arm.judgments.judges) and not arm.subsets and not arm.limit and not data.chosen
-    if not varies or whole:
+    in_part = arm.subsets or arm.limit or arm.left_out or data.chosen
+    if not varies or (judges == set(arm.judgments.judges) and not in_part):
         return varies
     rows = [
         (item.prompt, pool.judgments[row])

@@ -11,6 +11,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from judgescale.harness import ROOT
+from judgescale.harness.arm import Arm
 from judgescale.harness.options import write_override
 from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.overrides import compose_config
@@ -21,10 +22,14 @@ from judgescale.harness.types import JudgescaleError
 def propose_run(path: Path, tasks: Sequence[str]) -> str:
     """Return the first command that can be planned: the tasks in turn, each with the default strategy, then others.
 
+    One that leaves out items which a judge did not judge as the strategy needs them gives way to one that leaves out
+    fewer.
+
     Raises JudgescaleError, the one of the first task with the default strategy, where none can.
     """
     forget_sets()
     first: JudgescaleError | None = None
+    best: tuple[int, str] | None = None  # items left out, command
     running = GlobalHydra.instance().is_initialized()  # then it looks in the folders of that command line as well
     with nullcontext() if running else initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         others = GlobalHydra.instance().config_loader().get_group_options("strategy")
@@ -32,9 +37,15 @@ def propose_run(path: Path, tasks: Sequence[str]) -> str:
             for strategy in ([], *([f"strategy={name}"] for name in others)):
                 said = ["engine=recorded", write_override("engine.path", path), f"task={task}", *strategy]
                 try:
-                    plan_arms(compose_config([shlex.split(word)[0] for word in said]))
+                    arms = plan_arms(compose_config([shlex.split(word)[0] for word in said]))
                 except JudgescaleError as error:
                     first = first or error
-                else:
-                    return f"python run.py {' '.join(said)}"
+                    continue
+                left_out = sum(arm.left_out for arm in arms if isinstance(arm, Arm))
+                if best is None or left_out < best[0]:
+                    best = left_out, f"python run.py {' '.join(said)}"
+                if not left_out:
+                    return best[1]
+    if best:
+        return best[1]
     raise first or JudgescaleError(f"{path}: names no task")

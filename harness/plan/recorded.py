@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.options import build, find_file, write_override
 from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
+from judgescale.harness.plan.coverage import Coverage, keep_judged_items
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.recorded import source
 from judgescale.harness.recorded.choosing import take_part
@@ -21,7 +22,7 @@ from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.stats.steps import RULES
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
 
-OPTIONS = ("names", "pool", "variants", "steps")  # of judge=recorded
+OPTIONS = ("names", "variants", "steps", "pool")  # of judge=recorded
 CUSTOM = "custom"  # the task of sets that are of no benchmark
 
 sha256 = lru_cache(source.hash_content)  # which version of a set a number comes from
@@ -36,34 +37,25 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     path = find_file(cfg.engine.path)
     data, shared = read_once(path), read_shared(cfg)
     refuse_foreign_set(data, shared.task)
-    groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"))
-    chosen = tuple(sorted({name for names in groups.values() for name in names}))
-    part = (path, chosen, read_variants(cfg), read_steps_rule(cfg))
-    take_part_once(*part)  # says what cannot be chosen
     if not (loaded := shared.task.load(data)):
         raise JudgescaleError(f"{data.path}: no item for task={shared.task.name}")
+    shared = shared._replace(task=choose_edition(shared.task, loaded))
     if cfg.meta.get("_target_") and shared.strategy.meta_rm == "recorded":
         shared = shared._replace(about=(*shared.about, "The meta RM is not asked: its scores are those in the set."))
-    arms = []
-    for label, judges in groups.items():
-        judgments = find_judgments(*part, judges)
-        items = keep_judged_items(shared.task, loaded, judgments)
-        here = shared._replace(task=choose_edition(shared.task, items))
-        selection = select_items(cfg, here.task, here.rules, items)
-        if left_out := len(loaded) - len(items):
-            note = f"{left_out:,} of the set's {len(loaded):,} items have no judgment of {label}: left out."
-            selection = selection._replace(about=(note, *selection.about))
-        name = name_part(label, judgments.data)
-        arms.append(make_arm(name, judgments, here, selection, cfg.run.ks, sha256(data.path)))
-    return arms
+    selection = select_items(cfg, shared.task, shared.rules, loaded)
+    groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"))
+    every = tuple(sorted({name for names in groups.values() for name in names}))
+    chosen = (path, every, read_variants(cfg), read_steps_rule(cfg))
+    part = take_part_once(*chosen)
+    judgments = {name_part(label, part): find_judgments(judges, *chosen) for label, judges in groups.items()}
+    return make_arms(judgments, shared, selection, cfg.run.ks, sha256(data.path))
 
 
 def refuse_unread_options(cfg: DictConfig) -> None:
     """Raise JudgescaleError for an option that only live judges have, and so would change nothing."""
     if unknown := [name for name in cfg.judge if name not in OPTIONS]:
-        raise JudgescaleError(
-            f"judge.{unknown[0]}: judge=recorded has no such option; it has {', '.join(OPTIONS[:-1])} and {OPTIONS[-1]}"
-        )
+        known = ", ".join(OPTIONS)
+        raise JudgescaleError(f"judge.{unknown[0]}: judge=recorded has no such option; it has {known}")
     asked = [f"task.{name}={cfg.task[name]}" for name in ("path", "prior_path") if cfg.task.get(name) is not None]
     asked += ["task.release=false"] if cfg.task.get("release") is False else []
     asked += [f"run.samples={cfg.run.samples}"] if cfg.run.samples is not None else []
@@ -88,52 +80,50 @@ def refuse_foreign_set(data: recorded.RecordedSet, task: Task) -> None:
     )
 
 
-def make_arm(
-    label: str,
-    judgments: RecordedJudgments,
+def make_arms(
+    judgments: Mapping[str, RecordedJudgments],
     shared: Shared,
     selection: Selection,
     ks: Sequence[int] | int | None,
     sha256: str,
-) -> Arm:
-    """Make the arm of a judge's (or pool's) judgments; `sha256` tells the set's version."""
-    shared = settle_ties(shared, selection.items)
-    data, asked, items = judgments.data, shared.strategy, selection.items
-    as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, judgments, items)
-    most = check_items(judgments, asked, items, as_bought)
-    k = asked.k or most
-    strategy = asked.at(k)
-    return Arm(
-        judge=label,
-        judgments=judgments,
-        strategy=strategy,
-        task=shared.task,
-        rules=shared.rules,
-        owners_rules=shared.owners_rules,
-        items=items,
-        ks=(k,) if as_bought else list_ks(ks, k, most, strategy),
-        k=k,
-        **shared.numbers._asdict(),
-        digest=sha256[:8],
-        origin={"set": data.name, "sha256": sha256},
-        subsets=selection.subsets,
-        limit=selection.limit,
-        about=(*selection.about, *shared.about),
-        as_bought=as_bought,
-    )
+) -> list[Arm]:
+    """Make one arm of each judge's (or pool's) judgments, by its label, about the items that it judged.
 
-
-def keep_judged_items(task: Task, items: Sequence[Item], judgments: RecordedJudgments) -> list[Item]:
-    """Keep the items that were judged at all, together with those that are scored together with them.
-
-    Raises JudgescaleError where there is none.
+    sha256: tells the set's version.
     """
-    judged = {task.unit(item) for item in items if judgments.has_item(item)}
-    kept = [item for item in items if task.unit(item) in judged]
-    if not kept:
-        who = ", ".join(judgments.judges)
-        raise JudgescaleError(f"set {judgments.data.name}: no item of task={task.name} has a judgment of {who}")
-    return kept
+    shared = settle_ties(shared, selection.items)
+    task, asked, items = shared.task, shared.strategy, selection.items
+    arms = []
+    for label, of_label in judgments.items():
+        data = of_label.data
+        as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, of_label, items)
+        covered = Coverage(items) if as_bought else keep_judged_items(of_label, asked, task, shared.rules, items)
+        most = check_items(of_label, asked, covered.items, as_bought)
+        k = asked.k or most
+        strategy = asked.at(k)
+        arms.append(
+            Arm(
+                judge=label,
+                judgments=of_label,
+                strategy=strategy,
+                task=task,
+                rules=shared.rules,
+                owners_rules=shared.owners_rules,
+                items=covered.items,
+                ks=(k,) if as_bought else list_ks(ks, k, most, strategy),
+                k=k,
+                **shared.numbers._asdict(),
+                digest=sha256[:8],
+                origin={"set": data.name, "sha256": sha256},
+                subsets=selection.subsets,
+                limit=selection.limit,
+                partial=covered.partial,
+                left_out=len(items) - len(covered.items),
+                about=tuple(dict.fromkeys((*selection.about, *covered.notes, *shared.about))),
+                as_bought=as_bought,
+            )
+        )
+    return arms
 
 
 def choose_judges(
@@ -160,8 +150,8 @@ def choose_judges(
     if len(chosen) == 1 or not together:
         return {name: (name,) for name in chosen}
     for r in data.records:
-        scores = r.judgment.scores or (0.0,)
-        if r.judgment.judge in chosen and (min(scores) < 0 or max(scores) > 1):
+        scores = r.judgment.scores or ()
+        if r.judgment.judge in chosen and any(score < 0 or score > 1 for score in scores):
             raise JudgescaleError(
                 f"judge.pool=true: {r.judgment.judge} scores on a scale of its own, so votes of {len(chosen)} judges"
                 " cannot be summed; use judge.pool=false or judge.names=[…]"
@@ -205,7 +195,10 @@ def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, item
 def check_items(
     judgments: RecordedJudgments, strategy: Strategy, items: Sequence[Item], as_bought: bool = False
 ) -> int:
-    """Return the largest k that every question of every item has. Raises JudgescaleError for an impossible pair."""
+    """Return the largest k that every question of every item has.
+
+    Raises JudgescaleError for an item about which there is nothing to ask, and for scores that are none.
+    """
     most = math.inf
     for item in items:
         questions = strategy.questions(len(item.responses))
@@ -214,8 +207,6 @@ def check_items(
         for question in questions:
             if as_bought and not judgments.has_judgments(item, question):
                 continue
-            if strategy.k is not None:
-                judgments.require_judgments(item, question, strategy.k)
             pool = judgments.find_pool(item, question)
             if len(item.responses) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
                 raise JudgescaleError(
@@ -248,7 +239,7 @@ def take_part_once(
 
 @lru_cache
 def find_judgments(
-    path: Path, chosen: tuple[str, ...], variants: tuple[str, ...] | None, steps: str | None, judges: tuple[str, ...]
+    judges: tuple[str, ...], path: Path, every: tuple[str, ...], variants: tuple[str, ...] | None, steps: str | None
 ) -> RecordedJudgments:
     """Find the judgments of these judges in part of a set, once for all arms over them, so that pools are made once."""
-    return RecordedJudgments(take_part_once(path, chosen, variants, steps), judges)
+    return RecordedJudgments(take_part_once(path, every, variants, steps), judges)

@@ -82,10 +82,10 @@ def is_as_published(arm: Arm) -> bool:
 def find_comparable_sections(arm: Arm) -> set[str] | None:
     """Find the sections that hold as many items as the published figures rest on, and "overall" if all do.
 
-    A section whose official size nobody tells must hold all items there are, and no sample of them. None where the
-    task knows no official sizes.
+    A section whose official size nobody tells must hold all items there are, and no sample of them, nor those only
+    that the judge judged. None where the task knows no official sizes, and no item is left out.
     """
-    if not arm.task.sizes:
+    if not arm.task.sizes and not arm.partial:
         return None
     counts = Counter(arm.task.section(item) for item in arm.items)
     whole = set(arm.subsets or counts)

@@ -15,13 +15,15 @@ from judgescale.harness.types import HUMAN, JudgescaleError, Record
 def take_part(
     data: RecordedSet, judges: Sequence[str], variants: Sequence[str] | None = None, steps: str | None = None
 ) -> RecordedSet:
-    """Return the set with the judgments of these judges and variants only; its human labels stay.
+    """Return the set with the judgments of these judges and variants only, or as it is; its human labels stay.
 
     variants: None = all. steps: the rule by which the step scores of a response make its score (stats/steps.py); None =
     the scores as they were recorded.
 
     Raises JudgescaleError for a variant that these judges do not have, and for a rule where they have no step scores.
     """
+    if variants is None and steps is None:
+        return data
     records = [r for r in data.records if r.judgment.judge in judges or r.judgment.judge == HUMAN]
     chosen: dict[str, str] = {}
     if variants is not None:
@@ -37,8 +39,6 @@ def take_part(
     if steps is not None:
         records = [_score_by_steps(data, r, steps) for r in records]
         chosen["steps"] = steps
-    if not chosen and len(records) == len(data.records):
-        return data
     return replace(data, records=tuple(records), chosen=chosen)
 
 

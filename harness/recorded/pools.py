@@ -133,15 +133,6 @@ class RecordedJudgments:
             self._pools[item.prompt, names] = _build_pool(names, found)
         return self._pools[item.prompt, names]
 
-    @cached_property
-    def _judged(self) -> frozenset[str]:
-        """Return the keys of the items about which there is any judgment."""
-        return frozenset(prompt for prompt, _ in self._index)
-
-    def has_item(self, item: Item) -> bool:
-        """Tell whether any judgment about an item was recorded."""
-        return item.prompt in self._judged
-
     def _find(self, prompt: str, names: frozenset[str]) -> list[tuple[tuple[str, ...], Judgment]]:
         """Return the judgments of these responses, if any, each with the names in the order shown."""
         if not self.pointwise:

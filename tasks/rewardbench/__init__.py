@@ -9,6 +9,11 @@ share their cluster:
 
     {"id": 7, "subset": "hep-python", "prompt": "Write a function …", "chosen": "def f …", "rejected": "def g …"}
 
+The math-prm pairs are read from RewardMATH's rewardbench_math_prm_.json too, one row a solution, the right one by
+human_to_GPT-4. These items are named by their problem, as in the recorded set of the same pairs:
+
+    {"problem": "1+1?", "eval_solution": ["I add.", "It is 2."], "solution_reference": "human_to_GPT-4"}
+
 Prior sets: the folder of their files, named after them as in shp-00000-of-00001.parquet, or the Hub. Their column
 `subset` is not read, for it names a part of the set:
 
@@ -17,13 +22,14 @@ Prior sets: the folder of their files, named after them as in shp-00000-of-00001
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.source import hash_texts
 from judgescale.harness.types import Item, JudgescaleError, Loaded, Task
 from judgescale.tasks.loading import load_gold_pairs, rank_section
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, hash_conversation, make_reader, shuffle_by_name
@@ -42,6 +48,7 @@ PRIOR = {"anthropic_helpful": 6192, "anthropic_hhh": 221, "shp": 1741, "summariz
 FOUR = {"Chat": CHAT, "Chat Hard": CHAT_HARD, "Safety": SAFETY, "Reasoning": REASONING}
 SECTIONS = FOUR | {"Prior Sets": PRIOR}
 SECTION_OF = {subset: name for name, subsets in SECTIONS.items() for subset in subsets}
+RIGHT = "human_to_GPT-4"  # who wrote the right solution, in RewardMATH's file of math-prm pairs
 EVEN = dict.fromkeys(PRIOR, sum(PRIOR.values()) / len(PRIOR))
 WEIGHTS = {**CHAT, **CHAT_HARD, **SAFETY, **REASONING, "math-prm": 984, **EVEN}
 ROLLUPS = {"four_sections": dict.fromkeys(FOUR, 1.0)}
@@ -64,8 +71,44 @@ def _rank(item: Item) -> int:
 
 def read(data: RawData) -> Iterator[SourcedItem]:
     """Read the pairs of the 23 subsets, sections in the owners' order."""
-    pairs = [_make_item(row, row.get_text("subset")) for row in data.read_rows("**/filtered*")]
-    yield from sorted(pairs, key=lambda pair: _rank(pair.item))
+    pairs, solutions = [], []
+    for row in data.read_rows("**/filtered*"):
+        if "eval_solution" in row.fields:
+            solutions.append(row)
+        else:
+            pairs.append(_make_item(row, row.get_text("subset")))
+    yield from sorted([*pairs, *_pair_solutions(solutions)], key=lambda pair: _rank(pair.item))
+
+
+def _pair_solutions(rows: Sequence[RawRow]) -> Iterator[SourcedItem]:
+    """Make a math-prm pair of the right and the wrong solution of every problem."""
+    problems: dict[str, dict[str, RawRow]] = {}
+    for row in rows:
+        problem = problems.setdefault(hash_texts(row.get_text("problem")), {})
+        kind = "chosen" if row.get_text("solution_reference") == RIGHT else "rejected"
+        if problem.setdefault(kind, row) is not row:
+            row.reject("solution_reference", f"its problem has a {kind} solution already: row {problem[kind].number}")
+    for cluster, solutions in problems.items():
+        first = next(iter(solutions.values()))
+        if len(solutions) != 2:
+            first.reject("problem", f"has only a {next(iter(solutions))} solution")
+        name = f"math-prm/{cluster}"
+        labelled = [
+            (kind, "\n".join(solutions[kind].get_texts("eval_solution")), gold)
+            for kind, gold in (("chosen", 1.0), ("rejected", 0.0))
+        ]
+        responses, texts, gold = zip(*shuffle_by_name(name, labelled))
+        item = Item(
+            id=name,
+            prompt=name,
+            cluster=cluster,
+            responses=responses,
+            gold=gold,
+            subset="math-prm",
+            conversation=(("user", first.get_text("problem")),),
+            texts=texts,
+        )
+        yield SourcedItem(item, first)
 
 
 def read_prior(data: RawData) -> Iterator[SourcedItem]:

@@ -1,7 +1,8 @@
 """Judge which of ten solutions of a MATH problem is the right one; or, in pairs, which of a right and a wrong one.
 
 Rule (RewardMATH, arXiv 2410.01729): a problem is right only where the right solution scores strictly above all nine
-wrong ones. Beside it stands the mean reciprocal rank of the right one, every wrong one that scores alike ahead of it.
+wrong ones. Beside it stand the mean reciprocal rank of the right one (mrr), every wrong one that scores alike ahead of
+it, and the share of problems where none scores higher (tie_right).
 `rewardmath_pairs` judges the right solution against each wrong one, and a problem is right only where it wins all nine;
 beside it stands the share of pairs that it wins.
 
@@ -73,6 +74,16 @@ def find_reciprocal_rank(gold: np.ndarray, decisions: np.ndarray) -> float:
     return float(np.where(np.isneginf(known).all(axis=1), 0.0, 1 / rank).mean())
 
 
+def find_tie_right(gold: np.ndarray, decisions: np.ndarray) -> float:
+    """Return the share of problems where no wrong solution scores above the right one.
+
+    gold, decisions: (N, n); where nothing was usable the problem is wrong.
+    """
+    known = np.where(np.isnan(decisions), -np.inf, decisions)
+    right = np.where(gold >= 1, known, -np.inf).max(axis=1)
+    return float((np.isfinite(right) & (right >= known.max(axis=1))).mean())
+
+
 def find_pair_accuracy(gold: np.ndarray, decisions: np.ndarray) -> float:
     """Return the share of pairs that the right solution wins; what ties, or was not usable, it does not win.
 
@@ -84,7 +95,7 @@ def find_pair_accuracy(gold: np.ndarray, decisions: np.ndarray) -> float:
 def read(data: RawData) -> Iterator[SourcedItem]:
     """Read the problems of RewardMATH_direct.json, each with its solutions in an order drawn by its name."""
     rows: dict[str, dict[str, RawRow]] = {}
-    for row in data.read_rows("**/*direct*"):
+    for row in data.read_rows("**/RewardMATH_direct*"):
         solutions = rows.setdefault(hash_texts(row.get_text("problem")), {})
         if (author := _read_author(row, solutions)) == f"{RIGHT}#2":
             row.reject("solution_reference", f"there is a solution of {RIGHT} already")
@@ -103,7 +114,7 @@ def read(data: RawData) -> Iterator[SourcedItem]:
 def read_pairs(data: RawData) -> Iterator[SourcedItem]:
     """Read the pairs of RewardMATH_pairwise.json, the solutions in the owners' places."""
     seen: dict[str, dict[str, RawRow]] = {}
-    for row in data.read_rows("**/*pairwise*"):
+    for row in data.read_rows("**/RewardMATH_pairwise*"):
         problem = hash_texts(row.get_text("problem"))
         others = seen.setdefault(problem, {})
         author = _read_author(row, others)
@@ -146,14 +157,14 @@ def _make_item(row: RawRow, name: str, labelled: Sequence[tuple[str, str, float]
 
 
 def solutions(path: str | None = None) -> Task:
-    """Make the task of all solutions at once. path: where the texts are; without it only recorded sets are evaluated."""
+    """Make the task of all solutions. path: where the texts are; without it only recorded sets can be evaluated."""
     return Task(
         name="rewardmath",
         revision="1",
         protocols=("rewardmath",),
         load=load,
         credit=credit_best,
-        metrics={"mrr": find_reciprocal_rank},
+        metrics={"mrr": find_reciprocal_rank, "tie_right": find_tie_right},
         read=make_reader(read, path),
         sizes={"": PROBLEMS},
     )
