@@ -9,24 +9,40 @@ import numpy as np
 from judgescale.harness import cost
 from judgescale.harness.arm import Arm
 from judgescale.harness.cost import Bill, count_call_tokens
+from judgescale.harness.evaluation.decisions import Decisions
 from judgescale.harness.recorded.pools import Pools, find_twins, list_judgments
 from judgescale.harness.types import Call
 
 
-def count_judgments(arm: Arm, pools: Sequence[Pools], k: int) -> tuple[np.ndarray, bool]:
-    """Count the judgments that a decision about each item takes at this k, (N,), and tell whether it may take fewer.
+def count_judgments(
+    arm: Arm, pools: Sequence[Pools], decisions: Sequence[Sequence[Decisions]]
+) -> dict[int, np.ndarray]:
+    """Count how many judgments each item takes at every k, (N,), from decisions[k][item].
 
-    In a pointwise set a judgment is the scores of all the item's responses, n calls of the judge, and a score is
-    bought once for all questions about its response. Where the same judgments answer every question these are k, for
-    every strategy. Else no score is taken to be shared, so that m of the n scores are m/n of a judgment.
+    It is what the strategy says; where it may stop before, the mean of what its decisions took. In a pointwise set a
+    judgment is the scores of all the item's responses, n calls of the judge, and a score is bought once for all
+    questions about its response. Where the same judgments answer every question these are k, for every strategy. Else
+    no score is taken to be shared, so that m of the n scores are m/n of a judgment.
     """
-    strategy = arm.strategy.at(k)
-    asked = np.array([strategy.judgments(len(item.responses)) for item in arm.items])
-    if not arm.judgments.pointwise:
-        return asked, False
-    shared = np.array([not any(find_twins(p)) for p in pools])
-    width = np.array([len(next(iter(p))) / len(item.responses) for item, p in zip(arm.items, pools, strict=True)])
-    return np.where(shared, k, asked * width), not shared.all()
+    sizes = [len(item.responses) for item in arm.items]
+    share = np.ones(len(sizes))  # of a whole judgment, that one of a question is
+    twins = np.zeros(len(sizes), bool)
+    if arm.judgments.pointwise:
+        share = np.array([len(next(iter(p))) / n for n, p in zip(sizes, pools, strict=True)])
+        twins = np.array([not any(find_twins(p)) for p in pools])
+    counted = {}
+    for k, at_k in zip(arm.ks, decisions, strict=True):
+        asked = np.array([arm.strategy.at(k).judgments(n) for n in sizes])
+        counted[k] = np.where(twins, k, asked * share)
+        for i, d in enumerate(at_k):
+            if d.bought is not None:
+                counted[k][i] = d.bought @ d.weight
+    return counted
+
+
+def may_share_scores(arm: Arm, pools: Sequence[Pools]) -> bool:
+    """Tell whether questions may have had scores in common that are counted as if each were bought for itself."""
+    return arm.judgments.pointwise and any(map(any, map(find_twins, pools)))
 
 
 def compute_recorded_costs(

@@ -10,7 +10,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.again import describe_judging_again, judge_again
-from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs, count_judgments
+from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs, may_share_scores
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
@@ -42,14 +42,15 @@ def make_result(
     credits: Credits,
     metrics: Mapping[str, list[Estimate]],
     tied: float,
+    judgments: Mapping[int, np.ndarray],
     details: Mapping[str, float | None],
     notes: Sequence[str],
 ) -> Result:
     """Roll an arm's credits up, and set them beside cost, health and published numbers.
 
     pools: the judgments of every item, with the meta RM's scores where there are any. metrics: what is no mean of
-    credits (evaluation/metrics.py). tied: the expected number of decisions that tie at the arm's k. details, notes:
-    what is known of the meta RM.
+    credits (evaluation/metrics.py). tied: the expected number of decisions that tie at the arm's k. judgments: how many
+    each item takes at every k, (N,) each. details, notes: what is known of the meta RM.
     """
     at = arm.ks.index(arm.k)
     curves = by_section = estimate_sections(arm, credits)
@@ -74,8 +75,6 @@ def make_result(
             for p in published
         ]
 
-    counted = {k: count_judgments(arm, pools, k) for k in arm.ks}
-    judgments = {k: found for k, (found, _) in counted.items()}
     if arm.bill is None:
         cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
     else:
@@ -119,7 +118,7 @@ def make_result(
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published, about_ties),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else []),
-            *describe_pointwise_costs(arm, any(fewer for _, fewer in counted.values())),
+            *describe_pointwise_costs(arm, may_share_scores(arm, pools)),
             *cost_notes,
             *describe_metrics(arm, metrics),
             *notes,
@@ -161,7 +160,12 @@ def _write_notes(
         )
     notes += describe_partial_judgments(arm, pools)
     sizes = [len(pool) for p in pools for pool in p.values()]
-    if min(sizes) != max(sizes):
+    if not arm.as_bought and (stopped_by := (data.meta.get("live") or {}).get("stopped_by")):
+        notes.append(
+            f"These judgments were bought until strategy={stopped_by} had seen enough: what came after is missing, and"
+            " any other strategy's figure is biased by that."
+        )
+    if min(sizes) != max(sizes) and not (arm.as_bought and arm.strategy.stops):
         ends = f"; the curve ends at {min(sizes)}, which all have" * (max(arm.ks) == min(sizes))
         notes.append(f"Pools hold {min(sizes)} to {max(sizes)} judgments{ends}.")
     chosen = {item.prompt for item in arm.items} if arm.subsets else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -96,7 +95,7 @@ def make_arms(
     arms = []
     for label, of_label in judgments.items():
         data = of_label.data
-        as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, of_label, items)
+        as_bought = only_some_were_bought(asked, of_label, items)
         covered = Coverage(items) if as_bought else keep_judged_items(of_label, asked, task, shared.rules, items)
         most = check_items(of_label, asked, covered.items, as_bought)
         k = asked.k or most
@@ -184,7 +183,10 @@ def name_part(label: str, data: recorded.RecordedSet) -> str:
 
 
 def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:
-    """Tell whether an adaptive strategy finds no more than what it asked itself when it was live."""
+    """Tell whether an adaptive strategy finds no more of a live set than what it asked itself when it was live."""
+    live = judgments.data.meta.get("live") or {}
+    if not live or strategy.stops:
+        return "stopped_by" in live
     return strategy.adaptive and not all(
         judgments.has_judgments(item, question)
         for item in items
@@ -197,9 +199,10 @@ def check_items(
 ) -> int:
     """Return the largest k that every question of every item has.
 
-    Raises JudgescaleError for an item about which there is nothing to ask, and for scores that are none.
+    Of what a strategy bought itself that may stop before its k, it is the k of that run. Raises JudgescaleError for an
+    item about which there is nothing to ask, and for scores that are none.
     """
-    most = math.inf
+    stopped, sizes = as_bought and strategy.stops, []
     for item in items:
         questions = strategy.questions(len(item.responses))
         if not questions:
@@ -213,8 +216,8 @@ def check_items(
                     f"set {judgments.data.name}, item {item.id}: a score of a lone response must lie between 0 and 1"
                     " (1 = it has the property); rescale it and import the set again"
                 )
-            most = min(most, len(pool))
-    return int(most)
+            sizes.append(len(pool))
+    return int(judgments.data.meta["live"]["most"]) if stopped else min(sizes)
 
 
 @lru_cache

@@ -47,6 +47,19 @@ def put_unscored_last(scores: np.ndarray) -> np.ndarray:
     return np.where(lacks & ~none, low - np.maximum(np.abs(low), 1.0), scores)
 
 
+def share_votes(scores: np.ndarray) -> np.ndarray:
+    """Turn each judgment's scores into its one vote, which its best responses share: (…, m) to (…, m); NaN unusable.
+
+    The score of a lone response is left as it is.
+    """
+    if scores.shape[-1] == 1:
+        return scores
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    top = known == known.max(axis=-1, keepdims=True)
+    shares: np.ndarray = np.where(np.isnan(scores), np.nan, top / np.maximum(top.sum(axis=-1, keepdims=True), 1))
+    return shares
+
+
 def round_off_noise(total: np.ndarray, largest: np.ndarray) -> np.ndarray:
     """Round sums of numbers up to `largest` so that those which differ by rounding errors alone tie: .1 + .2 is .3."""
     step = np.exp2(np.floor(np.log2(largest, out=np.zeros_like(largest), where=largest > 0)) - 40)
