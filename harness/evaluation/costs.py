@@ -23,7 +23,7 @@ def count_judgments(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> dict[
     return {
         k: np.array(
             [
-                arm.strategy.at(k).judgments(n) if d.bought is None else d.bought @ d.weight
+                arm.strategy.at(k).judgments(n) if d.bought is None else round(float(d.bought @ d.weight), 9)
                 for n, d in zip(sizes, at_k, strict=True)
             ]
         )

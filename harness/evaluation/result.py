@@ -126,6 +126,7 @@ def make_result(
         judgments=_list_judgments(arm, pools),
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
+        stops=arm.strategy.stops,
     )
 
 
