@@ -101,12 +101,20 @@ class Strategy:
         """Decide: one score a response, (D, n); a row of NaN where no judgment was usable."""
         raise NotImplementedError
 
-    async def decide_all(self, ask: AskAll, ks: Sequence[int], rng: np.random.Generator) -> list[np.ndarray]:
+    async def decide_all(
+        self, ask: AskAll, ks: Sequence[int], rng: np.random.Generator
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Decide about all items at each of these k, ascending, the judgments of one being part of the next's.
 
-        Returns one score a response, (D, N, n) each; NaN where an item has fewer, or no judgment was usable.
+        Returns for each one score a response, (D, N, n), NaN where an item has fewer or no judgment was usable; and
+        how many judgments each item took, (D, N).
         """
         raise NotImplementedError
+
+    @property
+    def measured(self) -> bool:
+        """Tell whether what a decision takes is measured: it may stop before its k, or take it from other items."""
+        return self.stops or self.across
 
     @property
     def unusable(self) -> str | None:

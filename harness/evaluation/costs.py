@@ -36,7 +36,7 @@ def count_judgments(
         counted[k] = np.where(twins, k, asked * share)
         for i, d in enumerate(at_k):
             if d.bought is not None:
-                counted[k][i] = d.bought @ d.weight
+                counted[k][i] = round(float(d.bought @ d.weight), 9)
     return counted
 
 

@@ -90,7 +90,7 @@ def _decide_across(
     """Return the decisions of a strategy that weighs items against each other, by ACROSS_DRAWS replays of all items."""
     draws = 1 if arm.as_bought else min(arm.draws, ACROSS_DRAWS)
     ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"))
-    found: list[np.ndarray] = []
+    found: list[tuple[np.ndarray, np.ndarray]] = []
 
     async def fill() -> None:
         found.extend(await strategy.decide_all(ask, ks, make_rng(arm.seed, strategy.name, "all items")))
@@ -98,9 +98,10 @@ def _decide_across(
     asyncio.run(fill())
     weight = np.full(draws, 1 / draws)
     decisions = []
-    for at_k in found:
+    for scores, bought in found:
         of_items = enumerate(len(item.responses) for item in arm.items)
-        decisions.append([Decisions(at_k[:, i, :n], weight, 0 if arm.as_bought else draws) for i, n in of_items])
+        random = 0 if arm.as_bought else draws
+        decisions.append([Decisions(scores[:, i, :n], weight, random, bought[:, i]) for i, n in of_items])
         for _ in arm.items:
             tick()
     return decisions

@@ -128,6 +128,7 @@ def make_result(
         judgments=_list_judgments(arm, pools),
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
+        stops=arm.strategy.stops,
     )
 
 
@@ -165,7 +166,7 @@ def _write_notes(
             f"These judgments were bought until strategy={stopped_by} had seen enough: what came after is missing, and"
             " any other strategy's figure is biased by that."
         )
-    if min(sizes) != max(sizes) and not (arm.as_bought and arm.strategy.stops):
+    if min(sizes) != max(sizes) and not (arm.as_bought and arm.strategy.measured):
         ends = f"; the curve ends at {min(sizes)}, which all have" * (max(arm.ks) == min(sizes))
         notes.append(f"Pools hold {min(sizes)} to {max(sizes)} judgments{ends}.")
     chosen = {item.prompt for item in arm.items} if arm.subsets else None

@@ -185,7 +185,7 @@ def name_part(label: str, data: recorded.RecordedSet) -> str:
 def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:
     """Tell whether an adaptive strategy finds no more of a live set than what it asked itself when it was live."""
     live = judgments.data.meta.get("live") or {}
-    if not live or strategy.stops:
+    if not live or strategy.measured:
         return "stopped_by" in live
     return strategy.adaptive and not all(
         judgments.has_judgments(item, question)
@@ -202,7 +202,7 @@ def check_items(
     Of what a strategy bought itself that may stop before its k, it is the k of that run. Raises JudgescaleError for an
     item about which there is nothing to ask, and for scores that are none.
     """
-    stopped, sizes = as_bought and strategy.stops, []
+    stopped, sizes = as_bought and strategy.measured, []
     for item in items:
         questions = strategy.questions(len(item.responses))
         if not questions:

@@ -126,18 +126,20 @@ def _try_on_all(strategy: Strategy, who: str) -> None:
         raise JudgescaleError(f"{who}: it weighs items against each other, so the class must say adaptive = True")
     trial = _TrialOfAll()
     try:
-        (decision,) = asyncio.run(_decide_all(strategy, trial))
+        ((decision, took),) = asyncio.run(_decide_all(strategy, trial))
         parts = [len(n) if (n := strategy.questions(size)) else 1 for size in SIZES]
     except NotImplementedError:
         raise JudgescaleError(f"{who}: the class must define questions, judgments and decide_all") from None
     if np.shape(decision) != (shape := (REPLAYS, len(SIZES), max(SIZES))):
         raise JudgescaleError(f"{who}: it decided {np.shape(decision)} of {len(SIZES)} items where {shape} was due")
-    spent = (trial.counts.sum(axis=2) / np.array(parts)).sum(axis=1)
+    spent = (trial.counts / np.array(parts)[:, None]).sum(axis=(1, 2))
+    if not np.allclose(took.sum(axis=1), spent):
+        raise JudgescaleError(f"{who}: it asked for {spent.max():g} judgments and says that it took {took.sum(1).max():g}")
     if (spent > (allowed := sum(map(strategy.judgments, SIZES))) + 1e-9).any():
         raise JudgescaleError(f"{who}: it asked for {spent.max():g} judgments where `judgments` says {allowed}")
 
 
-async def _decide_all(strategy: Strategy, trial: _TrialOfAll) -> list[np.ndarray]:
+async def _decide_all(strategy: Strategy, trial: _TrialOfAll) -> list[tuple[np.ndarray, np.ndarray]]:
     return await strategy.decide_all(trial, [strategy.k or K], np.random.default_rng(0))
 
 

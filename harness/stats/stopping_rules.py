@@ -106,20 +106,22 @@ def find_mode_probability(counts: tuple[float, ...], prior: float) -> float:
     functions, over its logarithm, by the trapezoidal rule.
     """
     first, *others = np.asarray(counts) + prior
-    ends = np.log(gammaincinv(first, [1e-12, 1 - 1e-12]))
-    log_x, step = np.linspace(*ends, 1001, retstep=True)
+    low, high = np.log(gammaincinv(first, [1e-12, 1 - 1e-12]))
+    log_x = np.linspace(low, high, 1001)
     density = np.exp(first * log_x - np.exp(log_x) - gammaln(first))
-    return float(step * (density * np.prod([gammainc(a, np.exp(log_x)) for a in others], axis=0)).sum())
+    return float(
+        (log_x[1] - log_x[0]) * (density * np.prod([gammainc(a, np.exp(log_x)) for a in others], axis=0)).sum()
+    )
 
 
 def is_certain(votes: np.ndarray, alpha: float) -> np.ndarray:
     """Stop where one response has beaten each other one, at a level that holds whenever one looks.
 
     Between two responses, the judgments that prefer one to the other are bets against "it is preferred at most half of
-    the time" (`mix_likelihoods`, p from Beta(1/2, 1/2) on (1/2, 1)): where that is true, the gain ever reaches n / alpha
-    with a chance of at most alpha / n (Ville's inequality). A response is named only where all its n - 1 gains got
-    there, so that one which is not preferred to every other is ever named with a chance of at most alpha, whichever of
-    the n it is and also where several are equal.
+    the time" (`mix_likelihoods`, p from Beta(1/2, 1/2) on (1/2, 1)). Where that is true, the gain ever reaches n/alpha
+    with a chance of at most alpha/n (Ville's inequality). A response is named only where all its n - 1 gains got there,
+    so that one which is not preferred to every other is ever named with a chance of at most alpha, whichever of the n
+    it is, and also where several are equal.
     """
     n = votes.shape[2]
     wins = np.stack([(votes[:, :, [i]] > votes).sum(axis=1) for i in range(n)], axis=1)  # (D, n, n): i over j

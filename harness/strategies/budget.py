@@ -16,6 +16,7 @@ import numpy as np
 
 from judgescale.harness.contracts import AskAll, Strategy
 from judgescale.harness.stats.allocation import describe_scores, expect_gain, expect_gain_together
+from judgescale.harness.stats.votes import put_unscored_last
 from judgescale.harness.types import JudgescaleError, Rules
 
 
@@ -50,8 +51,10 @@ class Budget(Strategy):
         """Tell what k is."""
         return ["Budget: k is a mean; items that are clear after one judgment leave theirs to the others."]
 
-    async def decide_all(self, ask: AskAll, ks: Sequence[int], rng: np.random.Generator) -> list[np.ndarray]:
-        """Spend the budget, and return the mean score of every response at each of the ks: (D, N, n) each."""
+    async def decide_all(
+        self, ask: AskAll, ks: Sequence[int], rng: np.random.Generator
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Spend the budget, and return at each of the ks the mean score of every response, and what each item took."""
         there = np.arange(ask.sizes.max()) < ask.sizes[:, None]  # (N, n): items of fewer responses have no more
         units = there if self.apart else there[:, :1]  # what can be asked about
         price = np.where(units, 1 / (ask.sizes[:, None] if self.apart else 1), 0.0)  # of asking once more, in judgments
@@ -69,7 +72,7 @@ class Budget(Strategy):
                 if not chosen.any():
                     break
                 counts = counts + chosen
-            decisions.append(np.where(there, scores.mean, np.nan))
+            decisions.append((put_unscored_last(scores.mean), (counts * price).sum(axis=2)))
         return decisions
 
 
