@@ -36,10 +36,10 @@ def put_on_one_scale(pools: Sequence[Pools], judges: Sequence[str]) -> list[Pool
 
 
 def measure_scale(scores: np.ndarray) -> Scale:
-    """Measure where scores lie, NaN left out. Those that are all alike, or not there, are on every scale already."""
+    """Measure where scores lie, NaN left out. Those that are all alike, if there are any, become 0."""
     known = scores[~np.isnan(scores)]
     if not len(known) or known.min() == known.max():
-        return Scale(0.0, 1.0)
+        return Scale(float(known[0]) if len(known) else 0.0, 1.0)
     return Scale(float(known.mean()), float(known.std()))
 
 
