@@ -73,7 +73,8 @@ class Strategy:
     """Choose which judgments to buy, and turn them into one decision about an item.
 
     A strategy must give `name`, `questions`, `judgments` and `__call__`; everything else has a default. One that looks
-    `across` items gives `decide_all` in place of `__call__`.
+    `across` items gives `decide_all` in place of `__call__`. Its fields are in the signature; one with the metadata
+    {"signed_by_default": False} only where it is not at its default.
     """
 
     name: ClassVar[str] = ""
@@ -81,9 +82,8 @@ class Strategy:
     across: ClassVar[bool] = False  # it weighs items against each other, and decides about all of them at once
     stops: ClassVar[bool] = False  # it may stop before its k: what a decision costs is measured (it is `adaptive` too)
     random: ClassVar[bool] = True  # more than which judgments it gets is left to chance: lots of its own, their order
-    closed_form: ClassVar[bool] = False  # `exact` counts its curve for items of one or two responses
     may_tie: ClassVar[bool] = True  # its decision may be tied; False where it breaks every tie itself
-    plain_vote: ClassVar[bool] = False  # it sums the k judgments as they come: at k=1 it is a single judgment
+    plain_vote: ClassVar[bool] = False  # it takes the k judgments as they come: at k=1 it is a single judgment
     fixed_k: ClassVar[int | None] = None  # the only k that it has
     next_try: ClassVar[str] = "voting"  # another strategy that is worth a look on the same judgments
 
@@ -120,6 +120,26 @@ class Strategy:
     def unusable(self) -> str | None:
         """Tell how its vote takes unusable judgments (abstain, plurality); None where it takes no such vote."""
         return None
+
+    @property
+    def closed_form(self) -> bool:
+        """Tell whether `exact` counts its curve for items of one or two responses."""
+        return False
+
+    @property
+    def one_scale(self) -> bool:
+        """Tell whether it wants the z-scores of every judge in place of the scores (evaluation/scales.py)."""
+        return False
+
+    @property
+    def mixes_scales(self) -> bool:
+        """Tell whether it may put judges together who score on scales of their own."""
+        return self.one_scale
+
+    @property
+    def printed_as(self) -> str:
+        """Name it as papers do: numbers that were printed for a strategy of another name are not its own."""
+        return self.name
 
     @property
     def breaks_ties(self) -> bool:

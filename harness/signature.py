@@ -18,6 +18,9 @@ def sign(arm: Arm) -> str:
     """Write an arm's signature: `name:value` parts between bars, in one order."""
     strategy, data = arm.strategy, arm.judgments.data
     knobs = {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy) if f.name != "unusable"}
+    for f in dataclasses.fields(strategy):  # an option that came later leaves the lines of before as they were
+        if not f.metadata.get("signed_by_default", True) and knobs.get(f.name) == f.default:
+            del knobs[f.name]
     knobs |= {"k": arm.k, **({"k_meta": strategy.count_voters(arm.k)} if strategy.meta_rm else {})}
     knobs = {name: value for name, value in knobs.items() if value is not None}  # None: it does not read this one
     rules = {f.name: getattr(arm.rules, f.name) for f in dataclasses.fields(arm.rules)}

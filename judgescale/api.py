@@ -91,7 +91,7 @@ def evaluate(
         records, sha256 = import_rows(judgments)
         data = RecordedSet(Path("rows"), "rows", {"tasks": [task.name]}, tuple(records))
     refuse_foreign_set(data, task)
-    groups = choose_judges(data, judges, pool)
+    groups = choose_judges(data, judges, pool, shared.strategy)
     of_judges = {label: RecordedJudgments(data, names) for label, names in groups.items()}
     items = task.load(data)
     shared = shared._replace(task=choose_edition(task, items))

@@ -17,6 +17,7 @@ from judgescale.harness.evaluation.health import count_tied_decisions
 from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
 from judgescale.harness.evaluation.metrics import describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
+from judgescale.harness.evaluation.scales import put_on_one_scale
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.stats.classification import find_metric_interval
 from judgescale.harness.stats.votes import put_unscored_last, share_votes
@@ -37,13 +38,17 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
     ]
     details: dict[str, float | None] = {}
     notes: list[str] = []
+    if arm.strategy.one_scale:
+        pools = put_on_one_scale(pools, judges := arm.judgments.judges)
+        notes += ["One judge has one scale: its z-scores decide as its scores do."] * (len(judges) == 1)
     if kind := arm.strategy.meta_rm:
         plain, meta = pools, score_by_meta_rm(arm, pools, kind)
         pools = add_meta_scores(plain, meta.scores)
     decisions = decide(arm, arm.strategy, arm.ks, pools, tick)
     credits = credit_units(arm, decisions)
     if kind:
-        details, notes = assess_meta_rm(arm, plain, meta, kind, credits)
+        details, about_meta = assess_meta_rm(arm, plain, meta, kind, credits)
+        notes += about_meta
     metrics, tied = estimate_metrics(arm, pools, decisions), count_tied_decisions(decisions[arm.ks.index(arm.k)])
     judgments = count_judgments(arm, pools, decisions)
     return make_result(arm, pools, credits, metrics, tied, judgments, details, notes), credits

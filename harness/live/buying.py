@@ -361,7 +361,11 @@ def make_recorded_set(
             "prompt": digest_prompt(purchase.judge),
             **settings,
             "strategy_seed": purchase.strategy_seed,
-            **({"stopped_by": purchase.strategy.name, "most": purchase.strategy.k} if purchase.strategy.measured else {}),
+            **(
+                {"stopped_by": purchase.strategy.name, "most": purchase.strategy.k}
+                if purchase.strategy.measured
+                else {}
+            ),
         },
     }
     return RecordedSet(store, purchase.name, meta, records)

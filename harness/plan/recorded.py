@@ -42,7 +42,7 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     if cfg.meta.get("_target_") and shared.strategy.meta_rm == "recorded":
         shared = shared._replace(about=(*shared.about, "The meta RM is not asked: its scores are those in the set."))
     selection = select_items(cfg, shared.task, shared.rules, loaded)
-    groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"))
+    groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"), shared.strategy)
     every = tuple(sorted({name for names in groups.values() for name in names}))
     chosen = (path, every, read_variants(cfg), read_steps_rule(cfg))
     part = take_part_once(*chosen)
@@ -126,11 +126,12 @@ def make_arms(
 
 
 def choose_judges(
-    data: recorded.RecordedSet, names: str | Sequence[str] | None, pool: bool | None
+    data: recorded.RecordedSet, names: str | Sequence[str] | None, pool: bool | None, strategy: Strategy
 ) -> dict[str, tuple[str, ...]]:
     """Group a set's judges under labels: each on its own, or all as one pool where `pool` or the set says so.
 
-    names: which of them; None = all. pool: None = as the set says.
+    names: which of them; None = all. pool: None = as the set says. Raises JudgescaleError for judges that are not
+    there, and for a pool of those who score on scales of their own where the strategy adds up scores.
     """
     known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
     listed = [] if names is None else [names] if isinstance(names, str) else names
@@ -148,12 +149,13 @@ def choose_judges(
     together = bool(data.meta.get("pool", False)) if pool is None else bool(pool)
     if len(chosen) == 1 or not together:
         return {name: (name,) for name in chosen}
-    for r in data.records:
+    for r in () if strategy.mixes_scales else data.records:
         scores = r.judgment.scores or ()
         if r.judgment.judge in chosen and any(score < 0 or score > 1 for score in scores):
             raise JudgescaleError(
                 f"judge.pool=true: {r.judgment.judge} scores on a scale of its own, so votes of {len(chosen)} judges"
-                " cannot be summed; use judge.pool=false or judge.names=[…]"
+                " cannot be summed; use judge.pool=false or judge.names=[…], or strategy=voting"
+                " strategy.aggregate=zscore"
             )
     return {f"{len(chosen)} judges pooled" if names is None else "+".join(chosen): tuple(chosen)}
 

@@ -134,7 +134,9 @@ def _try_on_all(strategy: Strategy, who: str) -> None:
         raise JudgescaleError(f"{who}: it decided {np.shape(decision)} of {len(SIZES)} items where {shape} was due")
     spent = (trial.counts / np.array(parts)[:, None]).sum(axis=(1, 2))
     if not np.allclose(took.sum(axis=1), spent):
-        raise JudgescaleError(f"{who}: it asked for {spent.max():g} judgments and says that it took {took.sum(1).max():g}")
+        raise JudgescaleError(
+            f"{who}: it asked for {spent.max():g} judgments and says that it took {took.sum(1).max():g}"
+        )
     if (spent > (allowed := sum(map(strategy.judgments, SIZES))) + 1e-9).any():
         raise JudgescaleError(f"{who}: it asked for {spent.max():g} judgments where `judgments` says {allowed}")
 

@@ -42,7 +42,7 @@ def describe_setting(arm: Arm) -> Setting:
     live = meta.get("live") or {}
     one = arm.k == 1 and strategy.plain_vote
     return Setting(
-        strategy="single" if one else strategy.name,
+        strategy="single" if one and strategy.printed_as == strategy.name else strategy.printed_as,
         k=arm.k,
         k_meta=strategy.count_voters(arm.k) if strategy.meta_rm else None,
         meta_rm=strategy.meta_rm == "recorded",

@@ -21,7 +21,6 @@ class MetaVoting(Strategy):
 
     name: ClassVar[str] = "meta_voting"
     random: ClassVar[bool] = False
-    closed_form: ClassVar[bool] = True
 
     k_meta: int | None = None  # judgments that vote; None = k/2, at least 1
     meta: str = "logistic"  # who scores the judgments: see harness/evaluation/meta.py
@@ -38,6 +37,11 @@ class MetaVoting(Strategy):
     def judgments(self, n: int) -> int:
         """Return k: there is one question, and those that do not vote are paid for too."""
         return self.k or 0
+
+    @property
+    def closed_form(self) -> bool:
+        """Say that its curve can be counted for items of one or two responses."""
+        return True
 
     @property
     def meta_rm(self) -> str | None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.strategies.voting import Voting
+from judgescale.harness.types import JudgescaleError
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,15 @@ class Single(Voting):
     k: int | None = 1
 
     def __post_init__(self) -> None:
-        """Set k to 1, whatever count was given, so that one sweep over k serves every strategy."""
+        """Set k to 1, whatever count was given, so that one sweep over k serves every strategy.
+
+        Raises JudgescaleError for an aggregate: there is nothing to put together.
+        """
+        if self.aggregate != "sum":
+            raise JudgescaleError(
+                f"strategy.aggregate={self.aggregate}: strategy={self.name} takes one judgment as it"
+                " comes; leave it out"
+            )
         if self.k is None or type(self.k) is int and self.k > 0:  # anything else is left to the check of options
             object.__setattr__(self, "k", 1)
 
