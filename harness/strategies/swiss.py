@@ -1,7 +1,7 @@
 """Swiss tournament: nobody drops out; each round pairs responses of about equal records that have not met.
 
 The most points win; among equals those of their opponents decide (Buchholz), then the summed margin, then a coin. A
-tied match is a coin flip. With an odd number alive the last one that had no bye has one: a point. Nobody meets again as
+tied match is a coin flip. With an odd number the last one that had no bye has one: a point. Nobody meets again as
 long as all have half of the others left (Dirac, Proc. London Math. Soc. s3-2, 1952), so no more rounds are played.
 """
 
@@ -15,7 +15,6 @@ import numpy as np
 
 from judgescale.harness.contracts import Ask, Strategy
 from judgescale.harness.strategies.knockout import play
-from judgescale.harness.types import JudgescaleError
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,9 @@ class Swiss(Strategy):
     may_tie: ClassVar[bool] = False
     next_try: ClassVar[str] = "elo"
 
-    rounds: int | None = None  # at most n / 2, rounded up; None = log2(n), rounded up: then one at most has won them all
-
-    def __post_init__(self) -> None:
-        """Raise JudgescaleError for less than one round."""
-        if self.rounds is not None and self.rounds < 1:
-            raise JudgescaleError(f"strategy.rounds={self.rounds}: must be at least 1, or null for log2(n) rounds")
+    rounds: int | None = (
+        None  # at most n / 2, rounded up; None = log2(n), rounded up: then one at most has won them all
+    )
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""
