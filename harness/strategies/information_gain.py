@@ -73,7 +73,7 @@ def expect_gain(strengths: np.ndarray) -> np.ndarray:
     power, gains = np.exp(strengths).astype(np.float32), []
     best = np.eye(power.shape[1], dtype=np.float32)[strengths.argmax(axis=1)]  # (D, samples, n)
     times = best.sum(axis=1)[:, None]  # (D, 1, n)
-    for first in range(power.shape[1] - 1):  # all its pairs at once: with all of them the memory is what costs time
+    for first in range(power.shape[1] - 1):  # all its pairs at once; with those of the others, memory takes the time
         chance = power[:, first, None] / (power[:, first, None] + power[:, first + 1 :])  # that it wins
         given = chance @ best / np.maximum(times, 1)  # the same by who is best
         gains.append(entropy(chance.mean(axis=2)) - (entropy(given) * times).sum(axis=2) / SAMPLES)

@@ -1,8 +1,8 @@
 """Swiss tournament: nobody drops out; each round pairs responses of about equal records that have not met.
 
-The most points win; among equals those of their opponents decide (Buchholz), then the summed margin, then a coin. A
-tied match is a coin flip. With an odd number the last one that had no bye has one: a point. Nobody meets again as
-long as all have half of the others left (Dirac, Proc. London Math. Soc. s3-2, 1952), so no more rounds are played.
+A tied match is half a point each. The most points win, among equals the largest summed margin, then the most points of
+their opponents (Buchholz), then a coin. With an odd n the last one that had no bye has one: a point. Nobody meets again
+as long as all have half of the others left (Dirac, Proc. London Math. Soc. s3-2, 1952), so no more rounds are played.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.stats.votes import round_off_noise
 from judgescale.harness.strategies.knockout import play
 
 
@@ -53,12 +54,15 @@ class Swiss(Strategy):
             met[replay[..., None], pairs, pairs[..., ::-1]] = True
             pairs = np.take_along_axis(pairs, pairs.max(axis=2, keepdims=True).argsort(axis=1), axis=1)  # the bye last
             played = await play(ask, pairs[:, : n // 2], self.k or 0, rng)
+            points[replay, played.losers] += (tied := (played.margin == 0) / 2)
             points[replay, np.concatenate([played.winners, pairs[:, n // 2 :].min(axis=2)], axis=1)] += 1
+            points[replay, played.winners] -= tied
             margin[replay, played.winners] += played.margin
             margin[replay, played.losers] -= played.margin
             usable |= played.usable
         buchholz = (met * points.clip(0)[:, None]).sum(axis=2)  # own points among them, the same for equals
-        worst_first = np.lexsort((rng.random(points.shape), margin, buchholz, points))
+        margin = round_off_noise(margin, np.abs(margin))
+        worst_first = np.lexsort((rng.random(points.shape), buchholz, margin, points))
         return np.where(usable[:, None], worst_first.argsort(axis=1)[:, :n] - n % 2, np.nan)
 
 
@@ -74,9 +78,7 @@ def pair_neighbours(order: np.ndarray, met: np.ndarray) -> np.ndarray:
         pairs.append(order[replay[:, None], np.stack([first, second], axis=1)])
     paired = np.stack(pairs, axis=1)
     for d, q in np.argwhere(met[replay[:, None], paired[..., 0], paired[..., 1]]):  # the few who were left over
-        a, b = paired[d, q]
-        swaps = np.argwhere(~met[d, a, paired[d]] & ~met[d, b, paired[d, :, ::-1]])
-        if met[d, a, b]:  # they swap with the last match that allows it
-            other, side = swaps[-1]
-            paired[d, [q, other]] = [a, paired[d, other, side]], [b, paired[d, other, 1 - side]]
+        a, b = paired[d, q]  # they swap with the last match that allows it
+        other, side = np.argwhere(~met[d, a, paired[d]] & ~met[d, b, paired[d, :, ::-1]])[-1]
+        paired[d, [q, other]] = [a, paired[d, other, side]], [b, paired[d, other, 1 - side]]
     return paired

@@ -140,9 +140,10 @@ def test_those_of_equal_records_meet() -> None:
 
 @given(st.integers(2, 12), st.integers(0, 2**31))
 @settings(max_examples=40, deadline=None)
-def test_swiss_places_by_points_then_buchholz_then_margin(n: int, seed: int) -> None:
-    """Recounted match by match; the scores are graded, so that no match and no margin is tied."""
-    scores = np.random.default_rng(seed).random((4, n, n, 2))
+def test_swiss_places_by_points_then_margin_then_buchholz(n: int, seed: int) -> None:
+    """Recounted match by match; every fourth match is tied."""
+    scores = np.random.default_rng(seed).integers(0, 4, (4, n, n, 1)) / 3
+    scores[scores > 0.9] = 0.5
     decision, ask = play(Swiss(), scores, seed)
     for d in range(4):
         points, margin, rivals = [0.0] * n, [0.0] * n, {i: list[int]() for i in range(n)}
@@ -150,14 +151,17 @@ def test_swiss_places_by_points_then_buchholz_then_margin(n: int, seed: int) -> 
             bye = set(range(n))
             for i, j in played[d].tolist():
                 won = (2 * scores[d, min(i, j), max(i, j)] - 1).sum() * (1 if i < j else -1)
-                points[i if won > 0 else j] += 1
+                points[i] += (np.sign(won) + 1) / 2
+                points[j] += (1 - np.sign(won)) / 2
                 margin[i], margin[j] = margin[i] + won, margin[j] - won
-                rivals[i].append(j), rivals[j].append(i)
+                rivals[i].append(j)
+                rivals[j].append(i)
                 bye -= {i, j}
             for i in bye:
                 points[i] += 1
-        places = sorted(range(n), key=lambda i: (points[i], sum(points[j] for j in rivals[i]), margin[i]))
-        assert np.argsort(decision[d]).tolist() == places
+        records = [(points[i], round(margin[i], 9), sum(points[j] for j in rivals[i])) for i in range(n)]
+        placed = [records[i] for i in np.argsort(decision[d])]
+        assert placed == sorted(records)
 
 
 @given(st.integers(3, 12), st.integers(0, 2**31))
