@@ -44,8 +44,12 @@ class Ask(Protocol):
 
     draws: int  # D
 
-    async def __call__(self, questions: np.ndarray, k: int) -> Answers:
-        """Return k judgments of each question."""
+    async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
+        """Return k judgments of each question.
+
+        k: a number, or (D,) where the replays ask for different numbers; answers beyond a replay's own are NaN. Which
+        judgment is a question's j-th does not depend on k, so those that a replay has bought already cost nothing more.
+        """
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Strategy:
 
     name: ClassVar[str] = ""
     adaptive: ClassVar[bool] = False  # what it asks depends on earlier verdicts: a live run buys only what it asked
-    random: ClassVar[bool] = True  # it draws lots of its own (a bracket, a coin), besides which judgments it gets
+    stops: ClassVar[bool] = False  # it may stop before its k: what a decision costs is measured (it is `adaptive` too)
+    random: ClassVar[bool] = True  # more than which judgments it gets is left to chance: lots of its own, their order
     closed_form: ClassVar[bool] = False  # `exact` counts its curve for items of one or two responses
     may_tie: ClassVar[bool] = True  # its decision may be tied; False where it breaks every tie itself
     plain_vote: ClassVar[bool] = False  # it sums the k judgments as they come: at k=1 it is a single judgment
@@ -71,7 +76,7 @@ class Strategy:
         raise NotImplementedError
 
     def judgments(self, n: int) -> int:
-        """Count the judgments that one decision about n responses costs at its k."""
+        """Count the judgments that one decision about n responses costs at its k; the most, where it may stop."""
         raise NotImplementedError
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -176,7 +176,7 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
     from judgescale.harness.evaluation.differences import describe_difference
     from judgescale.harness.evaluation.evaluate import evaluate
     from judgescale.harness.report import terminal
-    from judgescale.harness.report.readings import tell_apart
+    from judgescale.harness.report.readings import format_judgments_per_item, tell_apart
 
     found = []
     with terminal.show_progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
@@ -196,7 +196,11 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
                 what = f"{name_beside(arm, first, more)} - {name_beside(first, arm, less)}"
                 if np.array_equal(credits.units.cluster, base.units.cluster):
                     at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
-                    beside.append(describe_difference(arm, what, *at_k))
+                    told = describe_difference(arm, what, *at_k)
+                    if arm.strategy.stops or first.strategy.stops:
+                        told += f"; {format_judgments_per_item(result)} and {format_judgments_per_item(of_first)}"
+                        told += " judgments an item"
+                    beside.append(told)
                 else:
                     beside.append(f"{what}: no difference is taken, since they are not about the same items")
             results.append(replace(result, notes=[*result.notes, *beside], differences=beside))
@@ -208,7 +212,11 @@ def name_beside(arm: Arm, other: Arm, more: str) -> str:
 
     more: what else tells it from an arm of the same judge, strategy and k.
     """
-    name = arm.judge if arm.judge != other.judge else f"{arm.strategy.name} at k={arm.k}"
+    name = (
+        arm.judge
+        if arm.judge != other.judge
+        else f"{arm.strategy.name} at k{'≤' if arm.strategy.stops else '='}{arm.k}"
+    )
     if arm.rules.name != other.rules.name:
         return f"{name} by protocol={arm.rules.name}"
     return f"{name}, {more}" if more else name

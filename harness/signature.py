@@ -19,6 +19,7 @@ def sign(arm: Arm) -> str:
     strategy, data = arm.strategy, arm.judgments.data
     knobs = {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy) if f.name != "unusable"}
     knobs |= {"k": arm.k, **({"k_meta": strategy.count_voters(arm.k)} if strategy.meta_rm else {})}
+    knobs = {name: value for name, value in knobs.items() if value is not None}  # None: it does not read this one
     rules = {f.name: getattr(arm.rules, f.name) for f in dataclasses.fields(arm.rules)}
     del rules["name"], rules["order"]  # each has a place of its own
     said = ",".join(f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in rules.items())

@@ -126,6 +126,7 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
         judging={},
         judgments=(),
         data={r.task: dict(r.data) for r in results},
+        stops=any(r.stops for r in results),
     )
 
 

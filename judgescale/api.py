@@ -156,6 +156,7 @@ def run_judge(
         seed=seed,
         strategy_seed=seed,
         name=task.name,
+        votes=shared.rules.votes,
     )
     ks = (k,) if shared.strategy.adaptive else list_ks(None, k, samples, shared.strategy)
     plan = make_live_arm(purchase, shared, Selection(items, (), None, tuple(loaded.notes)), loaded, ks, k)

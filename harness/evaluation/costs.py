@@ -9,8 +9,26 @@ import numpy as np
 from judgescale.harness import cost
 from judgescale.harness.arm import Arm
 from judgescale.harness.cost import Bill, count_call_tokens
+from judgescale.harness.evaluation.decisions import Decisions
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.types import Call
+
+
+def count_judgments(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> dict[int, np.ndarray]:
+    """Count how many judgments each item takes at every k, (N,), from decisions[k][item].
+
+    It is what the strategy says; where it may stop before, the mean of what its decisions took.
+    """
+    sizes = [len(item.responses) for item in arm.items]
+    return {
+        k: np.array(
+            [
+                arm.strategy.at(k).judgments(n) if d.bought is None else round(float(d.bought @ d.weight), 9)
+                for n, d in zip(sizes, at_k, strict=True)
+            ]
+        )
+        for k, at_k in zip(arm.ks, decisions, strict=True)
+    }
 
 
 def compute_recorded_costs(

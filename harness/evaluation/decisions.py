@@ -32,6 +32,7 @@ class Decisions:
     scores: np.ndarray
     weight: np.ndarray  # (D,), sums to 1
     draws: int  # random replays the weights were estimated from; 0 where they were counted
+    bought: np.ndarray | None = None  # (D,), the judgments that each took, of a strategy that may stop before its k
 
 
 def decide(
@@ -99,18 +100,20 @@ async def _fill_by_replay(
                 subsets, shares = _choose_subsets(arm, strategy, item, take_only_pool(of_item), k)
                 order = subsets[:, None]
             rng = make_rng(arm.seed, strategy.name, item.id)
-            at_k = strategy.at(k)
+            replay = Replay(of_item, order)
             try:
-                scores = await at_k(Replay(of_item, order), len(item.responses), rng)
+                scores = await strategy.at(k)(replay, len(item.responses), rng)
             except KeyError:
                 data = arm.judgments.data
+                other, same = ("seed, k or rule", ", k and rule") if strategy.stops else ("seed or k", " and k")
                 raise JudgescaleError(
-                    f"set {data.name}, item {item.id}: another seed or k asks what was not bought; only the"
-                    f" seed={data.meta['live']['strategy_seed']} and k of that run can be replayed"
+                    f"set {data.name}, item {item.id}: another {other} asks what was not bought; only the"
+                    f" seed={data.meta['live']['strategy_seed']}{same} of that run can be replayed"
                 ) from None
             weight = np.full(len(scores), 1 / len(scores)) if shares is None else shares
             counted = shares is not None or arm.as_bought
-            decisions[j].append(Decisions(scores, weight, 0 if counted else len(scores)))
+            bought = replay.bought if strategy.stops else None
+            decisions[j].append(Decisions(scores, weight, 0 if counted else len(scores), bought))
             tick()
 
 

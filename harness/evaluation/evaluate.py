@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.costs import count_judgments
 from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.differences import describe_difference
@@ -18,6 +19,7 @@ from judgescale.harness.evaluation.metrics import describe_against_guess, estima
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.stats.classification import find_metric_interval
+from judgescale.harness.stats.votes import share_votes
 from judgescale.harness.types import Item, Result
 
 
@@ -43,7 +45,8 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
     if kind:
         details, notes = assess_meta_rm(arm, plain, meta, kind, credits)
     metrics, tied = estimate_metrics(arm, pools, decisions), count_tied_decisions(decisions[arm.ks.index(arm.k)])
-    return make_result(arm, pools, credits, metrics, tied, details, notes), credits
+    judgments = count_judgments(arm, decisions)
+    return make_result(arm, pools, credits, metrics, tied, judgments, details, notes), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:
@@ -57,11 +60,7 @@ def apply_vote_rule(arm: Arm, pool: Pool) -> Pool:
 
     Under votes=verdicts each judgment has one vote, which its best responses share; else scores are left as they are.
     """
-    if arm.rules.votes == "scores" or pool.scores.shape[1] == 1:
-        return pool
-    top = pool.scores == pool.scores.max(axis=1, keepdims=True)
-    shares = top / np.maximum(top.sum(axis=1, keepdims=True), 1)
-    return dataclasses.replace(pool, scores=np.where(pool.usable[:, None], shares, np.nan))
+    return pool if arm.rules.votes == "scores" else dataclasses.replace(pool, scores=share_votes(pool.scores))
 
 
 def score_by_meta_rm(arm: Arm, pools: Sequence[Pools], kind: str) -> MetaScores:

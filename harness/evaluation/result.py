@@ -42,14 +42,15 @@ def make_result(
     credits: Credits,
     metrics: Mapping[str, list[Estimate]],
     tied: float,
+    judgments: Mapping[int, np.ndarray],
     details: Mapping[str, float | None],
     notes: Sequence[str],
 ) -> Result:
     """Roll an arm's credits up, and set them beside cost, health and published numbers.
 
     pools: the judgments of every item, with the meta RM's scores where there are any. metrics: what is no mean of
-    credits (evaluation/metrics.py). tied: the expected number of decisions that tie at the arm's k. details, notes:
-    what is known of the meta RM.
+    credits (evaluation/metrics.py). tied: the expected number of decisions that tie at the arm's k. judgments: how many
+    each item takes at every k, (N,) each. details, notes: what is known of the meta RM.
     """
     at = arm.ks.index(arm.k)
     curves = by_section = estimate_sections(arm, credits)
@@ -74,7 +75,6 @@ def make_result(
             for p in published
         ]
 
-    judgments = {k: np.array([arm.strategy.at(k).judgments(len(item.responses)) for item in arm.items]) for k in arm.ks}
     if arm.bill is None:
         cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
     else:
@@ -126,6 +126,7 @@ def make_result(
         judgments=_list_judgments(arm, pools),
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
+        stops=arm.strategy.stops,
     )
 
 
@@ -157,7 +158,12 @@ def _write_notes(
             "Not one judgment held a verdict: the figures are what the protocol gives for none, not the judge's."
         )
     sizes = [len(pool) for p in pools for pool in p.values()]
-    if min(sizes) != max(sizes):
+    if not arm.as_bought and (stopped_by := (data.meta.get("live") or {}).get("stopped_by")):
+        notes.append(
+            f"These judgments were bought until strategy={stopped_by} had seen enough: what came after is missing, and"
+            " any other strategy's figure is biased by that."
+        )
+    if min(sizes) != max(sizes) and not (arm.as_bought and arm.strategy.stops):
         ends = f"; the curve ends at {min(sizes)}, which all have" * (max(arm.ks) == min(sizes))
         notes.append(f"Pools hold {min(sizes)} to {max(sizes)} judgments{ends}.")
     chosen = {item.prompt for item in arm.items} if arm.subsets else None

@@ -59,6 +59,7 @@ class Purchase:
     name: str  # of the task: two runs never buy the same judge's verdicts on it side by side
     scorer: ModelSpec | None = None
     meta: tuple[MetaRM, ModelSpec] | None = None
+    votes: str = "scores"  # what the strategy sums: scores, or verdicts (types.Rules.votes)
 
     @property
     def models(self) -> dict[str, ModelSpec]:
@@ -211,7 +212,9 @@ async def _run_purchases(
         for p in purchases:
             made = {role: model(role, spec, p.seed) for role, spec in p.models.items()}
             meta = (p.meta[0], made["meta"]) if p.meta else None
-            session = JudgeSession(p.label, p.judge, made["judge"], meter, p.order, p.seed, made.get("scorer"), meta)
+            session = JudgeSession(
+                p.label, p.judge, made["judge"], meter, p.order, p.seed, made.get("scorer"), meta, p.votes
+            )
             done.append((session, [LiveAsk(session, item) for item in p.items]))
         if not dry:
             await _wait_for_other_runs(purchases, [m.settings for m in models.values()], store.path, open_engines)
@@ -342,6 +345,7 @@ def make_recorded_set(
             "prompt": digest_prompt(purchase.judge),
             **settings,
             "strategy_seed": purchase.strategy_seed,
+            **({"stopped_by": purchase.strategy.name, "most": purchase.strategy.k} if purchase.strategy.stops else {}),
         },
     }
     return RecordedSet(store, purchase.name, meta, records)

@@ -67,11 +67,11 @@ class Model:
         """Tell whether the same request always has the same answer."""
         return self.sampling is None or self.sampling.temperature == 0
 
-    async def __call__(self, request: Request, count: int) -> list[Answer]:
-        """Return the answers of rank 0 to count - 1, buying what neither the store has nor others are waiting for."""
+    async def __call__(self, request: Request, count: int, first: int = 0) -> list[Answer]:
+        """Return the answers of rank `first` to count - 1, buying what neither the store has nor others wait for."""
         question = Question.from_request(self.settings, request)
-        ranks = range(1 if self.is_deterministic else count)
-        found = self._find_answers(question, ranks)
+        ranks = range(1) if self.is_deterministic else range(first, count)
+        found = self._find_answers(question, range(ranks.stop))
         mine = [r for r in ranks if r not in found and (question.key, r) not in self._pending]
         theirs = {r: self._pending[question.key, r] for r in ranks if r not in found and r not in mine}
         if mine and self.dry:
@@ -81,7 +81,7 @@ class Model:
             found |= await self._buy(question, request, mine)
         for rank, answer in theirs.items():
             found[rank] = await asyncio.shield(answer)
-        return [found[0]] * count if self.is_deterministic else [found[r] for r in ranks]
+        return [found[0]] * (count - first) if self.is_deterministic else [found[r] for r in ranks]
 
     def _make_answer(self, question: Question, rank: int, output: Output) -> Answer:
         return Answer(

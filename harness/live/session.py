@@ -17,6 +17,7 @@ from judgescale.harness.live.meter import Meter
 from judgescale.harness.live.model import Answer, Model
 from judgescale.harness.live.order import list_orders
 from judgescale.harness.seeding import make_rng
+from judgescale.harness.stats.votes import share_votes
 from judgescale.harness.types import Call, Item, Judgment, Request
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class JudgeSession:
     seed: int
     scorer: Model | None = None  # the second model of a judge that has one
     meta: tuple[MetaRM, Model] | None = None  # a meta RM's format and model
+    votes: str = "scores"  # what a strategy is told of a judgment: its scores, or its verdict
 
     @property
     def models(self) -> list[Model]:
@@ -55,8 +57,9 @@ class LiveAsk:
     bought: dict[tuple[int, ...], list[Judgment]] = field(default_factory=dict)
     draws: int = 1
 
-    async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+    async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
         """Buy k judgments of each question, or take them from the store."""
+        k = int(np.max(k))  # there is one replay
         asked = [tuple(q) for q in questions.reshape(-1, questions.shape[-1]).tolist()]
         judged = await gather_all([self.judgments(tuple(sorted(q)), k) for q in asked])
         scores = np.full((1, len(asked), k, len(asked[0])), np.nan)
@@ -68,26 +71,31 @@ class LiveAsk:
                     scores[0, row, j] = [of[i] for i in question]
                 if judgment.meta is not None:
                     meta[0, row, j] = judgment.meta
-        return Answers(scores, meta)
+        return Answers(share_votes(scores) if self.session.votes == "verdicts" else scores, meta)
 
     async def judgments(self, question: tuple[int, ...], k: int) -> list[Judgment]:
         """Return judgments 0 to k - 1 of a question; those that show the same order are samples of one prompt."""
+        have = self.bought.get(question, [])
         samples: dict[tuple[int, ...], list[int]] = {}
         for j, shown in enumerate(choose_orders(self.session.order, self.session.seed, self.item, question, k)):
             samples.setdefault(shown, []).append(j)
-        found = await gather_all([self._judge_shown(shown, js) for shown, js in samples.items()])
-        self.bought[question] = sorted((j for group in found for j in group), key=lambda j: j.sample)
-        return self.bought[question]
+        found = await gather_all(
+            [self._judge_shown(shown, js, len(have)) for shown, js in samples.items() if js[-1] >= len(have)]
+        )
+        self.bought[question] = have + sorted((j for group in found for j in group), key=lambda j: j.sample)
+        return self.bought[question][:k]
 
-    async def _judge_shown(self, shown: tuple[int, ...], samples: Sequence[int]) -> list[Judgment]:
-        """Judge the responses in one order, once for each of these samples."""
+    async def _judge_shown(self, shown: tuple[int, ...], samples: Sequence[int], have: int) -> list[Judgment]:
+        """Judge the responses in one order, once for each of these samples but those below `have`."""
         session, item = self.session, self.item
         requests = session.judge.requests(item, shown)
-        columns = await gather_all([session.model(request, len(samples)) for request in requests])
+        new = [j for j in samples if j >= have]
+        first = len(samples) - len(new)
+        columns = await gather_all([session.model(request, len(samples), first) for request in requests])
         rows = [list(row) for row in zip(*columns)]  # one a judgment: the answers to all its requests
         last = rows if session.scorer is None else await self._ask_scorer(shown, requests, rows)
         judgments = []
-        for sample, row, final in zip(samples, rows, last):
+        for sample, row, final in zip(new, rows, last):
             status, scores = session.judge.read(item, shown, [answer.output for answer in final])
             session.meter.judgments += 1
             session.meter.statuses[status] += 1

@@ -95,6 +95,7 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
         seed=cfg.seed,
         strategy_seed=shared.numbers.seed,
         name=task.name,
+        votes=rules.votes,
         scorer=read_model(cfg, "judge.scorer", "judge.scorer.engine") if cfg.judge.get("scorer") else None,
         meta=meta,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -85,7 +84,7 @@ def make_arms(
     arms = []
     for label, of_label in judgments.items():
         data = of_label.data
-        as_bought = bool(data.meta.get("live")) and only_some_were_bought(asked, of_label, items)
+        as_bought = only_some_were_bought(asked, of_label, items)
         most = check_items(of_label, asked, items, as_bought)
         k = asked.k or most
         strategy = asked.at(k)
@@ -146,7 +145,10 @@ def choose_judges(
 
 
 def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:
-    """Tell whether an adaptive strategy finds no more than what it asked itself when it was live."""
+    """Tell whether an adaptive strategy finds no more of a live set than what it asked itself when it was live."""
+    live = judgments.data.meta.get("live") or {}
+    if not live or strategy.stops:
+        return "stopped_by" in live
     return strategy.adaptive and not all(
         judgments.has_judgments(item, question)
         for item in items
@@ -157,8 +159,11 @@ def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, item
 def check_items(
     judgments: RecordedJudgments, strategy: Strategy, items: Sequence[Item], as_bought: bool = False
 ) -> int:
-    """Return the largest k that every question of every item has. Raises JudgescaleError for an impossible pair."""
-    most = math.inf
+    """Return the largest k that every question of every item has. Raises JudgescaleError for an impossible pair.
+
+    Of what a strategy bought itself that may stop before its k, it is the k of that run.
+    """
+    stopped, sizes = as_bought and strategy.stops, []
     for item in items:
         questions = strategy.questions(len(item.responses))
         if not questions:
@@ -166,7 +171,7 @@ def check_items(
         for question in questions:
             if as_bought and not judgments.has_judgments(item, question):
                 continue
-            if strategy.k is not None:
+            if strategy.k is not None and not stopped:
                 judgments.require_judgments(item, question, strategy.k)
             pool = judgments.find_pool(item, question)
             if len(question) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
@@ -174,8 +179,8 @@ def check_items(
                     f"set {judgments.data.name}, item {item.id}: a score of a lone response must lie between 0 and 1"
                     " (1 = it has the property); rescale it and import the set again"
                 )
-            most = min(most, len(pool))
-    return int(most)
+            sizes.append(len(pool))
+    return int(judgments.data.meta["live"]["most"]) if stopped else min(sizes)
 
 
 @lru_cache

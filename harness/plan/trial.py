@@ -1,7 +1,8 @@
 """Try a strategy on made-up verdicts before anything is bought: does it do what its class declares?
 
 A strategy that chooses its questions by the verdicts and does not say so would be charged for judgments that its result
-never uses, and could not be replayed. The trial costs no judgment and a few milliseconds.
+never uses, and could not be replayed; one that stops when the verdict is clear, for judgments that it never bought. The
+trial costs no judgment and a few milliseconds.
 """
 
 from __future__ import annotations
@@ -15,28 +16,39 @@ from judgescale.harness.types import JudgescaleError
 
 REPLAYS = 4  # with different verdicts each
 SIZES = (2, 5)  # responses of the made-up items
-K = 2
+K, K_STOPPING = 2, 6  # the latter leaves room to stop before it
 
 
 class _Trial:
-    """Answer questions about n responses at random, and note what was asked in each replay."""
+    """Answer questions about n responses at random, and note what was asked in each replay.
+
+    judgments: how many of which question each replay bought: what is asked again costs nothing, and says the same.
+    """
 
     draws = REPLAYS
 
     def __init__(self, n: int) -> None:
         self.n = n
-        self.rng = np.random.default_rng(n)
-        self.asked: list[list[tuple[int, ...]]] = [[] for _ in range(REPLAYS)]
-        self.judgments = np.zeros(REPLAYS, int)
+        self.asked: list[dict[tuple[int, ...], int]] = [{} for _ in range(REPLAYS)]
 
-    async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+    async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
         questions = np.asarray(questions)
         each = np.broadcast_to(questions, (REPLAYS, *questions.shape[-2:]))
-        for asked, of_replay in zip(self.asked, each):
-            asked += [tuple(sorted(question)) for question in of_replay.tolist()]
-        self.judgments += each.shape[1] * k
-        shape = (*each.shape[:2], k)
-        return Answers(self.rng.random((*shape, each.shape[-1])), self.rng.random(shape))
+        wanted = np.broadcast_to(k, REPLAYS)
+        scores = np.full((*each.shape[:2], wanted.max(), each.shape[-1]), np.nan)
+        meta = np.full(scores.shape[:3], np.nan)
+        for replay, (of_replay, most) in enumerate(zip(each.tolist(), wanted.tolist())):
+            for row, question in enumerate(of_replay):
+                key = tuple(sorted(question))
+                self.asked[replay][key] = max(self.asked[replay].get(key, 0), most)
+                said = np.random.default_rng([replay, *key]).random((most, self.n + 1))  # more begin with the fewer
+                scores[replay, row, :most], meta[replay, row, :most] = said[:, question], said[:, -1]
+        return Answers(scores, meta)
+
+    @property
+    def judgments(self) -> np.ndarray:
+        """Return how many judgments each replay bought, (REPLAYS,)."""
+        return np.array([sum(asked.values()) for asked in self.asked])
 
 
 def try_strategy(strategy: Strategy) -> None:
@@ -48,8 +60,10 @@ def try_strategy(strategy: Strategy) -> None:
         raise JudgescaleError(f"{who}: with a meta RM it must also name its `baseline`, which it is held against")
     if strategy.closed_form and strategy.random:
         raise JudgescaleError(f"{who}: `exact` counts what is left to chance, so the class must say random = False")
+    if strategy.stops and not strategy.adaptive:
+        raise JudgescaleError(f"{who}: it stops by the verdicts, so the class must also say adaptive = True")
     for n in SIZES:
-        _try_on(strategy.at(strategy.fixed_k or K), who, n)
+        _try_on(strategy.at(strategy.fixed_k or (K_STOPPING if strategy.stops else K)), who, n)
 
 
 def _try_on(strategy: Strategy, who: str, n: int) -> None:
@@ -76,9 +90,15 @@ def _try_on(strategy: Strategy, who: str, n: int) -> None:
                 f"{who}: of {len(known)} questions about {n} responses it asked {len(set(asked))}; where verdicts"
                 " decide what it asks, the class must say adaptive = True, or a live run would buy the wrong judgments"
             )
-    if not strategy.adaptive and (trial.judgments != cost).any():
+    bought = trial.judgments
+    if (bought > cost).any() or not strategy.adaptive and (bought < cost).any():
         raise JudgescaleError(
-            f"{who}: it asked for {int(trial.judgments.max())} judgments of {n} responses where `judgments` says {cost}"
+            f"{who}: it asked for {bought.max()} judgments of {n} responses where `judgments` says {cost}"
+        )
+    if not strategy.stops and (bought < cost).any():
+        raise JudgescaleError(
+            f"{who}: it asked for {bought.min()} judgments of {n} responses where `judgments` says {cost}; where it may"
+            " stop before, the class must say stops = True, or it would be charged for all of them"
         )
 
 

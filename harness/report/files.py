@@ -121,6 +121,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "details": dict(r.details),
         "judging": dict(r.judging) or None,
         "data": dict(r.data),
+        **({"stops": True} if r.stops else {}),  # k is then the most that it may take
     }
     entry: dict[str, Any] = _to_json(arm)
     return entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection
+from dataclasses import fields
 from pathlib import Path
 
 from judgescale.harness import ROOT
@@ -36,6 +37,9 @@ def compare(result: Result, arm: Arm, judgments: str, tried: Collection[str]) ->
     Where its judgments can answer no other, or the other has been tried, it sets a second protocol beside the arm's.
     """
     start, strategy = f"python run.py -m task={result.task}", f"strategy={arm.strategy.name}"
+    if arm.as_bought and arm.strategy.stops:  # only the same rule finds all that it asks for
+        knobs = {f.name: getattr(arm.strategy, f.name) for f in fields(arm.strategy)}
+        strategy += "".join(f" strategy.{name}={value}" for name, value in knobs.items() if value is not None)
     if arm.as_bought or arm.strategy.next_try in tried:
         other = "common" if arm.rules.name != "common" else arm.task.name
         return f"{start} protocol={arm.rules.name},{other} {judgments} {strategy}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.report.text import format_percent
+from judgescale.harness.report.text import format_count, format_percent
 from judgescale.harness.types import CurvePoint, Published, Result
 
 OVERALL = "overall"
@@ -41,6 +41,16 @@ def count_judgments_per_item(result: Result) -> float | None:
         return points[-1].judgments_per_item
     judgments = result.compute.get("judgments")
     return judgments / result.items if judgments is not None and result.items else None
+
+
+def format_judgments_per_item(result: Result) -> str:
+    """Format what one decision cost: 10, or in two decimals 2.04 where that was measured."""
+    return format_count(count_judgments_per_item(result), 2 if result.stops else 1)
+
+
+def format_k(result: Result) -> str:
+    """Format an arm's k: 8, or ≤8 where it may stop before."""
+    return f"≤{result.k}" if result.stops else str(result.k)
 
 
 def find_own_published(result: Result) -> dict[str, Published]:
@@ -89,7 +99,7 @@ def name_arms(results: Sequence[Result]) -> list[str]:
         parts = [r.judge] * (len(judges) > 1) + [r.strategy] * (len(strategies) > 1)
         names.append(flatten_text(", ".join(parts) or f"{r.judge}, {r.strategy}"))
     if len(set(names)) < len(names) and len({r.k for r in results}) > 1:
-        names = [f"{name}, k={r.k}" for name, r in zip(names, results, strict=True)]
+        names = [f"{name}, k{'≤' if r.stops else '='}{r.k}" for name, r in zip(names, results, strict=True)]
     names = [f"{name}, {more}" if more else name for name, more in zip(names, tell_apart(results), strict=True)]
     return names if len(set(names)) == len(names) else [f"{name} ({i})" for i, name in enumerate(names, 1)]
 

@@ -15,17 +15,17 @@ from typing import NamedTuple
 from judgescale.harness.plain_text import defuse_formula, flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
-    count_judgments_per_item,
     describe_published,
     find_own_published,
     find_value_at_one,
+    format_judgments_per_item,
+    format_k,
     group_by_task,
     list_context,
     tell_apart,
 )
 from judgescale.harness.report.text import (
     UNKNOWN,
-    format_count,
     format_interval,
     format_mc_error,
     format_percent,
@@ -150,7 +150,7 @@ def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
                     *ci,
                 ]
                 cells += [f"{100 * estimate.mc_error:.2f}" if estimate.mc_error else ""]
-                cells += [estimate.items, _empty_if_unknown(format_count(count_judgments_per_item(r)))]
+                cells += [estimate.items, _empty_if_unknown(format_judgments_per_item(r))]
                 cells += (
                     [format_percent(p.value), format_points(p.delta), p.source, describe_status(p)] if p else [""] * 4
                 )
@@ -212,7 +212,7 @@ def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
             str(i),
             r.judge,
             strategy,
-            str(r.k),
+            format_k(r),
             _join_words(
                 format_percent(r.headline.value), format_mc_error(r.headline.mc_error), format_interval(r.headline.ci)
             ),
@@ -224,9 +224,7 @@ def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
                 cell = _join_words(format_percent(e.value), format_mc_error(e.mc_error))
             row.append(f"{cell} ({format_points(theirs[name].delta)})" if name in theirs else cell)
         p = theirs.get(OVERALL)
-        row += [format_count(count_judgments_per_item(r))] + (
-            [format_value(p), format_points(p.delta)] if p else [UNKNOWN, UNKNOWN]
-        )
+        row += [format_judgments_per_item(r)] + ([format_value(p), format_points(p.delta)] if p else [UNKNOWN, UNKNOWN])
         rows.append(row)
     blank = [""] * (len(one) + len(sections))
     rest = [

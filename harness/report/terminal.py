@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
-    count_judgments_per_item,
     find_own_published,
     find_value_at_one,
+    format_judgments_per_item,
+    format_k,
     group_by_task,
     name_arms,
     tell_apart,
 )
 from judgescale.harness.report.text import (
     UNKNOWN,
-    format_count,
     format_interval,
     format_mc_error,
     format_percent,
@@ -192,10 +192,10 @@ def _make_screen_table(arms: Sequence[Result]) -> Table:
         value = Text.assemble(
             (f"{format_percent(r.headline.value):>5}", "bold"), f"{error} ", format_interval(r.headline.ci)
         )
-        cells = [*map(make_text, names), Text(str(r.k)), value]
+        cells = [*map(make_text, names), Text(format_k(r)), value]
         if any(firsts):
             cells.append(Text(format_percent(first) if first is not None else ""))
-        cells.append(Text(format_count(count_judgments_per_item(r))))
+        cells.append(Text(format_judgments_per_item(r)))
         if any(printed):
             doubt = "*" if p and p.status != "confirmed" else ""
             cells += [Text(format_percent(p.value) + doubt), Text(_format_delta(p))] if p else [Text(), Text()]

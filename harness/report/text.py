@@ -29,6 +29,8 @@ def format_mc_error(error: float) -> str:
     return f"±{100 * error:.1f}" if isfinite(error) and round(100 * error, 1) else ""
 
 
-def format_count(value: float | None) -> str:
+def format_count(value: float | None, digits: int = 1) -> str:
     """Format a count per item without needless zeros, 10 or 2.5; a dash where it is unknown."""
-    return write_rounded(value).removesuffix(".0") if value is not None and isfinite(value) else UNKNOWN
+    if value is None or not isfinite(value):
+        return UNKNOWN
+    return write_rounded(value, digits).removesuffix("." + "0" * digits)

@@ -26,6 +26,19 @@ def vote(scores: np.ndarray, unusable: str = "abstain") -> np.ndarray:
     return np.where(none, np.nan, total)
 
 
+def share_votes(scores: np.ndarray) -> np.ndarray:
+    """Turn each judgment's scores into its one vote, which its best responses share: (…, m) to (…, m); NaN unusable.
+
+    The score of a lone response is left as it is.
+    """
+    if scores.shape[-1] == 1:
+        return scores
+    usable = ~np.isnan(scores).any(axis=-1, keepdims=True)
+    top = scores == scores.max(axis=-1, keepdims=True)
+    shares: np.ndarray = np.where(usable, top / np.maximum(top.sum(axis=-1, keepdims=True), 1), np.nan)
+    return shares
+
+
 def round_off_noise(total: np.ndarray, largest: np.ndarray) -> np.ndarray:
     """Round sums of numbers up to `largest` so that those which differ by rounding errors alone tie: .1 + .2 is .3."""
     step = np.exp2(np.floor(np.log2(largest, out=np.zeros_like(largest), where=largest > 0)) - 40)
