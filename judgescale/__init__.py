@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from judgescale.harness.contracts import MetaRM as MetaRM
     from judgescale.harness.contracts import Reading as Reading
     from judgescale.harness.contracts import Strategy as Strategy
+    from judgescale.harness.strategies.double_elimination import DoubleElimination as DoubleElimination
     from judgescale.harness.strategies.elo import Elo as Elo
+    from judgescale.harness.strategies.information_gain import InformationGain as InformationGain
     from judgescale.harness.strategies.knockout import Knockout as Knockout
     from judgescale.harness.strategies.meta_voting import MetaVoting as MetaVoting
     from judgescale.harness.strategies.single import Single as Single
+    from judgescale.harness.strategies.swiss import Swiss as Swiss
     from judgescale.harness.strategies.voting import Voting as Voting
     from judgescale.harness.types import Estimate as Estimate
     from judgescale.harness.types import Item as Item
@@ -50,10 +53,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "api": "evaluate load_protocol load_task run_judge",
     "harness.contracts": "Answers Ask Engine EngineSession Judge MetaRM Reading Strategy",
+    "harness.strategies.double_elimination": "DoubleElimination",
     "harness.strategies.elo": "Elo",
+    "harness.strategies.information_gain": "InformationGain",
     "harness.strategies.knockout": "Knockout",
     "harness.strategies.meta_voting": "MetaVoting",
     "harness.strategies.single": "Single",
+    "harness.strategies.swiss": "Swiss",
     "harness.strategies.voting": "Voting",
     "harness.types": "Estimate Item JudgescaleError Judgment Output Record Request Result Rules Sampling Task",
 }  # fmt: skip
@@ -62,10 +68,12 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "Answers",
     "Ask",
+    "DoubleElimination",
     "Elo",
     "Engine",
     "EngineSession",
     "Estimate",
+    "InformationGain",
     "Item",
     "Judge",
     "JudgescaleError",
@@ -82,6 +90,7 @@ __all__ = [
     "Sampling",
     "Single",
     "Strategy",
+    "Swiss",
     "Task",
     "Voting",
     "evaluate",

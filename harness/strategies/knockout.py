@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -40,14 +40,29 @@ class Knockout(Strategy):
         while alive.shape[1] > 1:
             bye, paired = alive[:, : alive.shape[1] % 2], alive[:, alive.shape[1] % 2 :]
             pairs = paired.reshape(ask.draws, -1, 2)
-            margins = (await ask(pairs, self.k or 0)).scores @ [1, -1]  # (D, matches, k)
-            known = np.nan_to_num(margins)
-            total = round_off_noise(known.sum(axis=2), np.abs(known).max(axis=2))
-            winners = take_winners(pairs, total, rng)
-            usable |= ~np.isnan(margins).all(axis=(1, 2))
-            alive = np.concatenate([winners, bye], axis=1)  # whoever had the bye queues behind the winners
+            played = await play(ask, pairs, self.k or 0, rng)
+            usable |= played.usable
+            alive = np.concatenate([played.winners, bye], axis=1)  # whoever had the bye queues behind the winners
             np.put_along_axis(survived, alive, np.take_along_axis(survived, alive, axis=1) + 1, axis=1)
         return np.where(usable[:, None], survived, np.nan)
+
+
+class Played(NamedTuple):
+    """Hold what came of Q matches in each of D replays: arrays (D, Q) of responses and summed margins, and (D,)."""
+
+    winners: np.ndarray
+    losers: np.ndarray
+    margin: np.ndarray  # by how much the winner won, 0 where a coin decided
+    usable: np.ndarray  # whether any judgment of the replay's matches was
+
+
+async def play(ask: Ask, pairs: np.ndarray, k: int, rng: np.random.Generator) -> Played:
+    """Let (D, Q, 2) pairs of responses meet in matches of k judgments each."""
+    margins = (await ask(pairs, k)).scores @ [1, -1]  # (D, Q, k)
+    known = np.nan_to_num(margins)
+    total = round_off_noise(known.sum(axis=2), np.abs(known).max(axis=2))
+    winners = take_winners(pairs, total, rng)
+    return Played(winners, pairs.sum(axis=2) - winners, np.abs(total), ~np.isnan(margins).all(axis=(1, 2)))
 
 
 def take_winners(pairs: np.ndarray, margin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
