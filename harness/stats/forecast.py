@@ -33,7 +33,7 @@ from judgescale.harness.stats.means import find_beta_intervals
 MODEL_ERROR = 0.4  # of what voting moves beyond the pilot, upward and downward
 ORDER = 10  # judgments of an item that the mixture looks at together; more tell it little
 STEPS = 100  # of EM
-GROUPS = 20  # of clusters, each left out once
+GROUPS = 40  # of clusters, each left out once
 SUBSETS = 200  # of a pilot's scores, at each k
 RIGHT, TIED, WRONG = range(3)
 
@@ -107,18 +107,17 @@ def forecast(pilot: Pilot, ks: Sequence[float], level: float = 0.95) -> Forecast
     within = [k for k in ks if k <= pilot.size] + [pilot.size]
     if isinstance(pilot, VotePilot):
         cells = count_cells(pilot, min(pilot.size, ORDER))
-        predict = partial(_predict_votes, pilot, ks, measure_votes(pilot, within), cells)
+        predict = partial(_predict_votes, pilot, ks, measure_pilot(pilot, within), cells)
     else:
-        predict = partial(_predict_scores, pilot, ks, measure_scores(pilot, within))
+        predict = partial(_predict_scores, pilot, ks, measure_pilot(pilot, within))
     whole = pilot.weight / pilot.weight.sum()
     value, moved, discordant = predict(whole)
-    codes = np.unique(pilot.cluster, return_index=True, return_inverse=True)
-    order = np.argsort(np.argsort(codes[1]))[codes[2].reshape(-1)]  # clusters numbered as they appear
-    groups = min(GROUPS, int(order.max()) + 1)
-    clusters = float(1 / (np.bincount(order, whole) ** 2).sum())
+    names, cluster = np.unique(pilot.cluster, return_inverse=True)
+    groups, clusters = min(GROUPS, len(names)), float(1 / (np.bincount(cluster.reshape(-1), whole) ** 2).sum())
     low, high = np.zeros(len(ks)), np.ones(len(ks))
     if groups > 1:
-        kept = [np.where(order % groups == g, 0.0, whole) for g in range(groups)]
+        group = (np.random.default_rng(0).permutation(len(names)) % groups)[cluster.reshape(-1)]
+        kept = [np.where(group == g, 0.0, whole) for g in range(groups)]
         left_out = np.array([predict(weight / weight.sum())[0] for weight in kept])
         variance = (groups - 1) / groups * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
         trials = np.divide(value * (1 - value), variance, out=np.full(len(ks), clusters), where=variance > 1e-12)
@@ -139,6 +138,11 @@ def forecast(pilot: Pilot, ks: Sequence[float], level: float = 0.95) -> Forecast
         len(whole),
         clusters,
     )
+
+
+def measure_pilot(pilot: Pilot, ks: Sequence[float]) -> dict[float, np.ndarray]:
+    """Measure each item's credit at k <= k0, over its subsets of k judgments: (N,) by k."""
+    return measure_votes(pilot, ks) if isinstance(pilot, VotePilot) else measure_scores(pilot, ks)
 
 
 # ------------------------------------------------------------------------------------------------------------- votes

@@ -13,7 +13,16 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize
 
-from judgescale.harness.stats.forecast import VotePilot, count_cells, make_grid, vote_at, weigh_cells
+from judgescale.harness.stats.forecast import (
+    TIED,
+    VotePilot,
+    count_cells,
+    list_cells,
+    make_grid,
+    measure_votes,
+    vote_at,
+    weigh_cells,
+)
 
 MOMENTS = 6  # of a longer pilot, the first so many bound
 SLACK = 2.0  # standard errors by which the pilot's shares may be off, each
@@ -22,33 +31,50 @@ SLACK = 2.0  # standard errors by which the pilot's shares may be off, each
 def bound_votes(pilot: VotePilot, ks: Sequence[float], slack: float = SLACK) -> np.ndarray:
     """Bound voting@k for K values of k: (K, 2), the lowest and the highest value that agrees with the pilot.
 
-    slack: how many standard errors over clusters each of the pilot's shares may be off. Items whose tied votes earn
-    differently are bounded apart.
+    The pilot's shares of cells, and its voting@1, voting@2, … as far as they go, may each be off by `slack` standard
+    errors over clusters. Items whose tied votes earn differently are bounded apart.
     """
     weight, found = pilot.weight / pilot.weight.sum(), np.zeros((len(ks), 2))
-    cells = count_cells(pilot, min(pilot.size, MOMENTS))
+    order = min(pilot.size, MOMENTS)
+    cells = count_cells(pilot, order)
     for tie in np.unique(pilot.tie):
         rows = pilot.tie == tie
         part = weight[rows] / weight[rows].sum()
-        share = part @ cells[rows]
+        told = cells[rows] @ list_constraints(order, float(tie)).T
+        share = part @ told
         cluster = np.unique(pilot.cluster[rows], return_inverse=True)[1].reshape(-1)
-        off = part[:, None] * (cells[rows] - share)
+        off = part[:, None] * (told - share)
         of_cluster = np.array([np.bincount(cluster, column) for column in off.T])
-        # a cell that no item fell in may hold as many as one more item would
-        error = np.sqrt((of_cluster**2).sum(axis=1) + (np.bincount(cluster, part) ** 2).sum() ** 2)
-        found += weight[rows].sum() * bound_mixture(share, slack * error, min(pilot.size, MOMENTS), ks, float(tie))
+        one_more = (np.bincount(cluster, part) ** 2).sum()  # a cell that no item fell in may hold one all the same
+        error = np.sqrt((of_cluster**2).sum(axis=1) + one_more**2)
+        found += weight[rows].sum() * bound_mixture(share, slack * error, order, ks, float(tie))
     return found
 
 
-def bound_mixture(share: np.ndarray, slack: np.ndarray, order: int, ks: Sequence[float], tie: float) -> np.ndarray:
-    """Bound voting@k over all mixtures whose cells of `order` judgments are `share`, give or take `slack`: (K, 2).
+def list_constraints(order: int, tie: float) -> np.ndarray:
+    """List what a pilot of `order` judgments tells, as sums of shares of its cells: each cell, and voting@1 … order."""
+    cells = list_cells(order)
+    votes = [vote_in_cells(cells, k, tie) for k in range(1, order + 1)]
+    return np.concatenate([np.eye(len(cells)), votes])
 
-    A grid cannot meet shares exactly, so where no mixture on it does, the slack is widened to the least that one needs.
+
+def vote_in_cells(cells: np.ndarray, k: int, tie: float) -> np.ndarray:
+    """Compute what k judgments out of each cell's earn by majority, (cells,)."""
+    pilot = VotePilot(cells, np.full(len(cells), tie), np.ones(len(cells)), np.arange(len(cells)))
+    return measure_votes(pilot, [k])[k]
+
+
+def bound_mixture(share: np.ndarray, slack: np.ndarray, order: int, ks: Sequence[float], tie: float) -> np.ndarray:
+    """Bound voting@k over all mixtures that meet `list_constraints(order, tie)`, give or take `slack`: (K, 2).
+
+    share, slack: one a constraint. A grid cannot meet shares exactly, so the slack is widened to the least that one
+    needs.
     """
-    points = make_grid(decided=41, tied=17 if share[_has_ties(order)].any() else 1)
-    likelihood = weigh_cells(points, order).T  # (cells, G)
-    widened = slack + _find_least_slack(likelihood, share, slack)
-    sides = np.concatenate([likelihood, -likelihood])
+    has_ties = bool(share[: len(list_cells(order))][list_cells(order)[:, TIED] > 0].any())
+    points = make_grid(decided=41, tied=17 if has_ties else 1)
+    told = list_constraints(order, tie) @ weigh_cells(points, order).T  # (constraints, G)
+    widened = slack + _find_least_slack(told, share, slack)
+    sides = np.concatenate([told, -told])
     limits = np.concatenate([share + widened, widened - share])
     whole, one = np.ones((1, len(points))), np.ones(1)
     found = []
@@ -63,18 +89,14 @@ def bound_mixture(share: np.ndarray, slack: np.ndarray, order: int, ks: Sequence
     return np.clip(np.array(found), 0, 1)
 
 
-def _find_least_slack(likelihood: np.ndarray, share: np.ndarray, slack: np.ndarray) -> float:
-    """Find by how much the slack of all cells must grow for some mixture on the grid to meet them."""
-    points = likelihood.shape[1]
+def _find_least_slack(told: np.ndarray, share: np.ndarray, slack: np.ndarray) -> float:
+    """Find by how much the slack must grow for some mixture on the grid to meet all constraints."""
+    points = told.shape[1]
     more = -np.ones((len(share), 1))
-    sides = np.concatenate([np.hstack([likelihood, more]), np.hstack([-likelihood, more])])
+    sides = np.concatenate([np.hstack([told, more]), np.hstack([-told, more])])
     limits = np.concatenate([share + slack, slack - share])
     cost = np.append(np.zeros(points), 1.0)
     whole = np.append(np.ones(points), 0.0)[None]
     solved = optimize.linprog(cost, sides, limits, whole, np.ones(1), method="highs")
     return max(float(solved.fun), 0.0) + 1e-9 if solved.success else 1.0
 
-
-def _has_ties(order: int) -> np.ndarray:
-    """Tell which cells hold a tied judgment."""
-    return np.array([tied > 0 for right in range(order + 1) for tied in range(order + 1 - right)])
