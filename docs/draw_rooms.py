@@ -35,6 +35,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "stats": "arithmetic",
     "published": "printed numbers",
     "report": "files and figures",
+    "forecast": "what more would give",
     "ground": "imported by all",
 }
 ENTRY = ("command", "runner", "suite", "sweep")

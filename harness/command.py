@@ -3,6 +3,7 @@
     judgescale [judge=…] [engine=…] [strategy=…] [task=…] [experiment=…]     one run (-m sweeps; --help lists all)
     judgescale recorded …                                                    recorded sets: import, show, build
     judgescale store …                                                       bought answers: show, export, import
+    judgescale plan RUN_FOLDER …                                             what more judgments would give
 
 Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
 """
@@ -90,6 +91,11 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.store.__main__ import main as run_store
 
         run_store(given[1:])
+        return
+    if given[:1] == ["plan"]:
+        from judgescale.harness.forecast.__main__ import main as run_plan
+
+        run_plan(given[1:])
         return
     if given == ["--version"]:
         from judgescale.harness.signature import find_version

@@ -11,7 +11,7 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.again import describe_judging_again, judge_again
 from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs, may_share_scores
-from judgescale.harness.evaluation.credits import Credits
+from judgescale.harness.evaluation.credits import Credits, group_by_unit
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
     estimate_extras,
@@ -23,6 +23,7 @@ from judgescale.harness.evaluation.estimates import (
 from judgescale.harness.evaluation.health import count_orders_per_reading, count_partial_judgments, count_problems
 from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.evaluation.splits import examine_ties
+from judgescale.harness.evaluation.ties import tie_all
 from judgescale.harness.published.comparable import (
     explain_missing_deltas,
     find_comparable_numbers,
@@ -31,6 +32,7 @@ from judgescale.harness.published.comparable import (
 from judgescale.harness.recorded.describe import describe_variation, summarise_judges
 from judgescale.harness.recorded.pools import Pools, list_judgments
 from judgescale.harness.signature import sign
+from judgescale.harness.stats.intervals import share_headline
 from judgescale.harness.types import HUMAN, CurvePoint, Estimate, Published, Result
 
 FEW_CLUSTERS = 20  # below these, how much they vary is itself hardly known
@@ -125,7 +127,7 @@ def make_result(
         ],
         details=details,
         judging=again.summarise() if again else {},
-        judgments=_list_judgments(arm, pools),
+        judgments=_list_judgments(arm, pools, credits),
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
         stops=arm.strategy.stops,
@@ -232,10 +234,19 @@ def _warn_of_few_clusters(clusters: float) -> list[str]:
     ]
 
 
-def _list_judgments(arm: Arm, pools: Sequence[Pools]) -> list[dict[str, object]]:
-    """List the rows of judgments.parquet: responses by name, and their scores, both in the order shown."""
+def _list_judgments(arm: Arm, pools: Sequence[Pools], credits: Credits) -> list[dict[str, object]]:
+    """List the rows of judgments.parquet: responses by name, with their scores and gold, all in the order shown.
+
+    weight: the item's share in the headline, and tie_credit what a decision that ties all its responses earns; both
+    empty where the item is scored together with others.
+    """
     rows: list[dict[str, object]] = []
-    for item, of_item in zip(arm.items, pools, strict=True):
+    members = group_by_unit(arm.task, arm.items).values()
+    alone = {of_unit[0]: u for u, of_unit in enumerate(members) if len(of_unit) == 1}
+    share = share_headline(credits.units, arm.rollup)
+    for number, (item, of_item) in enumerate(zip(arm.items, pools, strict=True)):
+        unit = alone.get(number)
+        tie = None if unit is None else float(arm.task.credit([item], tie_all([item]), arm.rules)[0])
         place = {name: i for i, name in enumerate(item.responses)}
         for pool, row in list_judgments(of_item):
             j, shown, meta = pool.judgments[row], pool.shown[row], pool.meta[row]
@@ -244,12 +255,16 @@ def _list_judgments(arm: Arm, pools: Sequence[Pools]) -> list[dict[str, object]]
                     "task": arm.task.name,
                     "item": item.id,
                     "subset": item.subset,
+                    "cluster": item.cluster,
+                    "weight": None if unit is None else float(share[unit]),
+                    "tie_credit": tie,
                     "judge": j.judge,
                     "variant": j.variant,
                     "sample": j.sample,
                     "shown": [place[name] for name in shown],
                     "responses": list(shown),
                     "scores": j.scores and [None if math.isnan(score) else score for score in j.scores],
+                    "gold": [item.gold[place[name]] for name in shown],
                     "status": j.status,
                     "meta": None if math.isnan(meta) else float(meta),
                     "prompt_tokens": j.prompt_tokens,

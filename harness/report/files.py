@@ -30,9 +30,10 @@ CURVE_HEADER = (
 COMPUTE = ("judgments", "prompt_tokens", "completion_tokens", "flops", "seconds", "run_seconds", "dollars")
 HEALTH = ("unparseable", "ties", "order_flips", "failed", "tied_decisions")
 JUDGMENT = {  # columns of judgments.parquet
-    "task": "str", "item": "str", "subset": "str", "judge": "str", "variant": "str", "sample": "int", "shown": "list",
-    "responses": "list", "scores": "list", "status": "str", "meta": "float", "prompt_tokens": "int",
-    "completion_tokens": "int", "chars": "int", "text": "str",
+    "task": "str", "item": "str", "subset": "str", "cluster": "str", "weight": "float", "tie_credit": "float",
+    "judge": "str", "variant": "str", "sample": "int", "shown": "list", "responses": "list", "scores": "list",
+    "gold": "list", "status": "str", "meta": "float", "prompt_tokens": "int", "completion_tokens": "int",
+    "chars": "int", "text": "str",
 }  # fmt: skip
 BATCH = 2_000  # rows of judgments.parquet in memory with their texts
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
@@ -191,7 +192,8 @@ def write_judgments(results: Sequence[Result], path: Path) -> None:
 
     from judgescale.harness.store import Store
 
-    lists = {"shown": pa.list_(pa.int64()), "responses": pa.list_(pa.string()), "scores": pa.list_(pa.float64())}
+    lists = {"shown": pa.list_(pa.int64()), "responses": pa.list_(pa.string())}
+    lists |= dict.fromkeys(("scores", "gold"), pa.list_(pa.float64()))
     kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
     schema = pa.schema([(name, lists.get(name) or kinds[kind]) for name, kind in JUDGMENT.items()])
     with ExitStack() as open_, pq.ParquetWriter(path, schema, compression="zstd") as file:
