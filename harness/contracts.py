@@ -57,8 +57,11 @@ class AskAll(Protocol):
     """Put questions about all N items of a run to a judge, for a strategy that weighs one item against another."""
 
     draws: int  # D
-    sizes: np.ndarray  # (N,): how many responses each item has
     most: int  # judgments of one question that can be had
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Return how many responses each item has, (N,)."""
 
     async def __call__(self, counts: np.ndarray) -> np.ndarray:
         """Return the first judgments of each item: scores (D, N, n, K), NaN where unusable and beyond what was asked.

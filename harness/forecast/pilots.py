@@ -141,7 +141,9 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
         notes.append(f"{left:,} of {len(items):,} items have no right response, or no wrong one: they are left out.")
     kinds = Counter((row["judge"], row["variant"]) for row in rows)
     if len(kinds) > 1:
-        notes.append(f"Its judgments come from {len(kinds)} judges or prompts: more of them means more of the same mix.")
+        notes.append(
+            f"Its judgments come from {len(kinds)} judges or prompts: more of them means more of the same mix."
+        )
     if arm["strategy"] not in ("voting", "single"):
         notes.append(f"The run's strategy was {flatten_text(arm['strategy'])}; the forecast is of a plain vote.")
     silent = sum(row["scores"] is None for of_item in usable.values() for row in of_item[:least])

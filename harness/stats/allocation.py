@@ -18,7 +18,7 @@ class Scores(NamedTuple):
 
     mean: np.ndarray  # NaN where there is none
     variance: np.ndarray
-    count: np.ndarray  # of the scores; of those asked for where none was usable
+    number: np.ndarray  # of the scores; of those asked for where none was usable
 
 
 def describe_scores(scores: np.ndarray, asked: np.ndarray) -> Scores:
@@ -62,14 +62,14 @@ def expect_gain(scores: Scores) -> np.ndarray:
     second, best = np.moveaxis(np.sort(known, axis=-1)[..., -2:], -1, 0)
     first = np.arange(known.shape[-1]) == known.argmax(axis=-1)[..., None]
     rival = np.where(first, second[..., None], best[..., None])
-    return _pass_by_chance(_lag(known, rival), np.sqrt(scores.variance / (scores.count * (scores.count + 1))))
+    return _pass_by_chance(_lag(known, rival), np.sqrt(scores.variance / (scores.number * (scores.number + 1))))
 
 
 def expect_gain_together(scores: Scores) -> np.ndarray:
     """Expect the same of one more score of all of an item's responses: (D, N, 1), the sum over the leader's rivals."""
     known = np.where(np.isnan(scores.mean), -np.inf, scores.mean)
     leader = known.argmax(axis=-1)[..., None]
-    step = scores.variance / (scores.count * (scores.count + 1))
+    step = scores.variance / (scores.number * (scores.number + 1))
     both = np.sqrt(step + np.take_along_axis(step, leader, axis=-1))
     gain = _pass_by_chance(_lag(known, np.take_along_axis(known, leader, axis=-1)), both)
     return np.where(np.arange(known.shape[-1]) == leader, 0.0, gain).sum(axis=-1, keepdims=True)

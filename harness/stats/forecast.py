@@ -332,7 +332,9 @@ def _shrink_means(pilot: ScorePilot, weight: np.ndarray) -> tuple[np.ndarray, fl
     noise = float(weight @ (rest**2).sum(axis=(1, 2)) / whole) if whole else 0.0
     sides = [there & pilot.right, there & ~pilot.right]
     sizes = [side.sum(axis=1) for side in sides]
-    middle = [(np.where(side, mean, 0)).sum(axis=1) / np.maximum(size, 1) for side, size in zip(sides, sizes, strict=True)]
+    middle = [
+        (np.where(side, mean, 0)).sum(axis=1) / np.maximum(size, 1) for side, size in zip(sides, sizes, strict=True)
+    ]
     lead = middle[0] - middle[1]
     error = noise / np.maximum(count, 1)
     of_lead = error * (1 / np.maximum(sizes[0], 1) + 1 / np.maximum(sizes[1], 1))
@@ -367,4 +369,3 @@ def _win_normal(means: np.ndarray, right: np.ndarray, spread: float, short: np.n
             chance *= np.where(np.isnan(ahead)[:, None], 1.0, apart)
         total[rows] += chance @ share
     return np.clip(total, 0, 1)
-

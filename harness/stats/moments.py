@@ -99,4 +99,3 @@ def _find_least_slack(told: np.ndarray, share: np.ndarray, slack: np.ndarray) ->
     whole = np.append(np.ones(points), 0.0)[None]
     solved = optimize.linprog(cost, sides, limits, whole, np.ones(1), method="highs")
     return max(float(solved.fun), 0.0) + 1e-9 if solved.success else 1.0
-

@@ -81,7 +81,8 @@ def choose_best(
 ) -> np.ndarray:
     """Choose the best unit of each of the best `at_once` items by gain for its price, as far as what is left buys.
 
-    gain: (D, N, units), -inf where nothing can be bought. price: (N, units). left: (D,). Returns booleans (D, N, units).
+    gain: (D, N, units), -inf where nothing can be bought. price: (N, units). left: (D,), in judgments. Returns booleans
+    (D, N, units).
     """
     with np.errstate(invalid="ignore"):
         worth = np.where(gain > -np.inf, gain / np.where(price, price, 1), -np.inf)
