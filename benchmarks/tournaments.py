@@ -33,7 +33,7 @@ class BradleyTerry:
         self.wins = rng.random((self.draws, n, n, k), dtype=np.float32) < chance[..., None]  # of the lower index
         self.judged = np.zeros((self.draws, n, n), bool)
 
-    async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+    async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
         """Return k verdicts of each pair."""
         low, high, replay = questions.min(axis=-1), questions.max(axis=-1), np.arange(self.draws)[:, None]
         self.judged[replay, low, high] = True

@@ -25,6 +25,7 @@ class DoubleElimination(Strategy):
 
     name: ClassVar[str] = "double_elimination"
     adaptive: ClassVar[bool] = True  # who meets whom depends on the verdicts
+    stops: ClassVar[bool] = True  # with every rematch it has a match less to buy
     may_tie: ClassVar[bool] = False
     next_try: ClassVar[str] = "elo"
 

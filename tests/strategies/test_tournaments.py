@@ -34,7 +34,7 @@ class Ask:
         self.matches: list[list[tuple[int, int]]] = [[] for _ in range(self.draws)]
         self.rounds: list[np.ndarray] = []
 
-    async def __call__(self, questions: np.ndarray, k: int) -> Answers:
+    async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
         each = np.broadcast_to(questions, (self.draws, *questions.shape[-2:]))
         self.rounds.append(each)
         for noted, pairs in zip(self.matches, each.tolist()):
