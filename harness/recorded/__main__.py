@@ -179,6 +179,8 @@ def _describe_items(found: RecordedSet) -> Iterator[str]:
     statuses = Counter(record.judgment.status for record in records)
     yield f"  varies     {meta['varies']}"
     yield f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}"
+    if meta["pointwise"]:
+        yield "  scored     each response alone: a judgment of any of an item's responses"
     yield f"  tasks      {', '.join(meta['tasks'])}"
     asked: dict[str, list[str]] = {}
     for judge, prompt in meta["prompts"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from result_files import BASE, import_set, refuse_import
 from shapes import put
 
 from judgescale.harness.recorded import read_set
+from judgescale.harness.recorded.__main__ import main
 from judgescale.harness.types import JudgescaleError
 from judgescale.tasks import custom, ppe_best_of_k
 
@@ -110,3 +112,20 @@ def test_jsonl_takes_whole_floats_as_counts(tmp_path) -> None:
         "completion_tokens": 12.0,
     }
     assert import_set(tmp_path, "jsonl", put(tmp_path / "mine.jsonl", [row]))[0].judgment.completion_tokens == 12
+
+
+def test_scores_of_responses_alone_may_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [BASE | {"scores": [3, None, 1]}, BASE | {"scores": [None, None, None], "status": "failed"}]
+    path = put(tmp_path / "mine.jsonl", rows)
+    records = import_set(tmp_path, "jsonl", path, "--pointwise", "yes")
+    assert [r.judgment.scores for r in records] == [(3, nan, 1), None]
+    assert read_set(tmp_path / "out.parquet").meta["pointwise"] is True
+    capsys.readouterr()
+    assert main(["show", str(tmp_path / "out.parquet")]) == 0
+    assert "each response alone" in capsys.readouterr().out
+    assert "row 1, field scores: None is not a finite number" in refuse_import(tmp_path, capsys, "jsonl", path)
+    assert "--pointwise maybe: say yes or no" in refuse_import(tmp_path, capsys, "jsonl", path, "--pointwise", "maybe")
+    games = put(tmp_path / "games.jsonl", [BASE | {"winner": "y"}])
+    assert "field winner: is a verdict on several" in refuse_import(
+        tmp_path, capsys, "jsonl", games, "--pointwise", "yes"
+    )

@@ -65,6 +65,15 @@ CASES: dict[str, tuple[str, dict[str, list[dict[str, Any]]], str]] = {  # name: 
         "task=vicuna80_pairs",
     ),
     "jsonl": ("jsonl", {"mine.jsonl": [BASE | {"winner": "y"}]}, "task=custom"),
+    "jsonl, judges of different items": (
+        "jsonl",
+        {
+            "mine.jsonl": [
+                BASE | {"prompt": p, "judge": j, "winner": "y"} for p, j in (("q", "j"), ("q", "k"), ("r", "k"))
+            ]
+        },
+        "task=custom",
+    ),
     "jsonl, games of two among three": ("jsonl", {"mine.jsonl": GAMES}, "task=custom strategy=elo"),
 }  # fmt: skip
 
@@ -96,10 +105,7 @@ def test_every_importer_is_among_them() -> None:
     ("rows", "reason"),
     [
         ([NO_GOLD | {"judge": j, "winner": "x"} for j in ("human", "j")], "has no gold label, so this task cannot"),
-        (
-            [BASE | {"prompt": p, "judge": j, "winner": "y"} for p, j in (("q", "j"), ("q", "k"), ("r", "k"))],
-            "j has no judgment of x against y against z (it has some on 1 prompts); leave it out with judge.names",
-        ),
+        (GAMES[:2], "no judgment of these 3 response(s) together was recorded (the set has judgments of 2)"),
     ],
 )
 def test_none_is_proposed_that_would_be_refused(

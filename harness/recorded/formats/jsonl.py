@@ -15,6 +15,9 @@
   meta        a meta reward model's score of this judgment
   prompt_tokens, completion_tokens, chars        what it cost
 
+With --pointwise yes each response was scored alone, so that its scores are a judgment of any of the responses; a score
+is null where a response has none.
+
 Neither gold nor best in any row of an item leaves its gold open; then only a task that derives it can use the set.
 Example line:  {"prompt": "q1", "responses": ["a", "b"], "best": "a", "judge": "mine", "winner": "b"}
 """
@@ -29,7 +32,7 @@ from typing import Any
 
 from judgescale.harness.recorded.formats import Format, Options
 from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, SourceRow, to_number
-from judgescale.harness.types import STATUSES, Judgment, Record
+from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
 
 FIELDS = (
     "prompt",
@@ -64,23 +67,26 @@ def recognises(source: Source) -> bool:
 
 def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every row of every file."""
-    return Imported(_read_records(sources, options["judge"]))
+    if (alone := options.get("pointwise")) not in (None, "yes", "no"):
+        raise JudgescaleError(f"--pointwise {alone}: say yes or no")
+    pointwise = alone == "yes"
+    return Imported(_read_records(sources, options["judge"], pointwise), pointwise=pointwise)
 
 
-def _read_records(sources: Sequence[Source], given_judge: str | None) -> Iterator[ImportedRecord]:
+def _read_records(sources: Sequence[Source], given_judge: str | None, pointwise: bool) -> Iterator[ImportedRecord]:
     samples: Samples = Counter()
     for source in sources:
         for row in source.read_objects():
-            yield ImportedRecord(_read_record(row, given_judge, samples), row)
+            yield ImportedRecord(_read_record(row, given_judge, samples, pointwise), row)
 
 
-def _read_record(row: SourceRow, given_judge: str | None, samples: Samples) -> Record:
+def _read_record(row: SourceRow, given_judge: str | None, samples: Samples, pointwise: bool) -> Record:
     _check_fields(row)
     prompt, responses = _read_item(row)
     judge = _read_judge(row, given_judge)
     shown = _read_shown(row, responses)
     gold = _read_gold(row, responses)
-    scores, status = _read_verdict(row, responses, shown)
+    scores, status = _read_verdict(row, responses, shown, pointwise)
     variant = _read_text(row, "variant")
     judgment = Judgment(
         judge=judge,
@@ -162,13 +168,13 @@ def _read_gold(row: SourceRow, responses: tuple[str, ...]) -> tuple[float, ...] 
 
 
 def _read_verdict(
-    row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...]
+    row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...], pointwise: bool
 ) -> tuple[tuple[float, ...] | None, str]:
     """Read scores in shown order, None where there is no verdict, and the status."""
     status = row.get("status")
     if status is not None and status not in STATUSES:
         row.reject("status", f"{status!r} is none of {', '.join(STATUSES)}")
-    scores = _read_scores(row, responses, shown)
+    scores = _read_scores(row, responses, shown, pointwise)
     if scores is None:
         says_nothing = "scores" not in row.fields and "winner" not in row.fields and status is None
         if status == "ok" or says_nothing:
@@ -181,12 +187,17 @@ def _read_verdict(
     return scores, "ok"
 
 
-def _read_scores(row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...]) -> tuple[float, ...] | None:
+def _read_scores(
+    row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...], pointwise: bool
+) -> tuple[float, ...] | None:
     if row.get("scores") is not None:
-        return _read_numbers(row, "scores", len(shown))
+        scores = _read_numbers(row, "scores", len(shown), gaps=pointwise)
+        return None if all(map(math.isnan, scores)) else scores
     winner = row.get("winner")
     if winner is None:
         return None
+    if pointwise:
+        row.reject("winner", "is a verdict on several responses, and --pointwise yes says that each was scored alone")
     if winner == "tie" and "tie" not in responses:
         return (1.0 / len(shown),) * len(shown)
     picked = _find_response(row, "winner", winner, responses)
@@ -223,10 +234,14 @@ def _find_response(row: SourceRow, field: str, value: Any, responses: tuple[str,
     row.reject(field, f"{value!r} is neither a name in responses nor an index from 0 to {len(responses) - 1}")
 
 
-def _read_numbers(row: SourceRow, field: str, size: int) -> tuple[float, ...]:
+def _read_numbers(row: SourceRow, field: str, size: int, gaps: bool = False) -> tuple[float, ...]:
+    """Read a list of numbers. gaps: whether null, read as NaN, may stand for one."""
     values = row.need(field, list)
     numbers: list[float] = []
     for value in values:
+        if value is None and gaps:
+            numbers.append(math.nan)
+            continue
         number = to_number(value)
         if number is None or not math.isfinite(number):
             row.reject(field, f"{value!r} is not a finite number")
@@ -258,4 +273,5 @@ FORMAT = Format(
     tasks=("custom",),
     recognises=recognises,
     read_sources=read_sources,
+    options={"pointwise": "yes where each response was scored alone; a score may then be null"},
 )
