@@ -99,3 +99,29 @@ def write_tournament(folder: Path) -> Path:
     for name, rows in files.items():
         put(folder / name, rows)
     return folder
+
+
+RIGHT = "human_to_GPT-4"
+
+
+def ensembling_row(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "7",
+        "subset": "Math",
+        "prompt_variant": "base",
+        "k": 2,
+        "full_scores": [[9, 8], [6, 6], [5, 5], [4, 3]],
+        "full_errors": [[None, None]] * 4,
+        "cost": {"full_input_tokens": 100, "full_output_tokens": 11},
+        "refused": False,
+    } | changes
+
+
+def math_row(problem: str, score: list[Any], authors: list[str] | None = None, **changes: Any) -> dict[str, Any]:
+    """RewardMATH: a problem's solutions, and what was said of each."""
+    return {"problem": problem, "solution_reference": authors or [RIGHT, "org/m", "org/n"], "score": score} | changes
+
+
+def step_row(kind: str, steps: list[Any], **changes: Any) -> dict[str, Any]:
+    """RewardMATH: the step scores of one solution of a math-prm pair."""
+    return {"problem": "1+1?", "problem_id": 0, "solution_type": kind, "output": {"step_scores": steps}} | changes

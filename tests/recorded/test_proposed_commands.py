@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 from omegaconf import DictConfig
-from result_files import BASE, judgebench_row, llmbar_row, pandalm_row, rating_row, rewardbench2_rows
+from result_files import (
+    BASE,
+    RIGHT,
+    ensembling_row,
+    judgebench_row,
+    llmbar_row,
+    math_row,
+    pandalm_row,
+    rating_row,
+    rewardbench2_rows,
+    step_row,
+)
 from shapes import put
 
 from judgescale.harness.evaluation.evaluate import evaluate
@@ -27,6 +38,8 @@ MISTAKE = {
     "judge": "gpt-4", "predictions": ["error", "no_error"], "label": "error",
 }  # fmt: skip
 SCALAR = {"_record": "metadata", "model": "rm"}
+TEN = math_row("1+1?", list(range(10)), [RIGHT, *(f"org/{i}" for i in range(9))])
+GAME = math_row("1+1?", ["A"], ["org/m"], chosen_position=["B"])
 TIED = {"id": "tied:0", "subset": "Ties", "num_correct": 2, "scores": [3, 2, 1]}
 
 CASES: dict[str, tuple[str, dict[str, list[dict[str, Any]]], str]] = {  # name: (format, files, how the command ends)
@@ -36,6 +49,15 @@ CASES: dict[str, tuple[str, dict[str, list[dict[str, Any]]], str]] = {  # name: 
     "realmistake": ("realmistake", {"r.jsonl": [MISTAKE]}, "task=realmistake"),
     "rewardbench2": ("rewardbench2", {"r.jsonl": rewardbench2_rows()}, "task=rewardbench2"),
     "rewardbench2, half of a Ties prompt": ("rewardbench2", {"r.jsonl": [SCALAR, TIED]}, "task=custom"),
+    "criteria_ensembling": ("criteria_ensembling", {"base_k2.jsonl": [ensembling_row()]}, "task=rewardbench2"),
+    "rewardmath": ("rewardmath", {"rm_reward.json": [TEN]}, "task=rewardmath"),
+    "rewardmath, fewer solutions": ("rewardmath", {"rm_reward.json": [math_row("1?", [1, 2, 3])]}, "task=custom"),
+    "rewardmath_pairs": ("rewardmath_pairs", {"j_pairwise_reward.json": [GAME]}, "task=rewardmath_pairs"),
+    "rewardbench_math_prm": (
+        "rewardbench_math_prm",
+        {"rewardbench_prm.json": [step_row("chosen", [0.5, 0.75]), step_row("rejected", [0.25])]},
+        "task=rewardbench",
+    ),
     "rmb": ("rmb", {"m_result.json": [REWARD]}, "task=rmb"),
     "tournament": (
         "tournament",
