@@ -146,7 +146,7 @@ def test_a_missing_score_is_left_out_of_its_response_alone(how: str) -> None:
     gap = say((9, 4, 8), (None, 4, 8), (9, 4, None))
     assert best(aggregate_scores(gap, how)).tolist() == best(aggregate_scores(full, how)).tolist()
     never = aggregate_scores(say((9, None, 8), (7, None, 8), (8, None, 6)), how)
-    assert never[0, 1] == -np.inf and np.isfinite(never[0, [0, 2]]).all()  # it cannot win; the others are as they were
+    assert never[0, 1] < min(never[0, [0, 2]])  # it cannot win; the others are as they were
     alone = aggregate_scores(say((9, 8), (7, 8), (8, 6)), how)
     # what Davidson's prior gives to one who never played moves the others a little
     np.testing.assert_allclose(never[:, [0, 2]], alone, rtol=0.02 if how == "davidson" else 1e-12)
