@@ -138,7 +138,8 @@ def test_most_blocks_are_run():
     left = [block for block in BLOCKS if NOT_RUN.search(block.marks)]
     assert len(BLOCKS) > 10 and len(left) < 3
     shown = {word for block in BLOCKS for words in split_commands(block.text) for word in words}
-    for choice in ("single", "voting", "meta_voting", "elo", "knockout"):
+    tournaments = ("elo", "knockout", "swiss", "double_elimination", "information_gain")
+    for choice in ("single", "voting", "meta_voting", *tournaments):
         assert any(re.fullmatch(rf"strategy=(\w+,)*{choice}(,\w+)*", word) for word in shown), choice
 
 

@@ -17,10 +17,13 @@ from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.report.next_commands import suggest
 from judgescale.harness.runner import evaluate_all
 from judgescale.harness.stats.classification import auc
+from judgescale.harness.strategies.double_elimination import DoubleElimination
 from judgescale.harness.strategies.elo import Elo
+from judgescale.harness.strategies.information_gain import InformationGain
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
+from judgescale.harness.strategies.swiss import Swiss
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Item, Judgment, Record, Rules
 from judgescale.tasks.custom import task as custom_task
@@ -46,7 +49,8 @@ def test_the_curve_of_an_independent_judge_is_the_binomial_one():
 def test_replays_agree_with_the_closed_form():
     records = noisy_pairs(0.65, items=300)
     exact = overall(evaluate(arm(records, Voting(9), (1, 2, 5, 9)))[0])
-    for strategy in (Knockout(9), Elo(9, rating="wins")):  # on two responses every tournament is a vote
+    tournaments = (Knockout(9), Elo(9, rating="wins"), Swiss(9), DoubleElimination(9), InformationGain(9))
+    for strategy in tournaments:  # on two responses each is a vote
         replayed = overall(evaluate(arm(records, strategy, (1, 2, 5, 9)))[0])
         for k, estimate in replayed.items():
             assert abs(estimate.value - exact[k].value) < 5 * estimate.mc_error + 1e-9, (strategy, k)

@@ -199,13 +199,14 @@ def test_dry_says_what_it_would_cost_and_asks_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_knockout_replays_as_it_was_played(go, composed, tmp_path):
+@pytest.mark.parametrize("strategy", ["knockout", "swiss", "double_elimination", "information_gain"])
+def test_a_tournament_replays_as_it_was_played(go, composed, tmp_path, strategy):
     with FaultyServer(answer=verdict) as server:
-        live = go(server, "task.size=12", "task.responses=4", "strategy=knockout", "strategy.k=3")
-    set_ = ("task=sanity", f"engine.path={tmp_path}/out/recorded.parquet", "strategy=knockout")
+        live = go(server, "task.size=12", "task.responses=4", f"strategy={strategy}", "strategy.k=3")
+    set_ = ("task=sanity", f"engine.path={tmp_path}/out/recorded.parquet", f"strategy={strategy}")
     (replayed,) = run([composed(*set_)], tmp_path / "replay", show=False)
     assert replayed.headline == live.headline and replayed.k == 3
-    with pytest.raises(JudgescaleError, match=r"asks what was not bought; only the seed=0 and k of that run"):
+    with pytest.raises(JudgescaleError, match=r"asks what was not bought; only the seed=0(, k|) and \w+ of that run"):
         run([composed(*set_, "seed=5")], tmp_path / "other", show=False)
 
 

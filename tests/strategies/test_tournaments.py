@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import math
+from collections.abc import Callable
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import DictConfig
 from scipy.stats import binomtest
 
 from judgescale.harness.contracts import Answers, Strategy
+from judgescale.harness.evaluation.evaluate import evaluate
+from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.strategies.double_elimination import DoubleElimination
 from judgescale.harness.strategies.elo import Elo
 from judgescale.harness.strategies.information_gain import InformationGain, expect_gain, fit_posterior
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.swiss import Swiss, pair_neighbours
+from judgescale.harness.types import JudgescaleError
 
 ALL = [Swiss(), DoubleElimination(), InformationGain()]
 BRACKETS = ALL[:2]
@@ -278,10 +282,26 @@ def test_where_nothing_is_usable_nothing_is_decided(strategy: Strategy) -> None:
     assert np.isnan(decision[1]).all() and not np.isnan(decision[[0, 2]]).any()
 
 
-@pytest.mark.parametrize("options", [{"rounds": 0}, {"rounds": 1.5}])
-def test_a_wrong_count_is_refused(composed: Any, options: dict[str, Any]) -> None:
-    from judgescale.harness.plan import plan_arms
-    from judgescale.harness.types import JudgescaleError
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("strategy=swiss strategy.rounds=0", r"strategy\.rounds=0: must be 1 or more"),
+        ("strategy=swiss strategy.rounds=1.5", r"strategy\.rounds=1\.5: must be a whole number or null"),
+        ("strategy=information_gain strategy.matches=0", r"strategy\.matches=0: must be 1 or more"),
+        ("strategy=swiss strategy.tie=half", r"strategy\.tie=half: changes nothing"),
+        ("strategy=double_elimination strategy.tie=half", r"strategy\.tie=half: changes nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(composed: Callable[..., DictConfig], option: str, said: str) -> None:
+    with pytest.raises(JudgescaleError, match=said):
+        plan_arms(composed("task=vicuna80_best_of_5", *option.split()))
 
-    with pytest.raises(JudgescaleError, match=r"strategy\.rounds=.*must be"):
-        plan_arms(composed("task=vicuna80_best_of_5", "strategy=swiss", f"strategy.rounds={options['rounds']}"))
+
+def test_what_double_elimination_costs_is_measured(composed: Callable[..., DictConfig]) -> None:
+    overrides = ("task=vicuna80_best_of_5", "run.limit=10", "run.draws=20", "strategy.k=2", "run.ks=[2]")
+    cost = {}
+    for name in ("swiss", "double_elimination", "information_gain"):
+        result, _ = evaluate(plan_arms(composed(f"strategy={name}", *overrides))[0])
+        cost[name] = result.curve[0].judgments_per_item
+    assert cost["swiss"] == cost["information_gain"] == 12
+    assert 8 < cost["double_elimination"] < 16  # 2 * (2 * 5 - 2), without a rematch
