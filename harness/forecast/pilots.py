@@ -120,8 +120,8 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
     asked_parts = {name for name, of_item in items.items() if len({tuple(sorted(row["shown"])) for row in of_item}) > 1}
     if asked_parts:
         raise JudgescaleError(
-            f"{where}: its strategy ({arm['strategy']}) asks about some of an item's responses at a time, and a forecast"
-            " is of votes on all of them: give a run of strategy=voting"
+            f"{where}: its strategy ({arm['strategy']}) asks about some of an item's responses at a time, and a"
+            " forecast is of votes on all of them: give a run of strategy=voting"
         )
     if any(row["weight"] is None or row["tie_credit"] is None for row in rows):
         raise JudgescaleError(f"{where}: items are scored together with others here, and a forecast is of single items")
@@ -157,8 +157,8 @@ def _describe_mix(items: Iterable[Sequence[Row]]) -> list[str]:
         counts = [Counter(tuple(str(row[column]) for column in kind) for row in of_item) for of_item in items]
         if len(counts[0]) > 1 and all(set(count.values()) == set(counts[0].values()) for count in counts):
             told.append(
-                f"Every item was judged by the same mix of {len(counts[0])} {name}; the forecast draws from it at random,"
-                " which varies more than a run that keeps the mix."
+                f"Every item was judged by the same mix of {len(counts[0])} {name}; the forecast draws from it at"
+                " random, which varies more than a run that keeps the mix."
             )
     return told
 
