@@ -32,10 +32,10 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "recorded": "sets and pools",
     "strategies": "how to decide",
     "evaluation": "pools to results",
+    "forecast": "what more would give",
     "stats": "arithmetic",
     "published": "printed numbers",
     "report": "files and figures",
-    "forecast": "what more would give",
     "ground": "imported by all",
 }
 ENTRY = ("command", "runner", "suite", "sweep")

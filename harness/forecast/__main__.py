@@ -38,8 +38,8 @@ SELF = (
     " fewest there can be. Judges that find other items hard differ more, and items of one question count for less."
 )
 PROMISE = (
-    "Not promised: this is of more judgments like these, drawn anew, of items like these. The interval holds the sampling"
-    f" of both, and {MODEL_ERROR:.0%} of what the model moves single items by; how often it held is in"
+    "Not promised: this is of more judgments like these, drawn anew, of items like these. The interval holds the"
+    f" sampling of both, and {MODEL_ERROR:.0%} of what the model moves single items by; how often it held is in"
     " benchmarks/README.md. It says nothing of another prompt, temperature or judge."
 )
 
@@ -121,12 +121,12 @@ def describe_model(found: Forecast) -> str:
     """Say in one line how the forecast was made."""
     if found.model == "votes":
         return (
-            "Model: votes, each judgment right, tied or wrong; items spread over the chances of these as the pilot says."
-            " Moment bounds: what no spread of items can pass, with 2 standard errors of slack."
+            "Model: votes. Each judgment is right, tied or wrong, and items spread over the chances of these as the"
+            " pilot tells. Moment bounds: what no spread of items can pass, within the pilot's sampling errors."
         )
     return (
-        "Model: scores, summed; an item's mean scores spread over items as the pilot says, and one normal error for all."
-        " Sums of scores have no moment bounds."
+        "Model: scores. They are summed; an item's mean scores spread over items as the pilot tells, and one normal"
+        " error is that of all. Sums of scores have no moment bounds."
     )
 
 

@@ -120,8 +120,8 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
     asked_parts = {name for name, of_item in items.items() if len({tuple(sorted(row["shown"])) for row in of_item}) > 1}
     if asked_parts:
         raise JudgescaleError(
-            f"{where}: its strategy ({arm['strategy']}) asks about some of an item's responses at a time, and a forecast"
-            " is of votes on all of them: give a run of strategy=voting"
+            f"{where}: its strategy ({arm['strategy']}) asks about some of an item's responses at a time, and a"
+            " forecast is of votes on all of them: give a run of strategy=voting"
         )
     if any(row["weight"] is None or row["tie_credit"] is None for row in rows):
         raise JudgescaleError(f"{where}: items are scored together with others here, and a forecast is of single items")
@@ -139,11 +139,7 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
         raise JudgescaleError(f"{where}: no item has a right and a wrong response")
     if left := len(items) - len(usable):
         notes.append(f"{left:,} of {len(items):,} items have no right response, or no wrong one: they are left out.")
-    kinds = Counter((row["judge"], row["variant"]) for row in rows)
-    if len(kinds) > 1:
-        notes.append(
-            f"Its judgments come from {len(kinds)} judges or prompts: more of them means more of the same mix."
-        )
+    notes += _describe_mix(items.values())
     if arm["strategy"] not in ("voting", "single"):
         notes.append(f"The run's strategy was {flatten_text(arm['strategy'])}; the forecast is of a plain vote.")
     silent = sum(row["scores"] is None for of_item in usable.values() for row in of_item[:least])
@@ -152,6 +148,19 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
     verdicts = re.search(r"[(,]votes=verdicts[,)]", arm["signature"]) is not None
     pilot = build_pilot([of_item[:least] for of_item in usable.values()], verdicts)
     return Planned(task, judge, pilot, tuple(usable), tuple(notes))
+
+
+def _describe_mix(items: Iterable[Sequence[Row]]) -> list[str]:
+    """Say where judgments were asked for in several ways, each as often of every item: such are not drawn at random."""
+    told = []
+    for name, kind in (("judges or prompts", ("judge", "variant")), ("orders of the responses", ("shown",))):
+        counts = [Counter(tuple(str(row[column]) for column in kind) for row in of_item) for of_item in items]
+        if len(counts[0]) > 1 and all(set(count.values()) == set(counts[0].values()) for count in counts):
+            told.append(
+                f"Every item was judged by the same mix of {len(counts[0])} {name}; the forecast draws from it at"
+                " random, which varies more than a run that keeps the mix."
+            )
+    return told
 
 
 def _has_both(row: Row) -> bool:

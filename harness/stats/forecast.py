@@ -34,6 +34,7 @@ MODEL_ERROR = 0.4  # of what voting moves beyond the pilot, upward and downward
 ORDER = 10  # judgments of an item that the mixture looks at together; more tell it little
 STEPS = 100  # of EM
 GROUPS = 40  # of clusters, each left out once
+NODES = 21  # of the integral over a normal error
 SUBSETS = 200  # of a pilot's scores, at each k
 RIGHT, TIED, WRONG = range(3)
 
@@ -63,7 +64,8 @@ class VotePilot:
     """Hold what a pilot's judgments of two responses, or of a lone one, were worth: right, tied or wrong.
 
     counts: (N, 3), rows of the same sum k0; a judgment without a verdict abstains and counts as tied. tie: (N,), what
-    a tied vote earns. weight: (N,), each item's share in the accuracy. cluster: (N,), items that stand or fall together.
+    a tied vote earns. weight: (N,), each item's share in the accuracy. cluster: (N,), names: items that stand or fall
+    together share one.
     """
 
     counts: np.ndarray
@@ -248,7 +250,7 @@ def _predict_votes(
 
 
 def credit_sums(totals: np.ndarray, pilot: ScorePilot) -> np.ndarray:
-    """Credit each item's summed scores (N, n), NaN where there is no such response: (N,); ties earn what they should."""
+    """Credit each item's summed scores (N, n), NaN where there is no such response, with its ties: (N,)."""
     best = np.nanmax(np.where(np.isnan(totals), -np.inf, totals), axis=1, keepdims=True)
     top = ~np.isnan(totals) & (totals >= best - 1e-9 * np.maximum(np.abs(best), 1))
     share = (top & pilot.right).sum(axis=1) / np.maximum(top.sum(axis=1), 1)
@@ -355,7 +357,7 @@ def _win_normal(means: np.ndarray, right: np.ndarray, spread: float, short: np.n
 
     A right response wins where it is the best of all; only wrong ones must be `short` (N,) below it.
     """
-    nodes, share = np.polynomial.hermite_e.hermegauss(41)
+    nodes, share = np.polynomial.hermite_e.hermegauss(NODES)
     share = share / share.sum()
     total = np.zeros(len(means))
     for r in range(means.shape[1]):

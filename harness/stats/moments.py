@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, stats
 
 from judgescale.harness.stats.forecast import (
     TIED,
@@ -25,14 +25,14 @@ from judgescale.harness.stats.forecast import (
 )
 
 MOMENTS = 6  # of a longer pilot, the first so many bound
-SLACK = 2.0  # standard errors by which the pilot's shares may be off, each
+LEVEL = 0.95  # how surely all that the pilot tells is within its slack at once (Bonferroni)
 
 
-def bound_votes(pilot: VotePilot, ks: Sequence[float], slack: float = SLACK) -> np.ndarray:
+def bound_votes(pilot: VotePilot, ks: Sequence[float], level: float = LEVEL) -> np.ndarray:
     """Bound voting@k for K values of k: (K, 2), the lowest and the highest value that agrees with the pilot.
 
-    The pilot's shares of cells, and its voting@1, voting@2, … as far as they go, may each be off by `slack` standard
-    errors over clusters. Items whose tied votes earn differently are bounded apart.
+    The pilot's shares of cells, and its voting@1, voting@2, … as far as they go, may be off by as many standard errors
+    over clusters as hold all of them at this level. Items whose tied votes earn differently are bounded apart.
     """
     weight, found = pilot.weight / pilot.weight.sum(), np.zeros((len(ks), 2))
     order = min(pilot.size, MOMENTS)
@@ -47,7 +47,8 @@ def bound_votes(pilot: VotePilot, ks: Sequence[float], slack: float = SLACK) -> 
         of_cluster = np.array([np.bincount(cluster, column) for column in off.T])
         one_more = (np.bincount(cluster, part) ** 2).sum()  # a cell that no item fell in may hold one all the same
         error = np.sqrt((of_cluster**2).sum(axis=1) + one_more**2)
-        found += weight[rows].sum() * bound_mixture(share, slack * error, order, ks, float(tie))
+        slack = stats.norm.ppf(1 - (1 - level) / (2 * len(share))) * error
+        found += weight[rows].sum() * bound_mixture(share, slack, order, ks, float(tie))
     return found
 
 
@@ -67,13 +68,13 @@ def vote_in_cells(cells: np.ndarray, k: int, tie: float) -> np.ndarray:
 def bound_mixture(share: np.ndarray, slack: np.ndarray, order: int, ks: Sequence[float], tie: float) -> np.ndarray:
     """Bound voting@k over all mixtures that meet `list_constraints(order, tie)`, give or take `slack`: (K, 2).
 
-    share, slack: one a constraint. A grid cannot meet shares exactly, so the slack is widened to the least that one
-    needs.
+    share, slack: one a constraint. Where no mixture on the grid meets them, because it is a grid or because the pilot's
+    items are few, the slack grows by twice the least that one needs.
     """
     has_ties = bool(share[: len(list_cells(order))][list_cells(order)[:, TIED] > 0].any())
     points = make_grid(decided=41, tied=17 if has_ties else 1)
     told = list_constraints(order, tie) @ weigh_cells(points, order).T  # (constraints, G)
-    widened = slack + _find_least_slack(told, share, slack)
+    widened = slack + 2 * _find_least_slack(told, share, slack)
     sides = np.concatenate([told, -told])
     limits = np.concatenate([share + widened, widened - share])
     whole, one = np.ones((1, len(points))), np.ones(1)
