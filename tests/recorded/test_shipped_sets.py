@@ -12,6 +12,7 @@ from conftest import ROOT
 
 from judgescale.harness.recorded import COLUMNS, list_shipped_sets, read_set
 from judgescale.harness.recorded.build import RECIPES, build_sets
+from judgescale.harness.recorded.sets import IF_ANY
 from judgescale.harness.types import Judgment
 
 DATA = ROOT.parent / "shared" / "data"
@@ -19,6 +20,10 @@ SIZES = {  # judgments, human labels, items, clusters, judges, unusable judgment
     "vicuna80": (8000, 1760, 80, 80, 5, 0),
     "rewardbench2_scalar": (3730, 0, 1865, 1814, 2, 0),
     "rewardbench2_generative": (1800, 0, 150, 150, 2, 3),
+    "rewardbench2_samples": (97504, 0, 1763, 1763, 5, 20),
+    "rewardmath": (4349, 0, 485, 483, 9, 0),
+    "rewardmath_pairs": (8694, 0, 4347, 483, 2, 9),
+    "rewardbench_math_prm": (2235, 0, 447, 447, 5, 0),
     "realmistake": (2250, 0, 150, 150, 3, 71),
     "realmistake_math": (18000, 0, 300, 160, 12, 455),
     "judgebench": (1400, 0, 350, 350, 2, 0),
@@ -53,7 +58,7 @@ def test_a_shipped_set_holds_what_it_should(name: str) -> None:
     )
     assert found.meta["pool"] is (name in ("vicuna80", "realmistake_math"))
     schema = pq.read_schema(found.path)
-    assert schema.names == list(COLUMNS)
+    assert schema.names == [c for c in COLUMNS if c not in IF_ANY or name in ("rewardmath", "rewardbench_math_prm")]
     longest = max(len(text) for r in records for text in (r.prompt, r.cluster, r.subset, *r.responses))
     assert longest < 100, "ids only, no texts"
 
