@@ -16,7 +16,7 @@ from judgescale.harness.types import JudgescaleError
 
 REPLAYS = 4  # with different verdicts each
 SIZES = (2, 5)  # responses of the made-up items
-K, K_STOPPING = 2, 6  # the latter leaves room to stop before it
+K, K_ADAPTIVE = 2, 8  # the latter leaves room to stop before it
 
 
 class _Trial:
@@ -66,7 +66,7 @@ def try_strategy(strategy: Strategy) -> None:
         _try_on_all(strategy.at(strategy.fixed_k or K), who)
         return
     for n in SIZES:
-        _try_on(strategy.at(strategy.fixed_k or (K_STOPPING if strategy.stops else K)), who, n)
+        _try_on(strategy.at(strategy.fixed_k or (K_ADAPTIVE if strategy.adaptive else K)), who, n)
 
 
 def _try_on(strategy: Strategy, who: str, n: int) -> None:

@@ -14,6 +14,7 @@ from judgescale.harness.strategies.elo import Elo
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
+from judgescale.harness.strategies.stopping import Stopping
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import JudgescaleError
 
@@ -91,5 +92,40 @@ class Gambler(Voting):
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_declared_otherwise_is_refused(strategy: Strategy, said: str) -> None:
+    with pytest.raises(JudgescaleError, match=said):
+        try_strategy(strategy)
+
+
+@dataclass(frozen=True)
+class Quiet(Stopping):
+    name: ClassVar[str] = "quiet"
+    stops: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Fixed(Stopping):
+    name: ClassVar[str] = "fixed"
+    adaptive: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Greedy(Stopping):
+    name: ClassVar[str] = "greedy"
+
+    async def __call__(self, ask, n, rng):
+        return await Stopping(self.k + 1, lead=self.lead)(ask, n, rng)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        (Quiet(), "strategy=quiet: it asked for . judgments of 2 responses where `judgments` says 8; .*stops = True"),
+        (Fixed(), "strategy=fixed: it stops by the verdicts, so the class must also say adaptive = True"),
+        (Greedy(lead=9), "strategy=greedy: it asked for 9 judgments of 2 responses where `judgments` says 8"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_stopping_rule_buys_what_it_says(strategy: Strategy, said: str) -> None:
+    try_strategy(Stopping())
     with pytest.raises(JudgescaleError, match=said):
         try_strategy(strategy)
