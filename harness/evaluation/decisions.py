@@ -123,10 +123,11 @@ async def _fill_by_replay(
             order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
         elif not countable:
             order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id))
+        kinds = _find_kinds(take_only_pool(of_item)) if countable and strategy.plain_vote else None
         for j, k in enumerate(ks):
             shares = None  # of the subsets, where they are all there
             if countable:
-                subsets, shares = _choose_subsets(arm, strategy, item, take_only_pool(of_item), k)
+                subsets, shares = _choose_subsets(arm, item, len(take_only_pool(of_item)), kinds, k)
                 order = subsets[:, None]
             rng = make_rng(arm.seed, strategy.name, item.id)
             replay = Replay(of_item, order)
@@ -146,16 +147,22 @@ async def _fill_by_replay(
             tick()
 
 
+def _find_kinds(pool: Pool) -> np.ndarray:
+    """Find which judgments say the same: (n,) whole numbers from 0."""
+    said = np.column_stack([~np.isnan(pool.scores), np.nan_to_num(pool.scores)])
+    return np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)
+
+
 def _choose_subsets(
-    arm: Arm, strategy: Strategy, item: Item, pool: Pool, k: int
+    arm: Arm, item: Item, size: int, kinds: np.ndarray | None, k: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return subsets of k of a pool's judgments, (D, k), and their shares (D,); None where they are a random sample."""
-    if strategy.plain_vote:
-        said = np.column_stack([~np.isnan(pool.scores), np.nan_to_num(pool.scores)])
-        kind = np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)
-        if found := count_distinct_subsets(kind, k, arm.draws):
-            return found
-    subsets, all_of_them = subset_indices(len(pool), k, arm.draws, make_rng(arm.seed, "subsets", item.id))
+    """Return subsets of k of a pool's judgments, (D, k), and their shares (D,); None where they are a random sample.
+
+    kinds: which of its judgments are interchangeable; None where each counts as another one.
+    """
+    if kinds is not None and (found := count_distinct_subsets(kinds, k, arm.draws)):
+        return found
+    subsets, all_of_them = subset_indices(size, k, arm.draws, make_rng(arm.seed, "subsets", item.id))
     return subsets, np.full(len(subsets), 1 / len(subsets)) if all_of_them else None
 
 
