@@ -196,7 +196,8 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
                 more, less = tell_apart([result, of_first])
                 what = f"{name_beside(arm, first, more)} - {name_beside(first, arm, less)}"
                 at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
-                if np.array_equal(credits.units.cluster, base.units.cluster) and not (arm.left_out or first.left_out):
+                left_out = bool(arm.left_out or first.left_out) and list_units(arm) != list_units(first)
+                if np.array_equal(credits.units.cluster, base.units.cluster) and not left_out:
                     told = describe_difference(arm, what, *at_k)
                 elif shared := list_shared_units(arm, first):
                     at_k = [keep_shared_units(a, c, shared) for a, c in zip((arm, first), at_k, strict=True)]
@@ -216,7 +217,12 @@ def list_shared_units(arm: Arm, other: Arm) -> set[str]:
     """List the units of two arms that left out items of one selection; empty where they selected different ones."""
     if (arm.subsets, arm.limit) != (other.subsets, other.limit) or not (arm.left_out or other.left_out):
         return set()
-    return {arm.task.unit(item) for item in arm.items} & {other.task.unit(item) for item in other.items}
+    return list_units(arm) & list_units(other)
+
+
+def list_units(arm: Arm) -> set[str]:
+    """List the units that an arm's items are of."""
+    return {arm.task.unit(item) for item in arm.items}
 
 
 def count_items(arm: Arm, units: Collection[str]) -> int:
