@@ -30,8 +30,10 @@ def aggregate_scores(scores: np.ndarray, how: str) -> np.ndarray:
     lone = scores.shape[2] == 1
     values = AGGREGATES[how](np.concatenate([scores, 1 - scores], axis=2) if lone else scores)
     unknown = np.isnan(values)
-    low = np.where(unknown, np.inf, values).min(axis=1, keepdims=True)
-    values = np.where(unknown & np.isfinite(low), low - np.maximum(np.abs(low), 1), values)
+    if unknown.any():
+        low = np.where(unknown, np.inf, values).min(axis=1, keepdims=True)
+        low[np.isinf(low)] = np.nan  # nothing was said of any response
+        values = np.where(unknown, low - np.maximum(np.abs(low), 1), values)
     return values[:, :1] if lone else values
 
 
