@@ -111,14 +111,15 @@ def find_arguments(words: list[str]) -> list[str]:
 def complete(arguments: list[str], folder: Path, composed: bool) -> list[str]:
     """Add to a command where it may write; or, where it is only composed, that it shall only print its config."""
     script, *given = arguments
-    if not script.endswith("run.py") or given[:1] in (["recorded"], ["store"], ["--version"], ["--help"]):
+    if not script.endswith("run.py") or given[:1] in (["recorded"], ["store"], ["plan"], ["--version"], ["--help"]):
         return arguments
     if composed:
         return [*arguments, "--cfg", "job"]
     store = [] if any(word.startswith("run.store=") for word in given) else [f"run.store={folder}/store.sqlite"]
+    where = [] if any(word.startswith("hydra.run.dir=") for word in given) else [f"hydra.run.dir={folder}"]
     return [
         *arguments,
-        f"hydra.run.dir={folder}",
+        *where,
         f"hydra.sweep.dir={folder}",
         "run.draws=20",
         *store,
