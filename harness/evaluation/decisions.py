@@ -149,7 +149,8 @@ async def _fill_by_replay(
 
 def _find_kinds(pool: Pool) -> np.ndarray:
     """Find which judgments say the same: (n,) whole numbers from 0."""
-    said = np.column_stack([~np.isnan(pool.scores), np.nan_to_num(pool.scores)])
+    given = ~np.isnan(pool.scores)
+    said = np.column_stack([given, np.where(given, pool.scores, 0.0)])
     return np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)
 
 
