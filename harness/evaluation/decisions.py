@@ -121,7 +121,8 @@ def _choose_subsets(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return subsets of k of a pool's judgments, (D, k), and their shares (D,); None where they are a random sample."""
     if strategy.plain_vote:
-        said = np.column_stack([~np.isnan(pool.scores), np.nan_to_num(pool.scores)])
+        given = ~np.isnan(pool.scores)
+        said = np.column_stack([given, np.where(given, pool.scores, 0.0)])
         kind = np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)
         if found := count_distinct_subsets(kind, k, arm.draws):
             return found

@@ -61,10 +61,10 @@ def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -
     for pool in (pool for p in pools for pool in p.values()):
         # (judge, reading, variant) -> which response won in each order shown
         asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
-        whole = ~np.isnan(pool.scores).any(axis=1) & (pool.scores.shape[1] > 1)
-        for row in np.flatnonzero(whole).tolist():
-            j, shown, scores = pool.judgments[row], pool.shown[row], pool.scores[row]
-            if (scores == scores.max()).sum() > 1:
+        for j, shown, scores in zip(pool.judgments, pool.shown, pool.scores, strict=True):
+            if j.scores is None or len(scores) < 2 or isnan(best := scores.max()):  # NaN: it lacks a score
+                continue
+            if (scores == best).sum() > 1:
                 ties += 1
             else:
                 reading = (j.judge, j.sample // (orders_per_reading or 1), j.variant)

@@ -183,9 +183,11 @@ def describe_partial_judgments(arm: Arm, pools: Sequence[Pools]) -> list[str]:
     whole = (
         f"{partial:,} of {sum(1 for p in pools for _ in list_judgments(p)):,} judgments lack the score of a response"
     )
+    if any(len(q) < len(item.responses) for item, p in zip(arm.items, pools, strict=True) for q in p):
+        return [f"{whole}: a game counts those that have the scores of its two."]
     if arm.rules.partial == "use":
         return [f"{whole}: a vote takes the mean of those there are (protocol.partial=use)."]
-    return [f"{whole}: no question about it counts them (protocol.partial=drop)."]
+    return [f"{whole}: no vote counts them (protocol.partial=drop)."]
 
 
 def describe_pointwise_costs(arm: Arm, fewer: bool) -> list[str]:

@@ -56,6 +56,10 @@ Pools = Mapping[tuple[int, ...], Pool]  # an item's questions and their judgment
 
 def list_judgments(pools: Pools) -> Iterator[tuple[Pool, int]]:
     """Yield an item's judgments, each once, as a pool and its row there: in a pointwise set they stand in several."""
+    if len(pools) == 1:
+        (pool,) = pools.values()
+        yield from ((pool, row) for row in range(len(pool)))
+        return
     seen: set[int] = set()
     for pool in pools.values():
         for row, judgment in enumerate(pool.judgments):

@@ -19,7 +19,7 @@ def vote(scores: np.ndarray, unusable: str = "abstain") -> np.ndarray:
     usable = ~lacks.all(axis=2)
     known = np.where(lacks, 0.0, scores)
     total = known.sum(axis=1)
-    if (partial := (lacks & usable[..., None]).any(axis=(1, 2))).any():
+    if lacks.any() and (partial := (lacks & usable[..., None]).any(axis=(1, 2))).any():
         total[partial] = _fill_sums(total[partial], (~lacks[partial]).sum(axis=1), usable[partial].sum(axis=1))
     top = total.argmax(axis=1)[:, None, None]
     total = round_off_noise(total, np.abs(np.take_along_axis(known, top, axis=2)).max(axis=1))

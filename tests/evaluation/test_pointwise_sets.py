@@ -213,7 +213,7 @@ def test_the_curve_of_partial_judgments_is_that_of_all_subsets(partial: str, wid
         assert point.estimate.value == pytest.approx(brute_force(scores, point.k, partial == "use")), point.k
     lacking = np.isnan(scores).any(axis=1) & ~np.isnan(scores).all(axis=1)
     assert result.health["partial"] == lacking.sum() > 0
-    note = "takes the mean of those there are" if partial == "use" else "no question about it counts them"
+    note = "takes the mean of those there are" if partial == "use" else "no vote counts them"
     assert sum(note in line for line in result.notes) == 1
 
 
@@ -235,6 +235,7 @@ def test_a_game_needs_the_scores_of_its_two_alone() -> None:
     rows = [scored(0, 0, (9, 5, 3, nan))]
     result, _ = evaluate(pointwise_arm(rows, Elo(1, rating="wins"), [1]))
     assert result.headline.value == pytest.approx(1)
+    assert any("a game counts those that have the scores of its two" in note for note in result.notes)
     assert evaluate(pointwise_arm(rows, Voting(1), [1]))[0].headline.value == 0.5  # what the protocol gives for none
 
 

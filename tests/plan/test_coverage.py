@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from omegaconf import DictConfig
 
 import judgescale
 from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.credits import keep_shared_units
+from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.proposal import propose_run
 from judgescale.harness.plan.recorded import forget_sets
 from judgescale.harness.recorded import write_set
-from judgescale.harness.runner import evaluate_all
+from judgescale.harness.runner import evaluate_all, list_shared_units
 from judgescale.harness.stats.intervals import Units
 from judgescale.harness.stats.paired import paired_difference
 from judgescale.harness.types import JudgescaleError, Judgment, Record
@@ -200,3 +203,23 @@ def test_the_python_face_does_the_same() -> None:
         for i in items
     ]
     assert {r.judge: r.items for r in judgescale.evaluate(rows)} == {"x": 4, "y": 4}
+
+
+def test_shared_units_are_credited_as_if_there_were_no_others(composed: Compose, tmp_path: Path) -> None:
+    """Also by lot, where both labels of lone responses weigh alike among the items there are."""
+    rng = np.random.default_rng(0)
+    rows = [
+        judged(i, (float(rng.integers(2)),), 0, gold=(float(i % 3 == 0),), subset=f"s{i % 2}", judge=judge)
+        for judge, items in (("x", range(0, 14)), ("y", range(5, 24)))
+        for i in items
+    ]
+    x, y = plan(composed, tmp_path / "set.parquet", rows)
+    shared = list_shared_units(x, y)
+    assert shared == {f"q{i}" for i in range(5, 14)}
+    for arm in (x, y):
+        kept = keep_shared_units(arm, evaluate(arm)[1], shared)
+        alone = evaluate(dataclasses.replace(arm, items=tuple(i for i in arm.items if i.id in shared)))[1]
+        for name in ("value", "by_lot", "items"):
+            np.testing.assert_allclose(getattr(kept, name), getattr(alone, name))
+        assert kept.units.cluster.tolist() == alone.units.cluster.tolist()
+        np.testing.assert_allclose(kept.units.weight, alone.units.weight)
