@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from judgescale.harness.contracts import MetaRM as MetaRM
     from judgescale.harness.contracts import Reading as Reading
     from judgescale.harness.contracts import Strategy as Strategy
+    from judgescale.harness.strategies.budget import Budget as Budget
     from judgescale.harness.strategies.double_elimination import DoubleElimination as DoubleElimination
     from judgescale.harness.strategies.elo import Elo as Elo
     from judgescale.harness.strategies.information_gain import InformationGain as InformationGain
     from judgescale.harness.strategies.knockout import Knockout as Knockout
     from judgescale.harness.strategies.meta_voting import MetaVoting as MetaVoting
     from judgescale.harness.strategies.single import Single as Single
+    from judgescale.harness.strategies.stopping import Stopping as Stopping
     from judgescale.harness.strategies.swiss import Swiss as Swiss
     from judgescale.harness.strategies.voting import Voting as Voting
     from judgescale.harness.types import Estimate as Estimate
@@ -53,12 +55,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "api": "evaluate load_protocol load_task run_judge",
     "harness.contracts": "Answers Ask Engine EngineSession Judge MetaRM Reading Strategy",
+    "harness.strategies.budget": "Budget",
     "harness.strategies.double_elimination": "DoubleElimination",
     "harness.strategies.elo": "Elo",
     "harness.strategies.information_gain": "InformationGain",
     "harness.strategies.knockout": "Knockout",
     "harness.strategies.meta_voting": "MetaVoting",
     "harness.strategies.single": "Single",
+    "harness.strategies.stopping": "Stopping",
     "harness.strategies.swiss": "Swiss",
     "harness.strategies.voting": "Voting",
     "harness.types": "Estimate Item JudgescaleError Judgment Output Record Request Result Rules Sampling Task",
@@ -68,6 +72,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "Answers",
     "Ask",
+    "Budget",
     "DoubleElimination",
     "Elo",
     "Engine",
@@ -90,6 +95,7 @@ __all__ = [
     "Sampling",
     "Single",
     "Strategy",
+    "Stopping",
     "Swiss",
     "Task",
     "Voting",
