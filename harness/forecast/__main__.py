@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from judgescale.harness.errors import explain_error
 from judgescale.harness.forecast.pilots import Planned, read_pilots
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
-from judgescale.harness.stats.forecast import MODEL_ERROR, Forecast, VotePilot, forecast, measure_pilot
+from judgescale.harness.stats.forecast import Forecast, VotePilot, forecast, measure_pilot
 from judgescale.harness.stats.moments import bound_votes
 from judgescale.harness.stats.power import LEVEL, POWER, count_items, find_smallest_difference
 from judgescale.harness.types import JudgescaleError
@@ -39,7 +39,7 @@ SELF = (
 )
 PROMISE = (
     "Not promised: this is of more judgments like these, drawn anew, of items like these. The interval holds the"
-    f" sampling of both, and {MODEL_ERROR:.0%} of what the model moves single items by; how often it held is in"
+    " sampling of both, and a share of what the model moves single items by; how often it held is in"
     " benchmarks/README.md. It says nothing of another prompt, temperature or judge."
 )
 
@@ -119,14 +119,15 @@ def tabulate_curve(one: Planned, found: Forecast) -> Table:
 
 def describe_model(found: Forecast) -> str:
     """Say in one line how the forecast was made."""
+    share = f"The interval adds {found.model_error:.0%} of what the model moves items by."
     if found.model == "votes":
         return (
             "Model: votes. Each judgment is right, tied or wrong, and items spread over the chances of these as the"
-            " pilot tells. Moment bounds: what no spread of items can pass, within the pilot's sampling errors."
+            f" pilot tells. {share} Moment bounds: what no spread of items can pass, within the pilot's sampling errors."
         )
     return (
         "Model: scores. They are summed; an item's mean scores spread over items as the pilot tells, and one normal"
-        " error is that of all. Sums of scores have no moment bounds."
+        f" error is that of all. {share} Sums of scores have no moment bounds."
     )
 
 

@@ -147,8 +147,6 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
         notes.append(f"Judgments without a verdict, which abstain: {silent:,}.")
     verdicts = re.search(r"[(,]votes=verdicts[,)]", arm["signature"]) is not None
     pilot = build_pilot([of_item[:least] for of_item in usable.values()], verdicts)
-    if isinstance(pilot, ScorePilot) and pilot.size == 2 and _are_picks(pilot.scores):
-        notes.append("Of picks among several responses, a pilot of two foretold too little gain: buy three or more.")
     return Planned(task, judge, pilot, tuple(usable), tuple(notes))
 
 
@@ -169,15 +167,6 @@ def _has_both(row: Row) -> bool:
     """Tell whether an item has right and wrong responses; a lone one is right or wrong as its label says."""
     right = [gold >= 1 for gold in row["gold"]]
     return len(right) == 1 or (any(right) and not all(right))
-
-
-def _are_picks(scores: np.ndarray) -> bool:
-    """Tell whether every judgment of all (N, k, n) shares one vote evenly among the responses that it picks."""
-    known = scores[~np.isnan(scores).all(axis=2)]
-    top = np.nanmax(known, axis=1, keepdims=True)
-    return bool(
-        np.isclose(np.nansum(known, axis=1), 1).all() and (np.isnan(known) | (known == 0) | (known == top)).all()
-    )
 
 
 def build_pilot(items: Sequence[Sequence[Row]], verdicts: bool) -> Pilot:

@@ -13,8 +13,8 @@ measured voting@k0 (a mean over all subsets) plus the model's own step from k0 t
   k judgments strays from them by a normal error of one size for all items.
 
 The interval holds the sampling of items and judgments (a jackknife over groups of clusters, with a t quantile), and
-MODEL_ERROR times what voting moves on the way from k0 to k, upward and downward alike. That share was measured, not
-derived: benchmarks/forecast.py.
+MODEL_ERROR times what voting moves on the way from k0 to k, upward and downward alike (PICK_ERROR times, of judgments
+that pick one of several responses). These shares were measured, not derived: benchmarks/forecast.py.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from scipy import special, stats
 from judgescale.harness.stats.means import find_beta_intervals
 
 MODEL_ERROR = 0.4  # of what voting moves beyond the pilot, upward and downward
+PICK_ERROR = 0.8  # the same where judgments pick one of several responses, whose errors are far from normal
 ORDER = 10  # judgments of an item that the mixture looks at together; more tell it little
 STEPS = 100  # of EM
 GROUPS = 40  # of clusters, each left out once
@@ -57,6 +58,7 @@ class Forecast:
     discordant: np.ndarray  # (K,)
     items: int
     clusters: float  # as how many equal, equally weighted ones
+    model_error: float  # the share of `moved` that the interval holds
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def forecast(pilot: Pilot, ks: Sequence[float], level: float = 0.95) -> Forecast
         predict = partial(_predict_votes, pilot, ks, measure_pilot(pilot, within), cells)
     else:
         predict = partial(_predict_scores, pilot, ks, measure_pilot(pilot, within))
+    error = PICK_ERROR if isinstance(pilot, ScorePilot) and are_picks(pilot.scores) else MODEL_ERROR
     whole = pilot.weight / pilot.weight.sum()
     value, moved, discordant = predict(whole)
     names, cluster = np.unique(pilot.cluster, return_inverse=True)
@@ -126,8 +129,8 @@ def forecast(pilot: Pilot, ks: Sequence[float], level: float = 0.95) -> Forecast
         tail = (1 + level) / 2
         trials *= (stats.norm.ppf(tail) / stats.t.ppf(tail, groups - 1)) ** 2
         ends = np.array(find_beta_intervals(value, trials, level), dtype=float)
-        low = value - np.hypot(value - ends[:, 0], MODEL_ERROR * moved)
-        high = value + np.hypot(ends[:, 1] - value, MODEL_ERROR * moved)
+        low = value - np.hypot(value - ends[:, 0], error * moved)
+        high = value + np.hypot(ends[:, 1] - value, error * moved)
     return Forecast(
         "votes" if isinstance(pilot, VotePilot) else "scores",
         pilot.size,
@@ -139,6 +142,7 @@ def forecast(pilot: Pilot, ks: Sequence[float], level: float = 0.95) -> Forecast
         discordant,
         len(whole),
         clusters,
+        error,
     )
 
 
@@ -280,6 +284,17 @@ def _has_response(pilot: ScorePilot) -> np.ndarray:
     """Tell which responses an item has, (N, n); all of them where no judgment says."""
     there = ~np.isnan(pilot.scores).all(axis=1)
     return np.where(there.any(axis=1, keepdims=True), there, True)
+
+
+def are_picks(scores: np.ndarray) -> bool:
+    """Tell whether every judgment of all (N, k, n) shares one vote evenly among the responses that it picks."""
+    known = scores[~np.isnan(scores).all(axis=2)]
+    if not len(known):
+        return False
+    top = np.nanmax(known, axis=1, keepdims=True)
+    return bool(
+        np.isclose(np.nansum(known, axis=1), 1).all() and (np.isnan(known) | (known == 0) | (known == top)).all()
+    )
 
 
 def find_step(scores: np.ndarray) -> float:

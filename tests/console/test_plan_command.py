@@ -17,7 +17,7 @@ from conftest import run
 
 from judgescale.harness import command
 from judgescale.harness.forecast.__main__ import main
-from judgescale.harness.forecast.pilots import _are_picks, build_pilot, read_pilots
+from judgescale.harness.forecast.pilots import build_pilot, read_pilots
 from judgescale.harness.stats.forecast import ScorePilot, VotePilot, measure_pilot
 from judgescale.harness.types import JudgescaleError
 
@@ -128,11 +128,6 @@ def test_more_responses_are_scored(tmp_path: Path) -> None:
     pilot = build_pilot(rows, False)
     assert isinstance(pilot, ScorePilot) and pilot.right.tolist() == [[True, False, False]]
     np.testing.assert_array_equal(pilot.scores[0], [[4, 3, 5], [6, 4, 5]])
-
-
-def test_picks_are_told_from_scores() -> None:
-    picks = np.array([[[1, 0, 0], [0, 0.5, 0.5]], [[0, 1, np.nan], [np.nan] * 3]])
-    assert _are_picks(picks) and not _are_picks(2 * picks) and not _are_picks(np.array([[[0.2, 0.5, 0.3]]]))
 
 
 def test_no_finished_run(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from judgescale.harness.stats.forecast import (
     Forecast,
     ScorePilot,
     VotePilot,
+    are_picks,
     forecast,
     list_cells,
     make_grid,
@@ -219,6 +220,13 @@ def test_where_ties_are_wrong_votes_gain_more() -> None:
     scores = np.rint(normal_scores(300, 2, seed=5)[0])
     gains = [np.diff(forecast(score_pilot(scores, tie), [2, 8]).value)[0] for tie in (1 / 3, 0.0)]
     assert gains[1] > gains[0] + 0.02
+
+
+def test_picks_are_told_from_scores() -> None:
+    picks = np.array([[[1, 0, 0], [0, 0.5, 0.5]], [[0, 1, np.nan], [np.nan] * 3]])
+    assert are_picks(picks) and not are_picks(2 * picks) and not are_picks(np.array([[[0.2, 0.5, 0.3]]]))
+    pilot = score_pilot(np.tile(picks[:1], (40, 1, 1)))
+    assert forecast(pilot, [8]).model_error > forecast(score_pilot(2 * pilot.scores), [8]).model_error
 
 
 def test_unusable_judgments_and_missing_responses() -> None:
