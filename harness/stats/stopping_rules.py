@@ -123,8 +123,13 @@ def is_certain(votes: np.ndarray, alpha: float) -> np.ndarray:
     so that one which is not preferred to every other is ever named with a chance of at most alpha, whichever of the n
     it is, and also where several are equal.
     """
-    n = votes.shape[2]
-    wins = np.stack([(votes[:, :, [i]] > votes).sum(axis=1) for i in range(n)], axis=1)  # (D, n, n): i over j
+    wins = np.stack([(votes[:, :, [i]] > votes).sum(axis=1) for i in range(votes.shape[2])], axis=1)
+    return has_beaten_all(wins, alpha)
+
+
+def has_beaten_all(wins: np.ndarray, alpha: float) -> np.ndarray:
+    """Stop as `is_certain` says, by how many judgments prefer i to j: (D, n, n) to (D,)."""
+    n = wins.shape[1]
     gains = mix_likelihoods(wins, wins.transpose(0, 2, 1), 0.5)
     gains[:, np.arange(n), np.arange(n)] = np.inf
     stop: np.ndarray = (gains.min(axis=2) >= np.log(n / alpha)).any(axis=1)
