@@ -202,7 +202,7 @@ def check_items(
     """Return the largest k that every question of every item has.
 
     Of what a strategy bought itself that may stop before its k, it is the k of that run. Raises JudgescaleError for an
-    item about which there is nothing to ask, and for scores that are none.
+    item about which there is nothing to ask or too little was judged, and for scores of lone responses that are none.
     """
     stopped, sizes = as_bought and strategy.measured, []
     for item in items:
@@ -212,6 +212,8 @@ def check_items(
         for question in questions:
             if as_bought and not judgments.has_judgments(item, question):
                 continue
+            if strategy.k is not None and not stopped:
+                judgments.require_judgments(item, question, strategy.k)
             pool = judgments.find_pool(item, question)
             if len(item.responses) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
                 raise JudgescaleError(
