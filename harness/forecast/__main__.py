@@ -123,7 +123,7 @@ def describe_model(found: Forecast) -> str:
     if found.model == "votes":
         return (
             "Model: votes. Each judgment is right, tied or wrong, and items spread over the chances of these as the"
-            f" pilot tells. {share} Moment bounds: what no spread of items can pass, within the pilot's sampling errors."
+            f" pilot tells. {share} Moment bounds: what no spread of items can pass, sampling error granted."
         )
     return (
         "Model: scores. They are summed; an item's mean scores spread over items as the pilot tells, and one normal"

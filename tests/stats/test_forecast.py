@@ -258,8 +258,8 @@ def test_bounds_hold_every_mixture(parts: list[tuple[int, int]], order: int, k: 
     (low, high), (wide_low, wide_high) = (
         bound_mixture(told, np.full(len(told), slack), order, [k], 0.5)[0] for slack in (0.0, 0.02)
     )
-    assert low - 1e-5 <= truth <= high + 1e-5
-    assert wide_low <= low + 1e-5 and wide_high >= high - 1e-5
+    assert low - 1e-4 <= truth <= high + 1e-4
+    assert wide_low <= low + 1e-4 and wide_high >= high - 1e-4
 
 
 def test_more_moments_bound_closer() -> None:
