@@ -226,7 +226,7 @@ def test_picks_are_told_from_scores() -> None:
     picks = np.array([[[1, 0, 0], [0, 0.5, 0.5]], [[0, 1, np.nan], [np.nan] * 3]])
     assert are_picks(picks) and not are_picks(2 * picks) and not are_picks(np.array([[[0.2, 0.5, 0.3]]]))
     pilot = score_pilot(np.tile(picks[:1], (40, 1, 1)))
-    assert forecast(pilot, [8]).model_error > forecast(score_pilot(2 * pilot.scores), [8]).model_error
+    assert forecast(pilot, [8]).model_error[0] > forecast(score_pilot(2 * pilot.scores), [8]).model_error[0]
 
 
 def test_unusable_judgments_and_missing_responses() -> None:
