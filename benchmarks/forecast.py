@@ -1,6 +1,6 @@
 """How forecasts from a pilot of 2, 3 or 4 judgments an item hold against what more judgments really gave.
 
-    python benchmarks/forecast.py [--data FOLDER] [--trials 60] [--clusters 300] [--only NAME]
+    python benchmarks/forecast.py [--data FOLDER] [--trials 60] [--clusters 300] [--only NAME] [--pilots 2 3 4]
 
 Sets of real repeated samples: five judges of criteria_ensembling (8 samples; FOLDER holds criteria_ensembling/, the
 results of arXiv 2604.13717), as sums of scores over four responses (ties shared, or wrong as the paper has it) and as
@@ -170,13 +170,14 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--clusters", type=int, default=300)
     parser.add_argument("--only", default="", help="sets whose name holds this")
+    parser.add_argument("--pilots", type=int, nargs="+", default=PILOTS, metavar="K0")
     options = parser.parse_args()
     columns = ("set", "pilot", "k", "voting@pilot", "voting@k", "mean error", "RMS error", "of no gain", "covers, %",
                "half width", "bounds hold, %")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for known in list_known(options.data, options.clusters):
         if options.only in known.name:
-            for k0 in PILOTS:
+            for k0 in options.pilots:
                 print(
                     f"| {known.name} | {k0} | {known.k} | {' | '.join(try_pilots(known, k0, options.trials))} |",
                     flush=True,

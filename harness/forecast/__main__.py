@@ -14,6 +14,8 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from judgescale.harness.errors import explain_error
 from judgescale.harness.forecast.pilots import Planned, read_pilots
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
@@ -119,11 +121,12 @@ def tabulate_curve(one: Planned, found: Forecast) -> Table:
 
 def describe_model(found: Forecast) -> str:
     """Say in one line how the forecast was made."""
-    share = f"The interval adds {found.model_error:.0%} of what the model moves items by."
+    shares = found.model_error[np.array(found.ks) > found.pilot]
+    share = f"The interval adds {shares.min():.0%} to {shares.max():.0%} of what the model moves items by."
     if found.model == "votes":
         return (
             "Model: votes. Each judgment is right, tied or wrong, and items spread over the chances of these as the"
-            f" pilot tells. {share} Moment bounds: what no spread of items can pass, within the pilot's sampling errors."
+            f" pilot tells. {share} Moment bounds: what no spread of items can pass, sampling error granted."
         )
     return (
         "Model: scores. They are summed; an item's mean scores spread over items as the pilot tells, and one normal"

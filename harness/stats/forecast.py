@@ -12,9 +12,10 @@ measured voting@k0 (a mean over all subsets) plus the model's own step from k0 t
   wrong, and within either), are shrunk so that they vary over items as the true means do (Louis, 1984), and the mean of
   k judgments strays from them by a normal error of one size for all items.
 
-The interval holds the sampling of items and judgments (a jackknife over groups of clusters, with a t quantile), and
-MODEL_ERROR times what voting moves on the way from k0 to k, upward and downward alike (PICK_ERROR times, of judgments
-that pick one of several responses). These shares were measured, not derived: benchmarks/forecast.py.
+The interval holds the sampling of items and judgments (a jackknife over groups of clusters, with a t quantile), and a
+share of what voting moves on the way from k0 to k, upward and downward alike: MODEL_ERROR, and PER_DOUBLING of the way
+(PICKS times that, of judgments that pick one of several responses). It was measured, not derived:
+benchmarks/forecast.py.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from scipy import special, stats
 
 from judgescale.harness.stats.means import find_beta_intervals
 
-MODEL_ERROR = 0.4  # of what voting moves beyond the pilot, upward and downward
-PICK_ERROR = 0.8  # the same where judgments pick one of several responses, whose errors are far from normal
+MODEL_ERROR, PER_DOUBLING = 0.3, 0.1  # of what voting moves beyond the pilot, upward and downward
+DOUBLINGS = 5  # beyond the pilot, as many as its share grows with
+PICKS = 2.0  # times the share where judgments pick one of several responses, whose errors are far from normal
 ORDER = 10  # judgments of an item that the mixture looks at together; more tell it little
 STEPS = 100  # of EM
 GROUPS = 40  # of clusters, each left out once
@@ -58,7 +60,7 @@ class Forecast:
     discordant: np.ndarray  # (K,)
     items: int
     clusters: float  # as how many equal, equally weighted ones
-    model_error: float  # the share of `moved` that the interval holds
+    model_error: np.ndarray  # (K,), the share of `moved` that the interval holds
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def forecast(pilot: Pilot, ks: Sequence[float], level: float = 0.95) -> Forecast
         predict = partial(_predict_votes, pilot, ks, measure_pilot(pilot, within), cells)
     else:
         predict = partial(_predict_scores, pilot, ks, measure_pilot(pilot, within))
-    error = PICK_ERROR if isinstance(pilot, ScorePilot) and are_picks(pilot.scores) else MODEL_ERROR
+    error = find_model_error(pilot, ks)
     whole = pilot.weight / pilot.weight.sum()
     value, moved, discordant = predict(whole)
     names, cluster = np.unique(pilot.cluster, return_inverse=True)
@@ -144,6 +146,13 @@ def forecast(pilot: Pilot, ks: Sequence[float], level: float = 0.95) -> Forecast
         clusters,
         error,
     )
+
+
+def find_model_error(pilot: Pilot, ks: Sequence[float]) -> np.ndarray:
+    """Find the share of what voting moves that an interval holds, (K,): the more, the further k is from the pilot."""
+    doublings = np.clip(np.log2(np.array(ks) / pilot.size), 0, DOUBLINGS)
+    picks = isinstance(pilot, ScorePilot) and are_picks(pilot.scores)
+    return np.asarray((MODEL_ERROR + PER_DOUBLING * doublings) * (PICKS if picks else 1.0))
 
 
 def measure_pilot(pilot: Pilot, ks: Sequence[float]) -> dict[float, np.ndarray]:

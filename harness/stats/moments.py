@@ -25,6 +25,7 @@ from judgescale.harness.stats.forecast import (
 )
 
 MOMENTS = 6  # of a longer pilot, the first so many bound
+ROUNDING = 1e-6  # the least slack, which the solver's own rounding needs
 LEVEL = 0.95  # how surely all that the pilot tells is within its slack at once (Bonferroni)
 
 
@@ -99,4 +100,4 @@ def _find_least_slack(told: np.ndarray, share: np.ndarray, slack: np.ndarray) ->
     cost = np.append(np.zeros(points), 1.0)
     whole = np.append(np.ones(points), 0.0)[None]
     solved = optimize.linprog(cost, sides, limits, whole, np.ones(1), method="highs")
-    return max(float(solved.fun), 0.0) + 1e-9 if solved.success else 1.0
+    return max(float(solved.fun), ROUNDING) if solved.success else 1.0

@@ -226,7 +226,7 @@ def test_picks_are_told_from_scores() -> None:
     picks = np.array([[[1, 0, 0], [0, 0.5, 0.5]], [[0, 1, np.nan], [np.nan] * 3]])
     assert are_picks(picks) and not are_picks(2 * picks) and not are_picks(np.array([[[0.2, 0.5, 0.3]]]))
     pilot = score_pilot(np.tile(picks[:1], (40, 1, 1)))
-    assert forecast(pilot, [8]).model_error > forecast(score_pilot(2 * pilot.scores), [8]).model_error
+    assert forecast(pilot, [8]).model_error[0] > forecast(score_pilot(2 * pilot.scores), [8]).model_error[0]
 
 
 def test_unusable_judgments_and_missing_responses() -> None:
@@ -258,8 +258,8 @@ def test_bounds_hold_every_mixture(parts: list[tuple[int, int]], order: int, k: 
     (low, high), (wide_low, wide_high) = (
         bound_mixture(told, np.full(len(told), slack), order, [k], 0.5)[0] for slack in (0.0, 0.02)
     )
-    assert low - 1e-5 <= truth <= high + 1e-5
-    assert wide_low <= low + 1e-5 and wide_high >= high - 1e-5
+    assert low - 1e-4 <= truth <= high + 1e-4
+    assert wide_low <= low + 1e-4 and wide_high >= high - 1e-4
 
 
 def test_more_moments_bound_closer() -> None:
