@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from judgescale.harness.strategies.knockout import Knockout as Knockout
     from judgescale.harness.strategies.meta_voting import MetaVoting as MetaVoting
     from judgescale.harness.strategies.single import Single as Single
+    from judgescale.harness.strategies.stopping import Stopping as Stopping
     from judgescale.harness.strategies.voting import Voting as Voting
     from judgescale.harness.types import Estimate as Estimate
     from judgescale.harness.types import Item as Item
@@ -54,6 +55,7 @@ _HOMES = {
     "harness.strategies.knockout": "Knockout",
     "harness.strategies.meta_voting": "MetaVoting",
     "harness.strategies.single": "Single",
+    "harness.strategies.stopping": "Stopping",
     "harness.strategies.voting": "Voting",
     "harness.types": "Estimate Item JudgescaleError Judgment Output Record Request Result Rules Sampling Task",
 }  # fmt: skip
@@ -81,6 +83,7 @@ __all__ = [
     "Rules",
     "Sampling",
     "Single",
+    "Stopping",
     "Strategy",
     "Task",
     "Voting",
