@@ -94,6 +94,7 @@ __all__ = [
     "Rules",
     "Sampling",
     "Single",
+    "Stopping",
     "Strategy",
     "Stopping",
     "Swiss",

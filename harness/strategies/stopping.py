@@ -52,8 +52,8 @@ class Stopping(Strategy):
             elif type(value) in (int, float) and not least < value < most:  # other types: see options.check_types
                 bounds = f"above {least}" + f" and below {most}" * (most < np.inf)
                 raise JudgescaleError(f"strategy.{name}={value}: must be {bounds}")
-        if self.alpha and self.beta and self.alpha + self.beta >= 1:
-            raise JudgescaleError(f"strategy.beta={self.beta}: must be below 1 - alpha = {1 - self.alpha:g}")
+        if sum(value for value in (self.alpha, self.beta) if isinstance(value, int | float)) >= 1:
+            raise JudgescaleError(f"strategy.alpha={self.alpha} and beta={self.beta}: must add up to less than 1")
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List one question: all the responses at once."""

@@ -7,6 +7,7 @@ import pytest
 from fakes import FakeEngine
 from test_buying import noisy, paid, purchase
 
+from judgescale.harness.judges.pointwise import Pointwise
 from judgescale.harness.runner import run
 from judgescale.harness.strategies.stopping import Stopping
 from judgescale.harness.types import JudgescaleError, Output
@@ -92,3 +93,19 @@ def test_what_the_store_has_is_counted_once(tmp_path):
     engine = FakeEngine(noisy)
     (second,) = paid(tmp_path, purchase(engine, items=10, strategy=Stopping(6, lead=2)))
     assert engine.answers == 0 and second.meter.reused == first.meter.bought == len(first.data.records)
+
+
+def test_a_live_strategy_hears_what_the_protocol_sums(tmp_path):
+    """Under votes=verdicts scores count as one vote: what a live run asks is what its evaluation replays."""
+    heard = []
+
+    class Listening(Stopping):
+        async def __call__(self, ask, n, rng):
+            heard.append((await ask(np.arange(n)[None], 1)).scores[0, 0, 0].tolist())
+            return await super().__call__(ask, n, rng)
+
+    engine = FakeEngine(lambda request, seed: r"\boxed{9, 3}" if request.order[0] == 0 else r"\boxed{3, 9}")
+    for votes in ("scores", "verdicts"):
+        order = purchase(engine, items=1, strategy=Listening(3, lead=2), judge=Pointwise(), votes=votes)
+        paid(tmp_path, order)
+    assert heard == [[9, 3], [1, 0]]

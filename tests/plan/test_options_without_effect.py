@@ -30,6 +30,15 @@ Compose = Callable[..., DictConfig]
             ["strategy=elo", "strategy.rating=bradley_terry", "strategy.step=8"],
             "strategy.step=8.?0?: only strategy.rat",
         ),
+        (
+            ["strategy=stopping", "strategy.alpha=x"],
+            "strategy.alpha=x: only strategy.rule=sprt or msprt or anytime reads it",
+        ),
+        (["strategy=stopping", "strategy.rule=sprt", "strategy.beta=x"], "strategy.beta=x: must be a number or null"),
+        (
+            ["strategy=stopping", "strategy.rule=esc", "strategy.window=2.5"],
+            "strategy.window=2.5: must be a whole number",
+        ),
         (["task=llmbar", "task.path=texts"], "task.path=texts: is for live judges, and engine=recorded asks none"),
         (["task=llmbar", "task.release=false"], "task.release=false: is for live judges"),
         (["run.samples=4"], "run.samples=4: is for live judges"),

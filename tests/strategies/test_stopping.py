@@ -145,7 +145,7 @@ def test_decisions_hold_what_each_took() -> None:
         ({"rule": "anytime", "prior": 1}, "strategy.prior=1: only strategy.rule=msprt or bayes_factor reads it"),
         ({"lead": 0}, "strategy.lead=0: must be above 0"),
         ({"rule": "adaptive_consistency", "threshold": 1.0}, "threshold=1.0: must be above 0.5 and below 1"),
-        ({"rule": "sprt", "alpha": 0.2, "beta": 0.9}, "strategy.beta=0.9: must be below 1 - alpha = 0.8"),
+        ({"rule": "sprt", "alpha": 0.2, "beta": 0.9}, "strategy.alpha=0.2 and beta=0.9: must add up to less than 1"),
     ],
 )
 def test_options_without_effect_and_odd_ones_are_refused(options: dict[str, object], said: str) -> None:
