@@ -96,7 +96,6 @@ __all__ = [
     "Single",
     "Stopping",
     "Strategy",
-    "Stopping",
     "Swiss",
     "Task",
     "Voting",
