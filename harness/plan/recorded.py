@@ -197,7 +197,8 @@ def check_items(
 ) -> int:
     """Return the largest k that every question of every item has.
 
-    Raises JudgescaleError for an item about which there is nothing to ask, and for scores that are none.
+    Raises JudgescaleError for an item about which there is nothing to ask or too little was judged, and for scores of
+    lone responses that are none.
     """
     most = math.inf
     for item in items:
@@ -207,6 +208,8 @@ def check_items(
         for question in questions:
             if as_bought and not judgments.has_judgments(item, question):
                 continue
+            if strategy.k is not None:
+                judgments.require_judgments(item, question, strategy.k)
             pool = judgments.find_pool(item, question)
             if len(question) == 1 and ((pool.scores < 0) | (pool.scores > 1)).any():
                 raise JudgescaleError(
