@@ -34,7 +34,7 @@ def take_part(
                 f" {list_some(sorted(map(repr, known)), 20)}"
             )
         records = [r for r in records if r.judgment.judge == HUMAN or r.judgment.variant in variants]
-        chosen["variants"] = "+".join(variants)
+        chosen["variants"] = ",".join(variants)
         _require_judges(data, records, judges, chosen["variants"])
     if steps is not None:
         records = [_score_by_steps(data, r, steps) for r in records]

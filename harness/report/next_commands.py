@@ -24,7 +24,7 @@ def suggest(
     data = arm.judgments.data.path
     if not arm.bill:
         shown = data.resolve().relative_to(ROOT) if data.resolve().is_relative_to(ROOT) else data
-        return [compare(result, arm, f"engine.path={shown}", tried), "python run.py --help"]
+        return [compare(result, arm, f"engine.path={shown}{choose_part(arm)}", tried), "python run.py --help"]
     if arm.as_bought and command and arm.strategy.next_try not in tried:
         return [ask_what_it_costs(arm, command), f"judgescale store show {data}"]
     recorded = next(iter(sorted(folder.glob("recorded*.parquet"))))
@@ -45,6 +45,17 @@ def compare(result: Result, arm: Arm, judgments: str, tried: Collection[str]) ->
         return f"{start} protocol={arm.rules.name},{other} {judgments} {strategy}"
     protocol = "" if arm.rules.name == arm.task.name else f" protocol={arm.rules.name}"
     return f"{start}{protocol} {judgments} {strategy},{arm.strategy.next_try}"
+
+
+def choose_part(arm: Arm) -> str:
+    """Write the options that choose the arm's part of a recorded set, each after a space; empty where that is all."""
+    chosen = arm.judgments.data.chosen
+    if not chosen:
+        return ""
+    words = [f"judge.names=[{','.join(arm.judgments.judges)}]"]
+    words += [f"judge.variants=[{chosen['variants']}]"] if "variants" in chosen else []
+    words += [f"judge.steps={chosen['steps']}"] if "steps" in chosen else []
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def ask_what_it_costs(arm: Arm, command: str) -> str:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from shapes import put, read, refused
 
 from judgescale.harness.plan import plan_arms
+from judgescale.harness.report.next_commands import choose_part
 from judgescale.harness.types import JudgescaleError, Result, Task
 from judgescale.tasks import rewardbench, rewardmath
 
@@ -99,8 +100,9 @@ def test_options_that_choose_part_of_a_set(composed: Callable[..., DictConfig]) 
     of_samples = ("task=rewardbench2", "engine.path=results/recorded/rewardbench2_samples.parquet")
     line = refuse(*of_samples, "judge.names=[GPT-5.4,GPT-5.4 nano]", "judge.variants=[criteria]")
     assert line.startswith("judge.variants: GPT-5.4 nano has no judgment of criteria in set rewardbench2_samples")
-    arms = plan_arms(composed(*of_samples, "judge.names=[GPT-5.4]", "judge.variants=criteria"))
-    assert [(a.judge, a.k, len(a.items)) for a in arms] == [("GPT-5.4 (criteria)", 8, 1742)]
+    (arm,) = plan_arms(composed(*of_samples, "judge.names=[GPT-5.4 mini]", "judge.variants=criteria"))
+    assert (arm.judge, arm.k, len(arm.items)) == ("GPT-5.4 mini (criteria)", 8, 1742)
+    assert choose_part(arm) == " 'judge.names=[GPT-5.4 mini]' 'judge.variants=[criteria]'"
 
 
 def test_ranks_of_ties_and_of_what_has_no_score() -> None:
