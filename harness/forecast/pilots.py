@@ -96,6 +96,9 @@ def _check_row(path: Path, number: int, row: Row) -> None:
         wrong = "scores"
     if not wrong and sorted(row["shown"]) != list(dict.fromkeys(sorted(row["shown"]))):
         wrong = "shown"
+    for name in ("weight", "tie_credit"):
+        if not (row[name] is None or (isinstance(row[name], int | float) and 0 <= row[name] <= 1)):
+            wrong = wrong or name
     if wrong:
         raise JudgescaleError(f"{path}: row {number + 1}, column {wrong}: not what a run writes")
 
@@ -137,6 +140,8 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
     usable = {name: of_item for name, of_item in items.items() if _has_both(of_item[0])}
     if not usable:
         raise JudgescaleError(f"{where}: no item has a right and a wrong response")
+    if not sum(of_item[0]["weight"] for of_item in usable.values()):
+        raise JudgescaleError(f"{where}: none of its items counts in the headline, so there is nothing to forecast")
     if left := len(items) - len(usable):
         notes.append(f"{left:,} of {len(items):,} items have no right response, or no wrong one: they are left out.")
     notes += _describe_mix(items.values())

@@ -158,6 +158,8 @@ def test_runs_of_which_nothing_can_be_forecast(
     once = plan("one", lambda rows: [r for r in rows if not (r["item"] in seen or seen.add(r["item"]))])
     assert "has one judgment" in once and "strategy.k=2" in once
     assert "scored together" in plan("unit", lambda rows: [r | {"weight": None} for r in rows])
+    assert "counts in the headline" in plan("zero", lambda rows: [r | {"weight": 0.0} for r in rows])
+    assert "row 1, column weight" in plan("high", lambda rows: [rows[0] | {"weight": 7.0}, *rows[1:]])
     assert "no item has a right and a wrong" in plan("gold", lambda rows: [r | {"gold": [0.5, 0.5]} for r in rows])
     assert "holds none of its judgments" in plan("judge", lambda rows: [r | {"judge": "x"} for r in rows])
     alone = plan("parts", lambda rows: [r | {"shown": [2 * (i % 2), 1]} for i, r in enumerate(rows)])
