@@ -69,6 +69,10 @@ def test_the_file_s_name_tells_models_and_temperature(tmp_path: Path, capsys: py
     cold = put(tmp_path / "base_full_k8_t0.3.jsonl", [ensembling_row()])
     (record, *_) = import_set(tmp_path, "criteria_ensembling", cold)
     assert record.judgment.variant == "base@t0.3" and read_set(tmp_path / "out.parquet").meta["temperature"] == 0.3
+    (record, *_) = import_set(
+        tmp_path, "criteria_ensembling", put(tmp_path / "combined_k8.jsonl", [ensembling_row(prompt_variant=None)])
+    )
+    assert record.judgment.variant == "combined"
     both = import_set(tmp_path, "criteria_ensembling", cold, put(tmp_path / "base_k8.jsonl", [ensembling_row(id="8")]))
     assert {r.judgment.variant for r in both} == {"base", "base@t0.3"}
     assert read_set(tmp_path / "out.parquet").meta["temperature"] is None

@@ -2,9 +2,9 @@
 
 A row holds one or more judges under short names: "<who>_scores" is a list of k scores for each response, null where
 there is none, and "<who>_errors" says why. Sample s of all responses together is one judgment, and it is kept where at
-least one response has a score. Response 0 is the right one. A row that is marked as refused, or has no scores, is k
-judgments without scores. prompt_variant becomes the variant; a file named …_t0.3… was sampled at that temperature,
-which its variant then says ("base@t0.3"), any other at 1.
+least one response has a score. Response 0 is the right one. A row that has no scores, as one that was refused, is k
+judgments without scores. prompt_variant (or the file's name up to its first _) becomes the variant; a file named
+…_t0.3… was sampled at that temperature, which its variant then says ("base@t0.3"), any other at 1.
 Judges: --names full=NAME,mini=NAME; without it full, mini and nano are GPT-5.4, GPT-5.4 mini and GPT-5.4 nano, and in a
 file with "claude" in its name full and mini are Claude Sonnet 4.6 and Claude Haiku 4.5.
 Tokens: the row's, which are of all its samples, in equal parts. Input tokens are left out in a "claude" file, for they
@@ -35,9 +35,9 @@ USUAL_RESPONSES, USUAL_TEMPERATURE = 4, 1.0  # of a row that has none; of a file
 
 
 def recognises(source: Source) -> bool:
-    """Tell whether a file's first row is an item with a prompt's variant and somebody's scores."""
+    """Tell whether a file's first row is an item with somebody's scores of its responses."""
     first = source.peek()
-    return {"id", "subset", "prompt_variant"} <= set(first) and bool(_list_judges(first))
+    return {"id", "subset", "k"} <= set(first) and bool(_list_judges(first))
 
 
 def read_sources(sources: Sequence[Source], options: Options) -> Imported:
@@ -92,6 +92,14 @@ def _read_temperature(source: Source) -> float:
     return float(found.group(1)) if found else USUAL_TEMPERATURE
 
 
+def _read_variant(row: SourceRow) -> str:
+    """Return the prompt's name, from the row or else as the file's name begins."""
+    if row.get("prompt_variant") is None:
+        return row.source.stem.partition("_")[0]
+    variant: str = row.need("prompt_variant", str)
+    return variant
+
+
 def _read_row(row: SourceRow, who: str, judge: str) -> Iterator[Record]:
     """Yield each sample of one judge about one item."""
     subset = row.need("subset", str)
@@ -100,7 +108,7 @@ def _read_row(row: SourceRow, who: str, judge: str) -> Iterator[Record]:
     prompt = f"{subset}/{row.need('id', str, int)}"
     scores, errors = _read_scores(row, who), row.get(who + ERRORS)
     size, samples = len(scores), len(scores[0])
-    variant, temperature = row.need("prompt_variant", str), _read_temperature(row.source)
+    variant, temperature = _read_variant(row), _read_temperature(row.source)
     if temperature != USUAL_TEMPERATURE:
         variant += f"@t{temperature:g}"
     input_tokens = _share_tokens(row, "" if _is_claude(row.source) else f"{who}_input_tokens", samples)
