@@ -32,7 +32,8 @@ def propose_run(path: Path, tasks: Sequence[str]) -> str:
     best: tuple[int, str] | None = None  # items left out, command
     running = GlobalHydra.instance().is_initialized()  # then it looks in the folders of that command line as well
     with nullcontext() if running else initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        others = GlobalHydra.instance().config_loader().get_group_options("strategy")
+        found = GlobalHydra.instance().config_loader().get_group_options("strategy")
+        others = sorted(found, key=lambda name: name != "elo")  # of games, a round robin leaves out none
         for task in tasks:
             for strategy in ([], *([f"strategy={name}"] for name in others)):
                 said = ["engine=recorded", write_override("engine.path", path), f"task={task}", *strategy]

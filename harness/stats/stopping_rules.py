@@ -20,7 +20,11 @@ SLACK = 1e-9  # three thirds of a vote are one
 
 
 def cast_votes(scores: np.ndarray) -> np.ndarray:
-    """Turn scores (D, j, n) into votes (D, j, n); a lone response's into votes for yes and for no, (D, j, 2)."""
+    """Turn scores (D, j, n) into votes (D, j, n); a lone response's into votes for yes and for no, (D, j, 2).
+
+    A judgment that lacks the score of a response has no vote.
+    """
+    scores = np.where(np.isnan(scores).any(axis=2, keepdims=True), np.nan, scores)
     return share_votes(np.concatenate([scores, 1 - scores], axis=2) if scores.shape[2] == 1 else scores)
 
 

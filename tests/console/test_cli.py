@@ -37,23 +37,17 @@ def test_the_main_job(tmp_path):
     assert 0 < summary["compute"]["run_seconds"] < 120
     assert summary["headline"]["metric"] == "accuracy" and len(summary["headline"]["ci"]) == 2
     arms = {(a["task"], a["strategy"], a["judge"]) for a in summary["arms"]}
-    assert {(t, s) for t, s, _ in arms} == {
-        ("vicuna80_pairs", "voting"),
-        ("vicuna80_pairs", "meta_voting"),
-        ("vicuna80_pairs", "single"),
-        ("vicuna80_best_of_5", "elo"),
-        ("vicuna80_best_of_5", "knockout"),
-        ("rewardbench2", "single"),
-    }
+    strategies = ("voting", "meta_voting", "budget", "stopping", "elo", "knockout")
+    assert arms == {("rewardbench2", strategy, "Claude Haiku 4.5") for strategy in strategies}
     with (tmp_path / "curve.csv").open() as f:
         assert f.readline().strip() == CURVE
         rows = list(csv.DictReader(f, CURVE.split(",")))
-    voting = {
-        int(r["k"]): float(r["accuracy"]) for r in rows if (r["task"], r["strategy"]) == ("vicuna80_pairs", "voting")
-    }
-    assert voting[10] > 0.78 > 0.70 > voting[1] > 0.68
+    overall = {(r["strategy"], int(r["k"])): r for r in rows if r["section"] == "overall"}
+    assert float(overall["voting", 8]["accuracy"]) > 0.81 > 0.79 > float(overall["voting", 1]["accuracy"]) > 0.74
+    assert float(overall["budget", 2]["accuracy"]) > float(overall["voting", 2]["accuracy"])
+    assert 2 < float(overall["stopping", 8]["judgments_per_item"]) < 4
     judgments = pq.read_table(tmp_path / "judgments.parquet")
-    assert judgments.num_rows > 6850 and "text" in judgments.column_names
+    assert judgments.num_rows == 2400 and "text" in judgments.column_names
     # the terminal: where the files are, the meta RM's bounds and the honest difference, two commands to try next
     for words in (str(tmp_path), "ROC-AUC", "oracle meta RM", "random meta RM", "95 % interval", "python run.py -m"):
         assert words in done.stdout, words
@@ -182,7 +176,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         (["engine.path=null"], "engine.path: name a recorded set"),
         (["compare=[[1]]"], "compare: must be lists of overrides"),
         (["protocol.tie=maybe"], "protocol.tie=maybe: choose one of zero, half, share"),
-        (["run.ks=[3,11]"], "11 is not between 1 and the 10 recorded"),
+        (["run.ks=[3,11]"], "11 is not between 1 and the 8 recorded"),
         (["protocol=grm_suite"], "protocol=grm_suite: no such choice; there are common, "),
         (["experiment=foo"], "experiment=foo: no such choice"),
         (["strategy=("], "error: "),

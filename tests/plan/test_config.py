@@ -35,7 +35,7 @@ def test_every_experiment_can_run(composed, name):
     cfg = composed(f"experiment={name}")
     assert all(arm.items for arm in plan_arms(cfg))
     for overrides in cfg.compare:
-        assert plan_arms(composed(*overrides))
+        assert plan_arms(composed(f"experiment={name}", *overrides))
 
 
 @pytest.mark.parametrize(
