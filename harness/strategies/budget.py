@@ -34,13 +34,15 @@ class Budget(Strategy):
 
     def __post_init__(self) -> None:
         """Raise JudgescaleError for options that allow nothing."""
-        if not 0 < self.share <= 1:
+        if type(self.share) in (int, float) and not 0 < self.share <= 1:  # other types: see options.check_types
             raise JudgescaleError(f"strategy.share={self.share}: must be above 0 and at most 1")
-        if self.k and self.most is not None and self.k > self.most:
+        if type(self.k) is type(self.most) is int and self.k > self.most:
             raise JudgescaleError(f"strategy.k={self.k}: the mean cannot be above strategy.most={self.most}")
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
-        """List one question, all the responses; or each response alone."""
+        """List one question, all the responses; or each response alone. Of a lone response none is ahead."""
+        if n < 2:
+            return []
         return [(i,) for i in range(n)] if self.apart else [tuple(range(n))]
 
     def judgments(self, n: int) -> int:

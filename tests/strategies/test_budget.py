@@ -132,6 +132,8 @@ def test_a_guesser_gains_nothing():
     ("given", "said"),
     [
         ("strategy.share=0", "strategy.share=0: must be above 0"),
+        ("strategy.share=abc", "strategy.share=abc"),
+        ("strategy.most=many", "strategy.most=many"),
         ("strategy.most=1", "strategy.k=2: the mean cannot be above strategy.most=1"),
         ("strategy.apart=true", "no judgment of these 1 response"),
     ],
@@ -139,6 +141,11 @@ def test_a_guesser_gains_nothing():
 def test_what_cannot_be_is_told(composed, tmp_path, given, said):
     with pytest.raises(JudgescaleError, match=said):
         run([composed("task=vicuna80_pairs", "strategy=budget", "strategy.k=2", given)], tmp_path / "o", show=False)
+
+
+def test_lone_responses_are_refused(composed, tmp_path):
+    with pytest.raises(JudgescaleError, match="strategy=budget needs at least 2 responses"):
+        run([composed("experiment=realmistake", "strategy=budget")], tmp_path / "o", show=False)
 
 
 def test_live_it_buys_what_its_replay_says(composed, tmp_path):
