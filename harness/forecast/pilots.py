@@ -79,12 +79,18 @@ def _read_rows(folder: Path) -> list[Row]:
                 f"{path}: no column {missing[0]}; an earlier version wrote it: run the command of summary.json again,"
                 " which buys nothing that is in the store or in a recorded set"
             )
-        rows: list[Row] = pq.read_table(path, columns=list(NEEDED)).to_pylist()
+        rows: list[Row] = [_drop_part(row) for row in pq.read_table(path, columns=list(NEEDED)).to_pylist()]
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
     for number, row in enumerate(rows):
         _check_row(path, number, row)
     return rows
+
+
+def _drop_part(row: Row) -> Row:
+    """Return the row without its scores where it lacks that of a response."""
+    scores = row["scores"]
+    return {**row, "scores": None} if isinstance(scores, list) and None in scores else row
 
 
 def _check_row(path: Path, number: int, row: Row) -> None:
@@ -149,7 +155,7 @@ def _make_pilot(folder: Path, arm: Mapping[str, Any], rows: Sequence[Row]) -> Pl
         notes.append(f"The run's strategy was {flatten_text(arm['strategy'])}; the forecast is of a plain vote.")
     silent = sum(row["scores"] is None for of_item in usable.values() for row in of_item[:least])
     if silent:
-        notes.append(f"Judgments without a verdict, which abstain: {silent:,}.")
+        notes.append(f"Judgments without a whole verdict, which abstain: {silent:,}.")
     verdicts = re.search(r"[(,]votes=verdicts[,)]", arm["signature"]) is not None
     pilot = build_pilot([of_item[:least] for of_item in usable.values()], verdicts)
     return Planned(task, judge, pilot, tuple(usable), tuple(notes))

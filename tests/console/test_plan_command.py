@@ -192,3 +192,13 @@ def test_names_of_others_are_made_harmless(finished: Path, tmp_path: Path) -> No
     (folder / "summary.json").write_text(json.dumps(summary))
     with pytest.raises(JudgescaleError, match="lists task, judge and strategy"):
         read_pilots(folder)
+
+
+def test_a_judgment_that_lacks_a_score_abstains(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def take_one_away(rows: list[dict[str, Any]]) -> None:
+        rows[3]["scores"] = [rows[3]["scores"][0], None]
+
+    out = say(capsys, str(change_rows(finished, tmp_path / "partial", take_one_away)))
+    assert "Judgments without a whole verdict, which abstain: 1." in out
