@@ -32,6 +32,7 @@ def sign(arm: Arm) -> str:
     sampling = live.get("sampling") or {}
     parts = {
         "judge": "+".join(arm.judgments.judges) + (f"@{live['revision']}" if live.get("revision") else ""),
+        **({"shares": "equal"} if arm.equal_shares else {}),
         "engine": "recorded" if arm.bill is None else live["engine"]["name"],
         **({"format": f"{live.get('format', '?')}@{live.get('prompt', '?')}"} if live else {}),
         "protocol": f"{arm.rules.name}({said})",
@@ -41,7 +42,11 @@ def sign(arm: Arm) -> str:
         "order": data.meta.get("order", "?"),
         "seed": arm.seed,
         **({"judge_seed": live["seed"]} if live.get("seed") not in (None, arm.seed) else {}),
-        **({} if has_closed_form(strategy, arm.items) and all(map(is_counted, metrics)) else {"draws": arm.draws}),
+        **(
+            {}
+            if has_closed_form(strategy, arm.items) and not arm.equal_shares and all(map(is_counted, metrics))
+            else {"draws": arm.draws}
+        ),
         "interval": "beta",
         "temperature": sampling.get("temperature", "none" if live else "as recorded"),
         **{name: value for name, value in sampling.items() if name != "temperature" and value is not None},

@@ -52,7 +52,7 @@ def _decide_in_closed_form(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools]
 ) -> list[list[Decisions]] | None:
     """Count the decisions instead of replaying them; None where the strategy or some item does not allow it."""
-    if not has_closed_form(strategy, arm.items):
+    if arm.equal_shares or not has_closed_form(strategy, arm.items):
         return None
     whole = [take_only_pool(p) for p in pools]
     if arm.judgments.pointwise and any(p.partial.any() for p in whole):
@@ -89,7 +89,7 @@ def _decide_across(
 ) -> list[list[Decisions]]:
     """Return the decisions of a strategy that weighs items against each other, by ACROSS_DRAWS replays of all items."""
     draws = 1 if arm.as_bought else min(arm.draws, ACROSS_DRAWS)
-    ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"))
+    ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.equal_shares)
     found: list[tuple[np.ndarray, np.ndarray]] = []
 
     async def fill() -> None:
@@ -117,12 +117,12 @@ async def _fill_by_replay(
 ) -> None:
     for item, of_item in zip(arm.items, pools, strict=True):
         # All subsets of one question's pool, if they are few: only where nothing but the subset is left to chance.
-        countable = len(of_item) == 1 and not strategy.random
+        countable = len(of_item) == 1 and not strategy.random and not arm.equal_shares
         countable &= strategy.meta_rm is None or not any(map(has_equal_ranks, of_item.values()))
         if arm.as_bought:  # the strategy asks just what it asked when it was live
             order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
         elif not countable:
-            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id))
+            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.equal_shares)
         kinds = _find_kinds(take_only_pool(of_item)) if countable and strategy.plain_vote else None
         for j, k in enumerate(ks):
             shares = None  # of the subsets, where they are all there

@@ -64,7 +64,9 @@ class Replay:
 class ReplayAll:
     """Answer questions about all items at once (an `AskAll`), in D independent replays."""
 
-    def __init__(self, pools: Sequence[Pools], draws: int, rng: np.random.Generator | None) -> None:
+    def __init__(
+        self, pools: Sequence[Pools], draws: int, rng: np.random.Generator | None, equal_shares: bool = False
+    ) -> None:
         """Take the pools of each item, and what draws the orders of their judgments; None = in the order bought."""
         self.draws = draws
         self.sizes = np.array([len({i for question in of_item for i in question}) for of_item in pools])
@@ -75,7 +77,7 @@ class ReplayAll:
         self._scores = np.full((draws, len(pools), self.sizes.max(), kept), np.nan)
         self._size = np.zeros(self._question.shape, int)
         for i, of_item in enumerate(pools):
-            orders = None if rng is None else draw_orders(of_item, draws, rng)
+            orders = None if rng is None else draw_orders(of_item, draws, rng, equal_shares)
             for row, (question, pool) in enumerate(of_item.items()):
                 order = np.arange(len(pool))[None] if orders is None else orders[:, row, :kept]
                 self._question[i, list(question)], self._size[i, list(question)] = row, len(pool)
@@ -89,15 +91,27 @@ class ReplayAll:
         return np.where(np.arange(self._scores.shape[3]) < asked[..., None], self._scores, np.nan)
 
 
-def draw_orders(pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator) -> np.ndarray:
+def draw_orders(
+    pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator, equal_shares: bool = False
+) -> np.ndarray:
     """Draw a random order of every question's pool for each replay: (draws, questions, size of the largest pool).
 
     The order of a smaller pool ends in padding, which nobody may ask for. Questions that the same judgments answer, as
     in a pointwise set, see them in one order: a response brings the same scores to each of its games, as with a live
     judge, which scores it k times and not k times a game. So the games of a tournament are not independent there.
+
+    equal_shares: the judges of a pool take turns, in an order of their own in every replay, so that of the first k
+    judgments each has given as many as any other, or one more or less.
     """
     sizes = np.array([len(p) for p in pools.values()])
     keys = rng.random((draws, len(sizes), sizes.max()))
+    if equal_shares:
+        for row, pool in enumerate(pools.values()):
+            judges = [j.judge for j in pool.judgments]
+            for judge in sorted(set(judges)):
+                own = np.array([name == judge for name in judges]).nonzero()[0]
+                turn = rng.random((draws, 1))
+                keys[:, row, own] = keys[:, row, own].argsort(axis=1).argsort(axis=1) + turn
     keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf
     return share_orders(pools, keys.argsort(axis=2))
 

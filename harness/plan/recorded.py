@@ -22,6 +22,7 @@ from judgescale.harness.stats.steps import RULES
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
 
 OPTIONS = ("names", "variants", "steps", "pool")  # of judge=recorded
+EQUAL = "equal"  # of judge.pool: each judge gives as many of the judgments that vote together as any other
 CUSTOM = "custom"  # the task of sets that are of no benchmark
 
 sha256 = lru_cache(source.hash_content)  # which version of a set a number comes from
@@ -47,7 +48,8 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     chosen = (path, every, read_variants(cfg), read_steps_rule(cfg))
     part = take_part_once(*chosen)
     judgments = {name_part(label, part): find_judgments(judges, *chosen) for label, judges in groups.items()}
-    return make_arms(judgments, shared, selection, cfg.run.ks, sha256(data.path))
+    equal_shares = cfg.judge.get("pool") == EQUAL
+    return make_arms(judgments, shared, selection, cfg.run.ks, sha256(data.path), equal_shares)
 
 
 def refuse_unread_options(cfg: DictConfig) -> None:
@@ -85,10 +87,11 @@ def make_arms(
     selection: Selection,
     ks: Sequence[int] | int | None,
     sha256: str,
+    equal_shares: bool = False,
 ) -> list[Arm]:
     """Make one arm of each judge's (or pool's) judgments, by its label, about the items that it judged.
 
-    sha256: tells the set's version.
+    sha256: tells the set's version. equal_shares: the judges of a pool give equally many of the judgments bought.
     """
     shared = settle_ties(shared, selection.items)
     task, asked, items = shared.task, shared.strategy, selection.items
@@ -120,13 +123,14 @@ def make_arms(
                 left_out=len(items) - len(covered.items),
                 about=tuple(dict.fromkeys((*selection.about, *covered.notes, *shared.about))),
                 as_bought=as_bought,
+                equal_shares=equal_shares and len(of_label.judges) > 1,
             )
         )
     return arms
 
 
 def choose_judges(
-    data: recorded.RecordedSet, names: str | Sequence[str] | None, pool: bool | None, strategy: Strategy
+    data: recorded.RecordedSet, names: str | Sequence[str] | None, pool: bool | str | None, strategy: Strategy
 ) -> dict[str, tuple[str, ...]]:
     """Group a set's judges under labels: each on its own, or all as one pool where `pool` or the set says so.
 
@@ -138,8 +142,8 @@ def choose_judges(
     if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
         raise JudgescaleError(f"judge.names={names}: must be a list of names, or null for all; quote a number")
     chosen = known if names is None else sorted(set(listed))
-    if pool not in (None, True, False):
-        raise JudgescaleError(f"judge.pool={pool}: must be true, false or null")
+    if pool not in (None, True, False, EQUAL):
+        raise JudgescaleError(f"judge.pool={pool}: must be true, false, {EQUAL} or null")
     for name in chosen:
         if name not in known:
             raise JudgescaleError(f"judge.names: {name!r} is not in set {data.name}; it has {', '.join(known)}")
