@@ -170,7 +170,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         (["task=judgebench", "engine.path=results/recorded/pandalm.parquet"], "the set was made for task=pandalm"),
         (["judge.names=[gpt5]"], "'gpt5' is not in set vicuna80; it has bard, claude"),
         (["task=rewardbench2", "judge.pool=true"], "scores on a scale of its own"),
-        (["judge.pool=banana"], "judge.pool=banana: must be true, false or null"),
+        (["judge.pool=banana"], "judge.pool=banana: must be true, false, equal or null"),
         (["strategy.tie=banana"], "strategy.tie=banana: choose zero"),
         (["seed=-1"], "seed=-1: must be a whole number, 0 or more"),
         (["engine.path=null"], "engine.path: name a recorded set"),
