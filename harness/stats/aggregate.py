@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from judgescale.harness.stats.votes import round_off_noise, vote
+from judgescale.harness.stats.votes import put_unscored_last, round_off_noise, vote
 
 TRIM = 4  # a trimmed mean leaves out the lowest and the highest 1 / TRIM of a response's scores, rounded down
 PRIOR = 0.1  # wins that each of a pair is given over the other, so that nobody is unbeaten (as in strategies/elo.py)
@@ -28,12 +28,7 @@ def aggregate_scores(scores: np.ndarray, how: str) -> np.ndarray:
     if how == "sum":
         return vote(scores)
     lone = scores.shape[2] == 1
-    values = AGGREGATES[how](np.concatenate([scores, 1 - scores], axis=2) if lone else scores)
-    unknown = np.isnan(values)
-    if unknown.any():
-        low = np.where(unknown, np.inf, values).min(axis=1, keepdims=True)
-        low[np.isinf(low)] = np.nan  # nothing was said of any response
-        values = np.where(unknown, low - np.maximum(np.abs(low), 1), values)
+    values = put_unscored_last(AGGREGATES[how](np.concatenate([scores, 1 - scores], axis=2) if lone else scores))
     return values[:, :1] if lone else values
 
 
