@@ -30,7 +30,7 @@ from judgescale.harness.published.comparable import (
     find_comparable_sections,
 )
 from judgescale.harness.recorded.describe import describe_variation, summarise_judges
-from judgescale.harness.recorded.pools import Pools, list_judgments
+from judgescale.harness.recorded.pools import Pools, count_distinct, list_judgments
 from judgescale.harness.signature import sign
 from judgescale.harness.stats.intervals import share_headline
 from judgescale.harness.types import HUMAN, CurvePoint, Estimate, Published, Result
@@ -173,9 +173,7 @@ def _write_notes(
         notes.append(f"Pools hold {min(sizes)} to {max(sizes)} judgments{ends}.")
     chosen = {item.prompt for item in arm.items} if arm.subsets else None
     every = arm.judgments.count(chosen)
-    if (
-        unused := every - sum(1 for p in pools for _ in list_judgments(p))
-    ) and not arm.limit:  # of a sample, most are not asked
+    if (unused := every - count_distinct(pools)) and not arm.limit:  # of a sample, most are not asked
         notes.append(f"{unused:,} of {every:,} recorded judgments are about questions this run does not ask.")
     notes += [*about_ties, *arm.strategy.caveats(arm.rules)]
     if mc_error > 5e-5:
@@ -187,9 +185,7 @@ def describe_partial_judgments(arm: Arm, pools: Sequence[Pools]) -> list[str]:
     """Say how many judgments lack the score of a response, and what the protocol makes of them; nothing without any."""
     if not arm.judgments.pointwise or not (partial := count_partial_judgments(pools)):
         return []
-    whole = (
-        f"{partial:,} of {sum(1 for p in pools for _ in list_judgments(p)):,} judgments lack the score of a response"
-    )
+    whole = f"{partial:,} of {count_distinct(pools):,} judgments lack the score of a response"
     if any(1 < len(q) < len(item.responses) for item, p in zip(arm.items, pools, strict=True) for q in p):
         return [f"{whole}: a game counts those that have the scores of its two."]
     if arm.rules.partial == "use":

@@ -68,6 +68,11 @@ def list_judgments(pools: Pools) -> Iterator[tuple[Pool, int]]:
                 yield pool, row
 
 
+def count_distinct(pools: Sequence[Pools]) -> int:
+    """Count the judgments of all items, each once."""
+    return sum(1 for of_item in pools for _ in list_judgments(of_item))
+
+
 def find_twins(pools: Pools) -> list[int]:
     """Return for each question the place of the first one that the same judgments answer.
 
