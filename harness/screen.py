@@ -23,7 +23,10 @@ def open_screen() -> Console:
     from rich.console import Console
 
     class Screen(Console):
-        def on_broken_pipe(self) -> None:  # rich would end the process, with an error
+        """Show nothing more once nobody reads; rich would end the process, with an error."""
+
+        def on_broken_pipe(self) -> None:
+            """Send what is still printed nowhere."""
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     screen = Screen()

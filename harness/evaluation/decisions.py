@@ -93,6 +93,7 @@ def _decide_across(
     found: list[tuple[np.ndarray, np.ndarray]] = []
 
     async def fill() -> None:
+        """Fill `found`, for the reason given in `decide_by_replay`."""
         found.extend(await strategy.decide_all(ask, ks, make_rng(arm.seed, strategy.name, "all items")))
 
     asyncio.run(fill())

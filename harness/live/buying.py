@@ -242,6 +242,7 @@ async def _judge_all_items(
     jobs = ((purchase, ask) for purchase, of_item in alone for ask in of_item)
 
     async def judge_across(purchase: Purchase, of_items: Sequence[LiveAsk]) -> None:
+        """Let a strategy that weighs items against each other buy what it wants about all of them."""
         strategy = purchase.strategy
         questions = [strategy.questions(len(item.responses)) for item in purchase.items]
         chance = make_rng(purchase.strategy_seed, strategy.name, "all items")

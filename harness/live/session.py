@@ -163,6 +163,7 @@ class LiveAskAll:
         turn = asyncio.Semaphore(self.at_once)
 
         async def buy_question(ask: LiveAsk, question: tuple[int, ...], k: int) -> None:
+            """Buy k judgments of a question once it is its turn."""
             async with turn:
                 await ask.judgments(question, k)
 

@@ -127,7 +127,7 @@ def _try_on_all(strategy: Strategy, who: str) -> None:
     trial = _TrialOfAll()
     try:
         ((decision, took),) = asyncio.run(_decide_all(strategy, trial))
-        parts = [len(n) if (n := strategy.questions(size)) else 1 for size in SIZES]
+        parts = [max(1, len(strategy.questions(size))) for size in SIZES]
     except NotImplementedError:
         raise JudgescaleError(f"{who}: the class must define questions, judgments and decide_all") from None
     if np.shape(decision) != (shape := (REPLAYS, len(SIZES), max(SIZES))):
