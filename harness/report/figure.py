@@ -50,7 +50,6 @@ REFERENCES = 5
 PUBLISHED = "published, same judge"
 WRAP = 34  # characters a line, beside the axes
 LEGEND = 64  # and below them
-UNITS = {"judgments": "judgments per item", "tokens": "tokens per item, prompt + completion"}
 PANEL = 6.2  # inches
 STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
@@ -156,7 +155,7 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
         pad = max((high / low) ** 0.06, 1.12)
         ax.set_xscale("log")
         ax.set_xlim(low / pad, high * pad)
-        ax.xaxis.set_major_locator(FixedLocator(_choose_ticks(low, high)))
+        ax.xaxis.set_major_locator(FixedLocator(_choose_ticks(low, high, unit)))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _abbreviate(x)))
         room = 0.06 * (max(spans) - min(spans)) or 1.0
@@ -164,7 +163,7 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     metric = flatten_text(arms[0].headline.metric)
     ax.set_title(_wrap(f"{_write_title(task, arms)}: {metric} against {unit}", 64))
     hint = "; equal points side by side" if any(a is not None for aside in moves for a in aside) else ""
-    ax.set_xlabel(f"{UNITS[unit]} (log scale{hint})")
+    ax.set_xlabel(f"{_name_unit(unit, arms)} (log scale{hint})")
     ax.set_ylabel(f"{metric} (%), 95 % interval")
     handles, names = ax.get_legend_handles_labels()
     order = sorted(range(len(handles)), key=lambda i: -last[i])  # as the lines end, top to bottom
@@ -388,9 +387,24 @@ def _get_interval(estimate: Estimate) -> tuple[float, float]:
     return estimate.ci or (estimate.value, estimate.value)
 
 
-def _choose_ticks(low: float, high: float) -> list[float]:
-    """Choose 1, 2, 5, 10, … within the data, and where the data end; both of the data's ends if that leaves too few."""
-    ticks = [m * 10.0**e for e in range(-3, 13) for m in (1, 2, 5) if low * 0.999 <= m * 10.0**e <= high * 1.001]
+def _name_unit(unit: str, arms: Sequence[Result]) -> str:
+    """Name what the axis counts; of tokens, whether prompts are among them: a set may not have recorded these."""
+    if unit == "judgments":
+        return "judgments per item"
+    lacking = [r.compute.get("prompt_tokens") is None for r in arms]
+    if all(lacking):
+        return "completion tokens per item"
+    return "tokens per item, completion + prompt" + " where recorded" * any(lacking)
+
+
+def _choose_ticks(low: float, high: float, unit: str) -> list[float]:
+    """Choose 1, 2, 4, 8, … judgments or 1, 2, 5, 10, … tokens within the data, and where the data end.
+
+    Both of the data's ends if that leaves too few.
+    """
+    doublings = unit == "judgments" and high <= 1024 * low
+    steps = [2.0**e for e in range(-10, 40)] if doublings else [m * 10.0**e for e in range(-3, 13) for m in (1, 2, 5)]
+    ticks = [step for step in steps if low * 0.999 <= step <= high * 1.001]
     if len(ticks) < 2:
         return sorted({low, high, *ticks})
     return [*ticks, high] if high > 1.15 * ticks[-1] else ticks

@@ -475,6 +475,25 @@ def test_equal_points_stand_side_by_side_and_the_axis_stays_true() -> None:
     assert ax.get_xticks().tolist() == [1, 2, 4]
 
 
+def test_the_axes_name_what_they_count() -> None:
+    from matplotlib.figure import Figure
+
+    from judgescale.harness.report import figure
+
+    points = [CurvePoint("overall", k, estimate(), float(k), 100.0 * k, None) for k in (1, 3, 8)]
+
+    def draw(unit: str, *prompts: float | None) -> tuple[str, list[float]]:
+        ax = Figure().subplots()
+        arms = [arm(strategy=str(i), curve=points, compute={"prompt_tokens": p}) for i, p in enumerate(prompts)]
+        figure._draw_curves(ax, "toy", arms, unit)
+        return ax.get_xlabel(), ax.get_xticks().tolist()
+
+    assert draw("judgments", None) == ("judgments per item (log scale)", [1, 2, 4, 8])
+    assert draw("tokens", None) == ("completion tokens per item (log scale)", [100, 200, 500, 800])
+    assert draw("tokens", 9.0)[0] == "tokens per item, completion + prompt (log scale)"
+    assert draw("tokens", None, 9.0)[0].startswith("tokens per item, completion + prompt where recorded")
+
+
 def test_a_monte_carlo_error_stands_in_summary_and_tables(tmp_path: Path) -> None:
     found = arm(HOSTILE)
     found = replace(found, headline=replace(found.headline, mc_error=0.0042))
