@@ -6,11 +6,12 @@ config would be copied to every run's folder.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml  # type: ignore[import-untyped]
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
@@ -31,17 +32,26 @@ MOST_VALUES = 20_000  # in a file, an alias counted as all that it stands for
 
 
 class CheckedSource(FileConfigSource):
-    """Read the YAML files of a folder for Hydra, checked."""
+    """Read the YAML files of a folder for Hydra, checked; one that did not change in between only once."""
+
+    known: ClassVar[dict[tuple[object, ...], ConfigResult]] = {}  # of all folders: each job of a sweep asks anew
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read one file. Raises JudgescaleError where it is no config, and ConfigLoadError where there is none."""
         file = os.path.join(self.path, self._normalize_file_name(config_path))
         if not os.path.isfile(file):
             return super().load_config(config_path)
+        about = os.stat(file)
+        version = (self.provider, file, about.st_ino, about.st_mtime_ns, about.st_size)
+        if version not in self.known:
+            self.known[version] = self._load_checked(config_path, file)
+        return copy.deepcopy(self.known[version])  # Hydra takes it apart
+
+    def _load_checked(self, config_path: str, file: str) -> ConfigResult:
         with translate_errors(file):
             with open(file, encoding="utf-8") as opened:
                 check_text(opened.read(LONGEST + 1))
-            result = super().load_config(config_path)
+            result: ConfigResult = super().load_config(config_path)
         if not isinstance(result.config, DictConfig):
             raise JudgescaleError(f"{file}: must hold options, a line each, as in strategy: …")
         check_defaults(OmegaConf.to_container(result.config), file)

@@ -25,7 +25,7 @@ from scipy import stats
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
 from judgescale.harness.evaluation.metrics import compute_metric
-from judgescale.harness.evaluation.replay import Replay, draw_orders, share_orders
+from judgescale.harness.evaluation.replay import Replay, Shelf, batch_items, draw_orders, share_orders
 from judgescale.harness.recorded.pools import Pool, Pools
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
@@ -213,15 +213,23 @@ async def _fill_runs(
     decisions: list[np.ndarray],
 ) -> None:
     strategy, of_pool = arm.strategy.at(arm.k), iter(kinds)
+    of_items = [[tuple(next(of_pool)) for _ in of_item] for of_item in pools]
     find_sources = functools.cache(Sources.find)  # many pools are of the same kinds
-    for item, of_item in zip(arm.items, pools, strict=True):
-        rng = make_rng(arm.seed, "again", item.id)
-        order = draw_orders(of_item, len(panels), rng)
-        for row, pool in enumerate(of_item.values()):
-            sources = find_sources(tuple(next(of_pool)), arm.judgments.judges)
-            order[:, row, : len(pool)] = sources.redraw(order[:, row, : len(pool)], panels, rng)
-        replay = Replay(of_item, share_orders(of_item, order))
-        decisions.append(await strategy(replay, len(item.responses), rng))
+    found: dict[int, np.ndarray] = {}  # by the item's place
+    for places in batch_items(arm.items, pools, len(panels)):
+        orders = []
+        for place in places:
+            rng = make_rng(arm.seed, "again", arm.items[place].id)
+            order = draw_orders(pools[place], len(panels), rng)
+            for row, (pool, kind) in enumerate(zip(pools[place].values(), of_items[place], strict=True)):
+                sources = find_sources(kind, arm.judgments.judges)
+                order[:, row, : len(pool)] = sources.redraw(order[:, row, : len(pool)], panels, rng)
+            orders.append(share_orders(pools[place], order))
+        replay = Replay(Shelf.fill([pools[place] for place in places]), orders)
+        rng = make_rng(arm.seed, "again", *(arm.items[place].id for place in places))
+        scores = await strategy(replay, len(arm.items[places[0]].responses), rng)
+        found |= zip(places, np.split(scores, len(places)), strict=True)
+    decisions += (found[place] for place in range(len(pools)))
 
 
 @dataclass(frozen=True)

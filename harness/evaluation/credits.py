@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -100,24 +101,48 @@ def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     variance, by_lot = np.zeros_like(value), np.zeros_like(value)
     for u, rows in enumerate(members.values()):
         items = [arm.items[i] for i in rows]
-        credited: Sequence[np.ndarray] = [np.empty(0)]
-        for j, at_k in enumerate(decisions):
-            if len(rows) == 1:
-                scores, weight, draws = [(d := at_k[rows[0]]).scores], d.weight, d.draws
-            else:
-                scores, weight, draws = _combine_decisions(arm, items, [at_k[i] for i in rows])
-            if scores[0] is not credited[0]:  # counted decisions are the same at every k, only their weights differ
-                earned = arm.task.credit(items, scores, arm.rules)
-                lot = credit_by_lot(arm.task, arm.rules, items, scores)
-                credited = scores
-            value[u, j], by_lot[u, j] = (mean := earned @ weight), lot @ weight
+        of_unit = [_find_unit_decisions(arm, items, [at_k[i] for i in rows]) for at_k in decisions]
+        for at, earned, lot in _credit_decisions(arm, items, of_unit):
+            weight, draws = of_unit[at].weight, of_unit[at].draws
+            value[u, at], by_lot[u, at] = (mean := earned @ weight), lot @ weight
             if draws:
-                variance[u, j] = ((earned - mean) ** 2 @ weight) / (draws - 1)
+                variance[u, at] = ((earned - mean) ** 2 @ weight) / (draws - 1)
     first = [arm.items[rows[0]] for rows in members.values()]
     units = make_units(arm.task, first)
     subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
     by_lot *= even_out_labels(units, first)[:, None]
     return Credits(units, subset, sizes, value, variance, by_lot, [item.tags for item in first])
+
+
+class UnitDecisions(NamedTuple):
+    """Hold the decisions about a unit at one k: the scores of each of its items, (D, n); the rest as in `Decisions`."""
+
+    scores: Sequence[np.ndarray]
+    weight: np.ndarray
+    draws: int
+
+
+def _credit_decisions(
+    arm: Arm, items: Sequence[Item], of_unit: Sequence[UnitDecisions]
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Credit a unit's decisions at each k: its place, and what they earn by the arm's rules and by lot, (D,) each.
+
+    All k are credited at once; decisions that are counted are the same at every k, only their weights differ.
+    """
+    distinct = {id(d.scores[0]): d for d in of_unit}
+    scores = [np.concatenate(of_item) for of_item in zip(*(d.scores for d in distinct.values()), strict=True)]
+    earned, lot = arm.task.credit(items, scores, arm.rules), credit_by_lot(arm.task, arm.rules, items, scores)
+    ends = np.cumsum([len(d.weight) for d in distinct.values()])
+    own = {name: slice(end - len(d.weight), end) for (name, d), end in zip(distinct.items(), ends, strict=True)}
+    for at, d in enumerate(of_unit):
+        yield at, earned[own[id(d.scores[0])]], lot[own[id(d.scores[0])]]
+
+
+def _find_unit_decisions(arm: Arm, items: Sequence[Item], of_items: Sequence[Decisions]) -> UnitDecisions:
+    """Return the decisions about a unit's items at one k; of several items, combined."""
+    if len(items) == 1:
+        return UnitDecisions([of_items[0].scores], of_items[0].weight, of_items[0].draws)
+    return UnitDecisions(*_combine_decisions(arm, items, of_items))
 
 
 def _combine_decisions(

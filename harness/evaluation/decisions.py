@@ -10,7 +10,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
-from judgescale.harness.evaluation.replay import Replay, ReplayAll, draw_orders
+from judgescale.harness.evaluation.replay import Replay, ReplayAll, Shelf, batch_items, draw_orders
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.counting import count_distinct_subsets, subset_indices
@@ -20,7 +20,8 @@ from judgescale.harness.types import Item, JudgescaleError
 Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 
 
-ACROSS_DRAWS = 16  # replays of a strategy that decides about all items at once: each has thousands of decisions
+# Replays of a strategy that decides about all items at once: as many as make so many decisions, within these bounds.
+ACROSS_DECISIONS, ACROSS_DRAWS = 5_000, (4, 16)
 
 # One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.
 FOR_PAIR = np.array([[1, 0], [0.5, 0.5], [0, 1], [np.nan, np.nan]])
@@ -87,8 +88,9 @@ def decide_by_replay(
 def _decide_across(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick
 ) -> list[list[Decisions]]:
-    """Return the decisions of a strategy that weighs items against each other, by ACROSS_DRAWS replays of all items."""
-    draws = 1 if arm.as_bought else min(arm.draws, ACROSS_DRAWS)
+    """Return the decisions of a strategy that weighs items against each other, by a few replays of all items."""
+    few = int(np.clip(ACROSS_DECISIONS // len(arm.items), *ACROSS_DRAWS))
+    draws = 1 if arm.as_bought else min(arm.draws, few)
     ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.equal_shares)
     found: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -116,36 +118,59 @@ async def _fill_by_replay(
     tick: Tick,
     decisions: list[list[Decisions]],
 ) -> None:
-    for item, of_item in zip(arm.items, pools, strict=True):
-        # All subsets of one question's pool, if they are few: only where nothing but the subset is left to chance.
-        countable = len(of_item) == 1 and not strategy.random and not arm.equal_shares
-        countable &= strategy.meta_rm is None or not any(map(has_equal_ranks, of_item.values()))
-        if arm.as_bought:  # the strategy asks just what it asked when it was live
-            order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
-        elif not countable:
-            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.equal_shares)
-        kinds = _find_kinds(take_only_pool(of_item)) if countable and strategy.plain_vote else None
+    found: list[dict[int, Decisions]] = [{} for _ in ks]  # by the item's place
+    countable = [_is_countable(arm, strategy, of_item) for of_item in pools]
+    # a live run drew its lots item by item
+    alone = [[place] for place in range(len(pools))] if arm.as_bought else None
+    for places in alone or batch_items(arm.items, pools, arm.draws, countable):
+        items, of_items = [arm.items[i] for i in places], [pools[i] for i in places]
+        counted, shelf = countable[places[0]], Shelf.fill(of_items)
+        if counted:
+            kinds = [_find_kinds(take_only_pool(p)) if strategy.plain_vote else None for p in of_items]
+        elif arm.as_bought:  # the strategy asks just what it asked when it was live
+            orders = [np.arange(shelf.size.max())[None, None].repeat(shelf.size.shape[1], axis=1)]
+        else:
+            orders = [
+                draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.equal_shares)
+                for item, of_item in zip(items, of_items, strict=True)
+            ]
         for j, k in enumerate(ks):
-            shares = None  # of the subsets, where they are all there
-            if countable:
-                subsets, shares = _choose_subsets(arm, item, len(take_only_pool(of_item)), kinds, k)
-                order = subsets[:, None]
-            rng = make_rng(arm.seed, strategy.name, item.id)
-            replay = Replay(of_item, order)
+            shares: list[np.ndarray | None] = [None] * len(items)  # of the subsets, where they are all there
+            if counted:
+                chosen = [
+                    _choose_subsets(arm, item, size, kind, k)
+                    for item, size, kind in zip(items, shelf.size[:, 0].tolist(), kinds, strict=True)
+                ]
+                orders, shares = [subsets[:, None] for subsets, _ in chosen], [share for _, share in chosen]
+            replay, rng = Replay(shelf, orders), make_rng(arm.seed, strategy.name, *(item.id for item in items))
             try:
-                scores = await strategy.at(k)(replay, len(item.responses), rng)
+                scores = await strategy.at(k)(replay, len(items[0].responses), rng)
             except KeyError:
                 data = arm.judgments.data
                 other, same = ("seed, k or rule", ", k and rule") if strategy.stops else ("seed or k", " and k")
                 raise JudgescaleError(
-                    f"set {data.name}, item {item.id}: another {other} asks what was not bought; only the"
+                    f"set {data.name}, item {items[0].id}: another {other} asks what was not bought; only the"
                     f" seed={data.meta['live']['strategy_seed']}{same} of that run can be replayed"
                 ) from None
-            weight = np.full(len(scores), 1 / len(scores)) if shares is None else shares
-            counted = shares is not None or arm.as_bought
-            bought = replay.bought if strategy.stops else None
-            decisions[j].append(Decisions(scores, weight, 0 if counted else len(scores), bought))
-            tick()
+            bought, begin = replay.bought if strategy.stops else None, 0
+            for place, order, share in zip(places, orders, shares, strict=True):
+                own = slice(begin, begin := begin + len(order))
+                weight = np.full(len(order), 1 / len(order)) if share is None else share
+                draws = 0 if arm.as_bought or share is not None else len(order)
+                found[j][place] = Decisions(scores[own], weight, draws, None if bought is None else bought[own])
+                tick()
+    for at_k, of_k in zip(decisions, found, strict=True):
+        at_k += (of_k[place] for place in range(len(pools)))
+
+
+def _is_countable(arm: Arm, strategy: Strategy, pools: Pools) -> bool:
+    """Tell whether subsets of an item's only pool may be counted: only where nothing but the subset is left to chance.
+
+    Whether they are few enough is another question.
+    """
+    if arm.as_bought or arm.equal_shares or strategy.random or len(pools) > 1:
+        return False
+    return strategy.meta_rm is None or not any(map(has_equal_ranks, pools.values()))
 
 
 def _find_kinds(pool: Pool) -> np.ndarray:

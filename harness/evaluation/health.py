@@ -61,14 +61,17 @@ def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -
     for pool in (pool for p in pools for pool in p.values()):
         # (judge, reading, variant) -> which response won in each order shown
         asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
-        for j, shown, scores in zip(pool.judgments, pool.shown, pool.scores, strict=True):
-            if j.scores is None or len(scores) < 2 or isnan(best := scores.max()):  # NaN: it lacks a score
-                continue
-            if (scores == best).sum() > 1:
-                ties += 1
-            else:
-                reading = (j.judge, j.sample // (orders_per_reading or 1), j.variant)
-                asked.setdefault(reading, {})[shown] = int(scores.argmax())
+        best = pool.scores.max(axis=1, keepdims=True)  # NaN where a judgment lacks a score, or all
+        tied = (pool.scores == best).sum(axis=1) > 1
+        ties += int(tied.sum())
+        if orders_per_reading is None:
+            continue
+        decided = ~tied & ~np.isnan(best[:, 0]) & (pool.scores.shape[1] > 1)
+        winner = pool.scores.argmax(axis=1).tolist()
+        for row in np.flatnonzero(decided).tolist():
+            j = pool.judgments[row]
+            reading = (j.judge, j.sample // orders_per_reading, j.variant)
+            asked.setdefault(reading, {})[pool.shown[row]] = winner[row]
         if all(len(orders) == 1 for orders in asked.values()):  # an arrangement may be recorded as a variant
             merged: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
             for (judge, sample, _), orders in asked.items():

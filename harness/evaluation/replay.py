@@ -3,34 +3,73 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from judgescale.harness.contracts import Answers
 from judgescale.harness.recorded.pools import Pool, Pools, find_twins
+from judgescale.harness.types import Item
+
+
+CELLS = 2**17  # scores that the replays of one batch of items choose from: more would leave the processor's cache
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Hold the pools of B items about which the same Q questions are asked, as arrays padded to the largest pool."""
+
+    questions: np.ndarray  # (Q, m), ascending
+    size: np.ndarray  # (B, Q), judgments there are
+    scores: np.ndarray  # (B * Q, largest, m), NaN beyond a pool's own
+    meta: np.ndarray  # (B * Q, largest)
+
+    @classmethod
+    def fill(cls, of_items: Sequence[Pools]) -> Shelf:
+        """Put the pools of each item side by side."""
+        questions, pools = np.array(list(of_items[0])), [pool for pools in of_items for pool in pools.values()]
+        sizes = np.array([len(pool) for pool in pools])
+        scores = np.full((len(pools), sizes.max(), questions.shape[1]), np.nan)
+        meta = np.full(scores.shape[:2], np.nan)
+        there = np.arange(sizes.max()) < sizes[:, None]
+        scores[there] = np.concatenate([pool.scores for pool in pools])
+        meta[there] = np.concatenate([pool.meta for pool in pools])
+        return cls(questions, sizes.reshape(len(of_items), -1), scores, meta)
+
+    def find_places(self, questions: np.ndarray) -> np.ndarray:
+        """Find the places of questions (…, m), ascending, among ours: (…). Raises KeyError for one that is not there.
+
+        Each is one number, in which it is sought. That of a long question wraps around, so what is found is compared.
+        """
+        digit = np.arange(questions.shape[-1])
+        own, code = ((asked + 1) @ 4099**digit for asked in (self.questions, questions))
+        by_code = own.argsort()
+        found: np.ndarray = by_code[np.searchsorted(own, code, sorter=by_code).clip(max=len(own) - 1)]
+        if (unknown := (self.questions[found] != questions).any(axis=-1)).any():
+            raise KeyError(f"no judgment of the question {questions[unknown][0].tolist()}")
+        return found
 
 
 class Replay:
-    """Answer a strategy's questions (an `Ask`) from an item's pools, in D independent replays at once.
+    """Answer a strategy's questions (an `Ask`) from the pools of one item or of several, in D replays at once.
 
     Each replay sees its own order of every question's judgments. The first k of that order are the judgments bought,
-    so k=8 is a prefix of k=32 in every replay. What it buys of a question is the most that it asks for.
+    so k=8 is a prefix of k=32 in every replay. What it buys of a question is the most that it asks for. Replays are
+    independent of each other: a strategy cannot tell those of one item from those of another.
     """
 
-    def __init__(self, pools: Mapping[tuple[int, ...], Pool], order: np.ndarray) -> None:
-        """Take the pools, and the order (D, questions, at least k) of indices into each (see `draw_orders`)."""
-        self.draws = len(order)
-        self.order = order
-        self._row = {question: row for row, question in enumerate(pools)}
-        self._size = np.array([len(pool) for pool in pools.values()])
-        self._most = np.zeros((self.draws, len(pools)), int)  # that was asked of each question
-        size, width = max(map(len, pools.values())), len(next(iter(pools)))
-        self._scores = np.full((len(pools), size, width), np.nan)
-        self._meta = np.full((len(pools), size), np.nan)
-        for row, pool in enumerate(pools.values()):
-            self._scores[row, : len(pool)] = pool.scores
-            self._meta[row, : len(pool)] = pool.meta
+    def __init__(self, pools: Pools | Shelf, order: np.ndarray | Sequence[np.ndarray]) -> None:
+        """Take the pools, and the order (D, questions, at least k) of indices into each (see `draw_orders`).
+
+        Of a shelf, one such array an item: their D add up.
+        """
+        self._shelf = pools if isinstance(pools, Shelf) else Shelf.fill([pools])
+        orders = [order] if isinstance(order, np.ndarray) else order
+        self.order = _join_orders(orders)
+        self.draws = len(self.order)
+        self._item = np.repeat(np.arange(len(orders)), [len(of_item) for of_item in orders])[:, None]
+        self._most = np.zeros((self.draws, len(self._shelf.questions)), int)  # that was asked of each question
 
     @property
     def bought(self) -> np.ndarray:
@@ -42,23 +81,54 @@ class Replay:
 
         Raises KeyError where a question has no pool, or one of fewer than k judgments.
         """
+        shelf, replay, wanted = self._shelf, np.arange(self.draws)[:, None], np.asarray(k).reshape(-1, 1)
         shuffle = questions.argsort(axis=-1)
         known = np.take_along_axis(questions, shuffle, axis=-1)  # pools hold response indices ascending
-        row = np.array([self._row[tuple(q)] for q in known.reshape(-1, known.shape[-1]).tolist()])
-        row = np.broadcast_to(row.reshape(known.shape[:-1]), (self.draws, known.shape[-2]))
-        replay, wanted = np.arange(self.draws)[:, None], np.asarray(k).reshape(-1, 1)  # (D, 1), or one for all
-        if (wanted > self._size[row]).any():
+        place = np.broadcast_to(shelf.find_places(known), (self.draws, known.shape[-2]))
+        if (wanted > shelf.size[self._item, place]).any():  # (D, 1), or one for all
             raise KeyError(f"a question has no {wanted.max()} judgments")
-        self._most[replay, row] = np.maximum(self._most[replay, row], wanted)
-        taken = self.order[replay, row, : wanted.max()]
-        scores, meta = self._scores[row[..., None], taken], self._meta[row[..., None], taken]  # (D, Q, k, m), (D, Q, k)
-        if (shuffle != np.arange(shuffle.shape[-1])).any():
-            back = np.broadcast_to(shuffle.argsort(axis=-1)[..., None, :], scores.shape)
-            scores = np.take_along_axis(scores, back, axis=3)
+        self._most[replay, place] = np.maximum(self._most[replay, place], wanted)
+        taken = self.order[replay, place, : wanted.max()]
+        pool = place + self._item * len(shelf.questions)
+        judgment = pool[..., None] * shelf.scores.shape[1] + taken  # (D, Q, k)
+        width = known.shape[-1]
+        if (shuffle == np.arange(width)).all():
+            scores = shelf.scores.reshape(-1, width).take(judgment, axis=0)  # (D, Q, k, m)
+        else:
+            column = shuffle.argsort(axis=-1)[..., None, :]
+            scores = shelf.scores.reshape(-1).take(judgment[..., None] * width + column)
+        meta = shelf.meta.reshape(-1).take(judgment)
         if wanted.min() < wanted.max():
             beyond = np.arange(wanted.max()) >= wanted[:, None]  # (D, 1, k)
             scores, meta = np.where(beyond[..., None], np.nan, scores), np.where(beyond, np.nan, meta)
         return Answers(scores, meta)
+
+
+def batch_items(
+    items: Sequence[Item], pools: Sequence[Pools], draws: int, kinds: Sequence[object] = ()
+) -> Iterator[list[int]]:
+    """Yield the places of items that may be replayed at once: those with the same questions, some CELLS at a time.
+
+    A batch holds the same items in the same order, whatever the order of all of them.
+
+    draws: replays of each item. kinds: what else items of a batch must have in common, one an item.
+    """
+    groups: dict[object, list[int]] = {}
+    for place in sorted(range(len(items)), key=lambda place: items[place].id):
+        groups.setdefault((tuple(pools[place]), kinds[place] if kinds else None), []).append(place)
+    for places in groups.values():
+        sizes = [max(map(len, pools[place].values())) * sum(map(len, pools[place])) for place in places]
+        step = max(1, CELLS // max(1, draws * max(sizes)))
+        for start in range(0, len(places), step):
+            yield places[start : start + step]
+
+
+def _join_orders(orders: Sequence[np.ndarray]) -> np.ndarray:
+    """Put the orders of several items' judgments, (D, questions, size) each, into one array, padded to one size."""
+    size = max(order.shape[2] for order in orders)
+    if all(order.shape[2] == size for order in orders):
+        return np.concatenate(orders)
+    return np.concatenate([np.pad(order, ((0, 0), (0, 0), (0, size - order.shape[2]))) for order in orders])
 
 
 class ReplayAll:
@@ -113,7 +183,8 @@ def draw_orders(
                 turn = rng.random((draws, 1))
                 keys[:, row, own] = keys[:, row, own].argsort(axis=1).argsort(axis=1) + turn
     keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf
-    return share_orders(pools, keys.argsort(axis=2))
+    first, which = np.unique(find_twins(pools), return_inverse=True)
+    return keys[:, first].argsort(axis=2)[:, which]
 
 
 def share_orders(pools: Mapping[tuple[int, ...], Pool], order: np.ndarray) -> np.ndarray:

@@ -89,6 +89,7 @@ def draw_figure(results: Sequence[Result], folder: Path) -> None:
             for panel, ax in zip(line, row, strict=True):
                 panel.draw(ax)
         figure.savefig(folder / "curve.png", dpi=160)
+        figure.set_layout_engine("none")  # it is laid out: both files are alike
         figure.savefig(folder / "curve.pdf", metadata={"CreationDate": None})
 
 
