@@ -20,7 +20,12 @@ from judgescale.harness.evaluation.estimates import (
     estimate_subsets,
     estimate_tags,
 )
-from judgescale.harness.evaluation.health import count_orders_per_reading, count_partial_judgments, count_problems
+from judgescale.harness.evaluation.health import (
+    count_orders_per_reading,
+    count_partial_judgments,
+    count_problems,
+    measure_effective_votes,
+)
 from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.evaluation.splits import examine_ties
 from judgescale.harness.evaluation.ties import tie_all
@@ -113,6 +118,7 @@ def make_result(
         health=count_problems(pools, count_orders_per_reading(arm))
         | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
+        | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, pools)) else {})
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
         published=published,
         notes=[
