@@ -35,6 +35,7 @@ class Decisions:
     weight: np.ndarray  # (D,), sums to 1
     draws: int  # random replays the weights were estimated from; 0 where they were counted
     bought: np.ndarray | None = None  # (D,), the judgments that each took, of a strategy that may stop before its k
+    price: float | None = None  # dollars a judgment of those that were bought, where they were priced
 
 
 def decide(
@@ -52,7 +53,7 @@ def _decide_in_closed_form(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools]
 ) -> list[list[Decisions]] | None:
     """Count the decisions instead of replaying them; None where the strategy or some item does not allow it."""
-    if arm.equal_shares or not has_closed_form(strategy, arm.items):
+    if arm.shares or not has_closed_form(strategy, arm.items):
         return None
     whole = [take_only_pool(p) for p in pools]
     if arm.judgments.pointwise and any(p.partial.any() for p in whole):
@@ -89,7 +90,7 @@ def _decide_across(
 ) -> list[list[Decisions]]:
     """Return the decisions of a strategy that weighs items against each other, by ACROSS_DRAWS replays of all items."""
     draws = 1 if arm.as_bought else min(arm.draws, ACROSS_DRAWS)
-    ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.equal_shares)
+    ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.shares)
     found: list[tuple[np.ndarray, np.ndarray]] = []
 
     async def fill() -> None:
@@ -118,12 +119,12 @@ async def _fill_by_replay(
 ) -> None:
     for item, of_item in zip(arm.items, pools, strict=True):
         # All subsets of one question's pool, if they are few: only where nothing but the subset is left to chance.
-        countable = len(of_item) == 1 and not strategy.random and not arm.equal_shares
+        countable = len(of_item) == 1 and not strategy.random and not arm.shares
         countable &= strategy.meta_rm is None or not any(map(has_equal_ranks, of_item.values()))
         if arm.as_bought:  # the strategy asks just what it asked when it was live
             order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
         elif not countable:
-            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.equal_shares)
+            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.shares)
         kinds = _find_kinds(take_only_pool(of_item)) if countable and strategy.plain_vote else None
         for j, k in enumerate(ks):
             shares = None  # of the subsets, where they are all there
@@ -131,7 +132,7 @@ async def _fill_by_replay(
                 subsets, shares = _choose_subsets(arm, item, len(take_only_pool(of_item)), kinds, k)
                 order = subsets[:, None]
             rng = make_rng(arm.seed, strategy.name, item.id)
-            replay = Replay(of_item, order)
+            replay = Replay(of_item, order, arm.costs)
             try:
                 scores = await strategy.at(k)(replay, len(item.responses), rng)
             except KeyError:
@@ -144,7 +145,7 @@ async def _fill_by_replay(
             weight = np.full(len(scores), 1 / len(scores)) if shares is None else shares
             counted = shares is not None or arm.as_bought
             bought = replay.bought if strategy.stops else None
-            decisions[j].append(Decisions(scores, weight, 0 if counted else len(scores), bought))
+            decisions[j].append(Decisions(scores, weight, 0 if counted else len(scores), bought, replay.price(weight)))
             tick()
 
 

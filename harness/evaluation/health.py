@@ -112,7 +112,7 @@ def measure_effective_votes(arm: Arm, pools: Sequence[Pools]) -> dict[str, Any]:
     number = {judge: j for j, judge in enumerate(arm.judgments.judges)}
     single: list[np.ndarray] = []  # (3, judgments): credit, question, judge
     whole: list[np.ndarray] = []  # (3, judges)
-    sizes = []
+    sizes: list[int] = []
     for item, p in zip(arm.items, pools, strict=True):
         for question, pool in p.items():
             if len(pool) < 2 or (asked := _take_question(item, question)) is None:

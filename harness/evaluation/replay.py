@@ -18,8 +18,13 @@ class Replay:
     so k=8 is a prefix of k=32 in every replay. What it buys of a question is the most that it asks for.
     """
 
-    def __init__(self, pools: Mapping[tuple[int, ...], Pool], order: np.ndarray) -> None:
-        """Take the pools, and the order (D, questions, at least k) of indices into each (see `draw_orders`)."""
+    def __init__(
+        self, pools: Mapping[tuple[int, ...], Pool], order: np.ndarray, costs: Mapping[str, float] | None = None
+    ) -> None:
+        """Take the pools, and the order (D, questions, at least k) of indices into each (see `draw_orders`).
+
+        costs: dollars a judgment of each judge, where `price` is wanted.
+        """
         self.draws = len(order)
         self.order = order
         self._row = {question: row for row, question in enumerate(pools)}
@@ -28,6 +33,7 @@ class Replay:
         size, width = max(map(len, pools.values())), len(next(iter(pools)))
         self._scores = np.full((len(pools), size, width), np.nan)
         self._meta = np.full((len(pools), size), np.nan)
+        self._costs = [[costs[j.judge] for j in pool.judgments] for pool in pools.values()] if costs else None
         for row, pool in enumerate(pools.values()):
             self._scores[row, : len(pool)] = pool.scores
             self._meta[row, : len(pool)] = pool.meta
@@ -36,6 +42,21 @@ class Replay:
     def bought(self) -> np.ndarray:
         """Return how many judgments each replay has bought, (D,)."""
         return self._most.sum(axis=1)
+
+    def price(self, weight: np.ndarray) -> float | None:
+        """Return dollars a judgment, on average over all that was bought; None where nobody knows.
+
+        weight: (D,), how likely each replay is.
+        """
+        if self._costs is None:
+            return None
+        spent = 0.0
+        for row, costs in enumerate(self._costs):
+            ordered = np.asarray(costs)[np.minimum(self.order[:, row], len(costs) - 1)]
+            spent += float(
+                weight @ np.where(np.arange(ordered.shape[1]) < self._most[:, [row]], ordered, 0).sum(axis=1)
+            )
+        return spent / float(weight @ self.bought)
 
     async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
         """Return the first k judgments of each question in every replay.
@@ -65,7 +86,11 @@ class ReplayAll:
     """Answer questions about all items at once (an `AskAll`), in D independent replays."""
 
     def __init__(
-        self, pools: Sequence[Pools], draws: int, rng: np.random.Generator | None, equal_shares: bool = False
+        self,
+        pools: Sequence[Pools],
+        draws: int,
+        rng: np.random.Generator | None,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         """Take the pools of each item, and what draws the orders of their judgments; None = in the order bought."""
         self.draws = draws
@@ -77,7 +102,7 @@ class ReplayAll:
         self._scores = np.full((draws, len(pools), self.sizes.max(), kept), np.nan)
         self._size = np.zeros(self._question.shape, int)
         for i, of_item in enumerate(pools):
-            orders = None if rng is None else draw_orders(of_item, draws, rng, equal_shares)
+            orders = None if rng is None else draw_orders(of_item, draws, rng, shares)
             for row, (question, pool) in enumerate(of_item.items()):
                 order = np.arange(len(pool))[None] if orders is None else orders[:, row, :kept]
                 self._question[i, list(question)], self._size[i, list(question)] = row, len(pool)
@@ -92,7 +117,10 @@ class ReplayAll:
 
 
 def draw_orders(
-    pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator, equal_shares: bool = False
+    pools: Mapping[tuple[int, ...], Pool],
+    draws: int,
+    rng: np.random.Generator,
+    shares: Mapping[str, float] | None = None,
 ) -> np.ndarray:
     """Draw a random order of every question's pool for each replay: (draws, questions, size of the largest pool).
 
@@ -100,18 +128,20 @@ def draw_orders(
     in a pointwise set, see them in one order: a response brings the same scores to each of its games, as with a live
     judge, which scores it k times and not k times a game. So the games of a tournament are not independent there.
 
-    equal_shares: the judges of a pool take turns, in an order of their own in every replay, so that of the first k
-    judgments each has given as many as any other, or one more or less.
+    shares: the judges of a pool take turns, in an order of their own in every replay, so that of the first k judgments
+    each has given its share, or about one more or less, as long as it has any: stride scheduling (Waldspurger and
+    Weihl, 1995), in which a judge whose share is twice another's comes twice as often, begun at a random phase.
     """
     sizes = np.array([len(p) for p in pools.values()])
     keys = rng.random((draws, len(sizes), sizes.max()))
-    if equal_shares:
+    if shares:
         for row, pool in enumerate(pools.values()):
             judges = [j.judge for j in pool.judgments]
             for judge in sorted(set(judges)):
                 own = np.array([name == judge for name in judges]).nonzero()[0]
                 turn = rng.random((draws, 1))
-                keys[:, row, own] = keys[:, row, own].argsort(axis=1).argsort(axis=1) + turn
+                rank = keys[:, row, own].argsort(axis=1).argsort(axis=1)
+                keys[:, row, own] = (rank + turn) / shares[judge]
     keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf
     return share_orders(pools, keys.argsort(axis=2))
 
