@@ -30,7 +30,7 @@ class Answers(NamedTuple):
 
     scores: (D, Q, k, m) in the order in which the question lists its responses; NaN where a judgment is unusable; in a
         pointwise set one may lack the scores of some responses only.
-    meta: (D, Q, k), the meta RM's score of each judgment; NaN where there is none.
+    meta: (D, Q, k), the meta RM's score of each judgment, or the weight of its vote; NaN where there is none.
     """
 
     scores: np.ndarray
@@ -156,6 +156,11 @@ class Strategy:
     @property
     def meta_rm(self) -> str | None:
         """Tell which meta RM scores the judgments for it (evaluation/meta.py); None where it needs none."""
+        return None
+
+    @property
+    def weighed_by(self) -> str | None:
+        """Tell which fit gives each judgment's vote its weight (evaluation/jury.py); None where all weigh alike."""
         return None
 
     def count_voters(self, k: int) -> int:

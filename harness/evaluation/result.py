@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def make_result(
     tied: float,
     judgments: Mapping[int, np.ndarray],
     dollars: Mapping[int, float],
-    details: Mapping[str, float | None],
+    details: Mapping[str, Any],
     notes: Sequence[str],
 ) -> Result:
     """Roll an arm's credits up, and set them beside cost, health and published numbers.
