@@ -99,8 +99,10 @@ def compute_recorded_costs(
     judgments: k -> how many judgments each item takes (N,). Returns k -> name -> number, None where nobody recorded
     it, and notes on what is not known.
     """
-    if len(set(arm.shares.values())) > 1:
-        unknown_tokens = ["Tokens are not told apart by judge, so those of judges with unequal shares are unknown."]
+    if len(set(arm.shares.values())) > 1 or arm.strategy.calibrated:
+        unknown_tokens = [
+            "Tokens are not told apart by judge, so those of judges who give unequal numbers are unknown."
+        ]
         return dict.fromkeys(arm.ks, dict.fromkeys(COSTS)), unknown_tokens
     tokens, has_prompts, notes = _average_tokens(pools)
     if arm.judgments.pointwise and tokens is not None:  # a judgment of some of the responses is part of one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
+from judgescale.harness.evaluation.cascades import calibrate_in_folds, queue_judges
 from judgescale.harness.evaluation.replay import Replay, ReplayAll, draw_orders
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
@@ -79,10 +81,30 @@ def decide_by_replay(
     """
     if strategy.across:
         return _decide_across(arm, strategy, ks, pools, tick)
+    if strategy.calibrated:
+        return [_decide_in_folds(arm, strategy.at(k), k, pools, tick) for k in ks]
+    return _replay(arm, strategy, ks, pools, tick)
+
+
+def _replay(
+    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick
+) -> list[list[Decisions]]:
+    """Return the decisions of a strategy that decides about each item alone, as [k][item]."""
     decisions: list[list[Decisions]] = [[] for _ in ks]
     # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
     asyncio.run(_fill_by_replay(arm, strategy, ks, pools, tick, decisions))
     return decisions
+
+
+def _decide_in_folds(arm: Arm, strategy: Strategy, k: int, pools: Sequence[Pools], tick: Tick) -> list[Decisions]:
+    """Return the decisions of a strategy that learns from labels, an item each: from none of the item's cluster."""
+    found: dict[int, Decisions] = {}
+    for rows, ready in calibrate_in_folds(arm, strategy, pools):
+        items, queue = tuple(arm.items[i] for i in rows), queue_judges(arm, strategy)
+        part = dataclasses.replace(arm, items=items, queue=queue)
+        ((*decided,),) = _replay(part, ready, [k], [pools[i] for i in rows], tick)
+        found |= dict(zip(rows.tolist(), decided, strict=True))
+    return [found[i] for i in range(len(arm.items))]
 
 
 def _decide_across(
@@ -124,7 +146,7 @@ async def _fill_by_replay(
         if arm.as_bought:  # the strategy asks just what it asked when it was live
             order = np.arange(max(map(len, of_item.values())))[None, None].repeat(len(of_item), axis=1)
         elif not countable:
-            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.shares)
+            order = draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.shares, arm.queue)
         kinds = _find_kinds(take_only_pool(of_item)) if countable and strategy.plain_vote else None
         for j, k in enumerate(ks):
             shares = None  # of the subsets, where they are all there

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.cascades import describe_tiers
 from judgescale.harness.evaluation.costs import count_judgments, price_judgments
 from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
@@ -58,6 +59,8 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
     if fit:
         details, about_weights = assess_weights(arm, pools, weights, fit, credits)
         notes += about_weights
+    if arm.strategy.calibrated:
+        details = describe_tiers(arm, pools, decisions[arm.ks.index(arm.k)])
     metrics, tied = estimate_metrics(arm, pools, decisions), count_tied_decisions(decisions[arm.ks.index(arm.k)])
     judgments = count_judgments(arm, pools, decisions)
     dollars = price_judgments(arm, pools, decisions, judgments)

@@ -121,6 +121,7 @@ def draw_orders(
     draws: int,
     rng: np.random.Generator,
     shares: Mapping[str, float] | None = None,
+    queue: Sequence[tuple[str, int]] = (),
 ) -> np.ndarray:
     """Draw a random order of every question's pool for each replay: (draws, questions, size of the largest pool).
 
@@ -131,6 +132,8 @@ def draw_orders(
     shares: the judges of a pool take turns, in an order of their own in every replay, so that of the first k judgments
     each has given its share, or about one more or less, as long as it has any: stride scheduling (Waldspurger and
     Weihl, 1995), in which a judge whose share is twice another's comes twice as often, begun at a random phase.
+
+    queue: judges who are asked one after the other, and how often each is: their judgments come first, in this order.
     """
     sizes = np.array([len(p) for p in pools.values()])
     keys = rng.random((draws, len(sizes), sizes.max()))
@@ -139,9 +142,15 @@ def draw_orders(
             judges = [j.judge for j in pool.judgments]
             for judge in sorted(set(judges)):
                 own = np.array([name == judge for name in judges]).nonzero()[0]
-                turn = rng.random((draws, 1))
+                phase = rng.random((draws, 1))
                 rank = keys[:, row, own].argsort(axis=1).argsort(axis=1)
-                keys[:, row, own] = (rank + turn) / shares[judge]
+                keys[:, row, own] = (rank + phase) / shares[judge]
+    for row, pool in enumerate(pools.values() if queue else ()):
+        place = np.full(keys[:, row].shape, len(queue))
+        for turn, (judge, count) in enumerate(queue):
+            own = np.array([j.judge == judge for j in pool.judgments]).nonzero()[0]
+            place[:, own] = np.where(keys[:, row, own].argsort(axis=1).argsort(axis=1) < count, turn, len(queue))
+        keys[:, row] += place
     keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf
     return share_orders(pools, keys.argsort(axis=2))
 

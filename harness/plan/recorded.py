@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
@@ -27,6 +28,7 @@ from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
 
 OPTIONS = ("names", "variants", "steps", "pool", "costs")  # of judge=recorded
 EQUAL = "equal"  # of judge.pool: each judge gives as many of the judgments that vote together as any other
+IN_ORDER = "in_order"  # of judge.pool: the judges are asked one after the other, as they are named
 BY_COST = "by_cost"  # of judge.pool: each judge gives so many that all cost the same
 CUSTOM = "custom"  # the task of sets that are of no benchmark
 
@@ -108,6 +110,8 @@ def make_arms(
         as_bought = only_some_were_bought(asked, of_label, items)
         covered = Coverage(items) if as_bought else keep_judged_items(of_label, asked, task, shared.rules, items)
         most = check_items(of_label, asked, covered.items, as_bought)
+        if asked.calibrated:
+            most = count_in_order(of_label, asked, covered.items, most)
         k = asked.k or most
         strategy = asked.at(k)
         arms.append(
@@ -150,8 +154,13 @@ def choose_judges(
     if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
         raise JudgescaleError(f"judge.names={names}: must be a list of names, or null for all; quote a number")
     chosen = known if names is None else sorted(set(listed))
-    if pool not in (None, True, False, EQUAL, BY_COST):
-        raise JudgescaleError(f"judge.pool={pool}: must be true, false, {EQUAL}, {BY_COST} or null")
+    if pool not in (None, True, False, EQUAL, BY_COST, IN_ORDER):
+        raise JudgescaleError(f"judge.pool={pool}: must be true, false, {EQUAL}, {BY_COST}, {IN_ORDER} or null")
+    if strategy.calibrated != (pool == IN_ORDER):
+        why = f"strategy={strategy.name} asks judges one after the other" if strategy.calibrated else "only cascades do"
+        raise JudgescaleError(f"judge.pool={pool}: {why}; judge.pool={IN_ORDER} is for strategy=cascade, and no other")
+    if pool == IN_ORDER and len(chosen := list(dict.fromkeys(listed))) < 2:
+        raise JudgescaleError(f"judge.pool={IN_ORDER}: name two or more judges, the cheapest first: judge.names=[…]")
     for name in chosen:
         if name not in known:
             raise JudgescaleError(f"judge.names: {name!r} is not in set {data.name}; it has {', '.join(known)}")
@@ -289,6 +298,29 @@ def check_items(
                 )
             sizes.append(len(pool))
     return int(judgments.data.meta["live"]["most"]) if stopped else min(sizes)
+
+
+def count_in_order(judgments: RecordedJudgments, strategy: Strategy, items: Sequence[Item], most: int) -> int:
+    """Return the largest k for which every judge has as many judgments of every item as the strategy takes of it.
+
+    most: that all of them together have. Raises JudgescaleError where that is less than strategy.k.
+    """
+    fewest = dict.fromkeys(judgments.judges, most)
+    for item in items:
+        for question in strategy.questions(len(item.responses)):
+            count = Counter(judgment.judge for judgment in judgments.find_pool(item, question).judgments)
+            fewest = {judge: min(least, count[judge]) for judge, least in fewest.items()}
+
+    def find_short(k: int) -> list[str]:
+        """Find the judges who have fewer judgments than k takes."""
+        tiers = zip(fewest.items(), strategy.at(k).tiers(len(fewest)), strict=True)
+        return [f"{judge} has {have} where {takes} are taken" for (judge, have), takes in tiers if have < takes]
+
+    largest = next((k for k in range(most, 0, -1) if not find_short(k)), 0)
+    if largest == 0 or (strategy.k is not None and strategy.k > largest):
+        short = find_short(strategy.k or 1)[0]
+        raise JudgescaleError(f"strategy.k={strategy.k}: of some item {short}; take fewer, or set strategy.first")
+    return largest
 
 
 @lru_cache

@@ -118,5 +118,5 @@ def test_costs_that_are_none_are_refused(composed, tmp_path, costs, told):
 
 
 def test_another_word_is_refused(composed, tmp_path):
-    with pytest.raises(JudgescaleError, match="judge.pool=fair: must be true, false, equal, by_cost or null"):
+    with pytest.raises(JudgescaleError, match="judge.pool=fair: must be true, false, equal, by_cost, in_order or null"):
         run([composed("judge.pool=fair")], tmp_path / "o", show=False)
