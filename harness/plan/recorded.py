@@ -55,7 +55,7 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     chosen = (path, every, read_variants(cfg), read_steps_rule(cfg))
     part = take_part_once(*chosen)
     judgments = {name_part(label, part): find_judgments(judges, *chosen) for label, judges in groups.items()}
-    costs = find_costs(cfg, take_part_once(*chosen))
+    costs = find_costs(cfg, data, take_part_once(*chosen))
     return make_arms(judgments, shared, selection, cfg.run.ks, sha256(data.path), cfg.judge.get("pool"), costs)
 
 
@@ -149,7 +149,7 @@ def choose_judges(
     names: which of them; None = all. pool: None = as the set says. Raises JudgescaleError for judges that are not
     there, and for a pool of those who score on scales of their own where the strategy adds up scores.
     """
-    known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
+    known = sorted({r.judgment.judge for r in data.records})
     listed = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
         raise JudgescaleError(f"judge.names={names}: must be a list of names, or null for all; quote a number")
@@ -201,25 +201,24 @@ def share_judgments(judges: Sequence[str], pool: bool | str | None, costs: Mappi
     return {judge: cheapest / costs[judge] for judge in judges}
 
 
-def find_costs(cfg: DictConfig, data: recorded.RecordedSet) -> dict[str, float]:
+def find_costs(cfg: DictConfig, data: recorded.RecordedSet, part: recorded.RecordedSet) -> dict[str, float]:
     """Find what one judgment of each judge costs, in dollars: as judge.costs says; under judge.pool=by_cost, else by
     its mean tokens in the set and the price of the model of that name, where both are known.
 
-    Raises JudgescaleError for costs that are no amounts, or of nobody.
+    part: the judges and variants chosen. Raises JudgescaleError for costs that are no amounts, or of nobody in the set.
     """
     given = cfg.judge.get("costs")
     if given is not None and not isinstance(given, Mapping | DictConfig):
         raise JudgescaleError(f"judge.costs={given}: must be dollars a judgment by judge's name, as in {{gpt4: 0.01}}")
     costs: dict[str, float] = {}
     tokens: dict[str, list[tuple[int | None, int | None]]] = {}
-    for r in data.records:
+    for r in part.records:
         tokens.setdefault(r.judgment.judge, []).append((r.judgment.prompt_tokens, r.judgment.completion_tokens))
     for name, value in (given or {}).items():
         if type(value) not in (int, float) or not 0 < value < inf:
             raise JudgescaleError(f"judge.costs: {name}={value}: must be dollars a judgment, above 0")
-        if name not in tokens:
-            chosen = ", ".join(sorted(set(tokens) - {HUMAN}))
-            raise JudgescaleError(f"judge.costs: {name!r} is none of the judges chosen: {chosen}")
+        if name not in (known := {r.judgment.judge for r in data.records}):
+            raise JudgescaleError(f"judge.costs: {name!r} is not in set {data.name}; it has {', '.join(sorted(known - {HUMAN}))}")
         costs[str(name)] = float(value)
     if cfg.judge.get("pool") == BY_COST:
         prices = {simplify_name(str(model)): price for model, price in cfg.prices.items()}

@@ -105,7 +105,7 @@ def test_tokens_and_a_price_tell_what_a_judgment_costs(composed, tmp_path):
 @pytest.mark.parametrize(
     ("costs", "told"),
     [
-        ("{nobody: 1}", "'nobody' is none of the judges chosen: sure, unsure"),
+        ("{nobody: 1}", "'nobody' is not in set set; it has sure, unsure"),
         ("{sure: 0}", "sure=0: must be dollars a judgment, above 0"),
         ("{sure: much}", "sure=much: must be dollars a judgment"),
         ("3", "judge.costs=3: must be dollars a judgment by judge's name"),
