@@ -63,10 +63,10 @@ def sign(arm: Arm) -> str:
 
 
 def name_shares(arm: Arm) -> str:
-    """Name how the judges share the judgments: alike, or what one judgment of each costs, in dollars."""
+    """Name how the judges share the judgments: alike, or by what one of each costs in dollars, in the judges' order."""
     if len(set(arm.shares.values())) == 1:
         return "equal"
-    return "by_cost(" + ",".join(f"{judge}={arm.costs[judge]:g}" for judge in arm.shares) + ")"
+    return f"by_cost({':'.join(f'{arm.costs[judge]:g}' for judge in arm.shares)})"
 
 
 def digest_ids(items: Sequence[Item]) -> str:

@@ -210,15 +210,15 @@ def find_costs(cfg: DictConfig, data: recorded.RecordedSet, part: recorded.Recor
     given = cfg.judge.get("costs")
     if given is not None and not isinstance(given, Mapping | DictConfig):
         raise JudgescaleError(f"judge.costs={given}: must be dollars a judgment by judge's name, as in {{gpt4: 0.01}}")
-    costs: dict[str, float] = {}
+    costs, known = dict[str, float](), sorted({r.judgment.judge for r in data.records} - {HUMAN})
     tokens: dict[str, list[tuple[int | None, int | None]]] = {}
     for r in part.records:
         tokens.setdefault(r.judgment.judge, []).append((r.judgment.prompt_tokens, r.judgment.completion_tokens))
     for name, value in (given or {}).items():
         if type(value) not in (int, float) or not 0 < value < inf:
             raise JudgescaleError(f"judge.costs: {name}={value}: must be dollars a judgment, above 0")
-        if name not in (known := {r.judgment.judge for r in data.records}):
-            raise JudgescaleError(f"judge.costs: {name!r} is not in set {data.name}; it has {', '.join(sorted(known - {HUMAN}))}")
+        if name not in known:
+            raise JudgescaleError(f"judge.costs: {name!r} is not in set {data.name}; it has {', '.join(known)}")
         costs[str(name)] = float(value)
     if cfg.judge.get("pool") == BY_COST:
         prices = {simplify_name(str(model)): price for model, price in cfg.prices.items()}

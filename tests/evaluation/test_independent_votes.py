@@ -89,7 +89,7 @@ def test_the_five_judges(judge: str) -> None:
 
 
 def test_half_the_votes_of_a_second_judge_are_worth_more_than_the_other_half_of_the_first() -> None:
-    """Eight judgments an item: 86.29 by Haiku alone, 87.61 if four are GPT-5.4's, over all 70 x 70 ways to take four."""
+    """Eight judgments an item: 86.29 by Haiku alone, 87.61 if four are GPT-5.4's, the mean of all 4,900 ways."""
     data, items = read_common()
     two = ("Claude Haiku 4.5", "GPT-5.4")
     made = arm([], Voting(8), (8,), rewardbench2.task(), protocol("rewardbench2"), items)

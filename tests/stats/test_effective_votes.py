@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgescale.harness.stats.effective_votes import correlate_within, count_effective_votes
@@ -18,6 +18,7 @@ def test_equal_votes_are_one_and_independent_ones_all():
     assert count_effective_votes(2, -1) == math.inf
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.integers(2, 6), st.floats(0, 0.9), st.integers(0, 99))
 def test_it_is_how_much_less_a_mean_varies(votes, shared, seed):
     """The variance of one vote over that of the mean of all, where all vary alike."""
