@@ -35,7 +35,9 @@ class Arm:
     partial: frozenset[str] = frozenset()  # sections that are not the official ones, whatever their size
     left_out: int = 0  # items that its judge did not judge, or not often enough
     about: tuple[str, ...] = ()  # what a reader must know about the items there were
-    equal_shares: bool = False  # of its judges: each gives as many of k judgments as any other
+    shares: Mapping[str, float] = field(default_factory=dict)  # of k judgments, that each judge gives; empty = by lot
+    queue: tuple[tuple[str, int], ...] = ()  # judges who are asked one after the other, and how many times each
+    costs: Mapping[str, float] = field(default_factory=dict)  # dollars a judgment of each judge, where they are known
     as_bought: bool = False  # the strategy chose its questions by the verdicts: only those it asked have judgments
     bill: Bill | None = None  # of judgments that were bought live; None for those of a recorded set
 

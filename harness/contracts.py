@@ -30,7 +30,7 @@ class Answers(NamedTuple):
 
     scores: (D, Q, k, m) in the order in which the question lists its responses; NaN where a judgment is unusable; in a
         pointwise set one may lack the scores of some responses only.
-    meta: (D, Q, k), the meta RM's score of each judgment; NaN where there is none.
+    meta: (D, Q, k), the meta RM's score of each judgment, or the weight of its vote; NaN where there is none.
     """
 
     scores: np.ndarray
@@ -84,6 +84,7 @@ class Strategy:
     adaptive: ClassVar[bool] = False  # what it asks depends on earlier verdicts: a live run buys only what it asked
     across: ClassVar[bool] = False  # it weighs items against each other, and decides about all of them at once
     stops: ClassVar[bool] = False  # it may stop before its k: what a decision costs is measured (it is `adaptive` too)
+    calibrated: ClassVar[bool] = False  # it asks judges in turn, and learns from labels of other items when to stop
     random: ClassVar[bool] = True  # more than which judgments it gets is left to chance: lots of its own, their order
     may_tie: ClassVar[bool] = True  # its decision may be tied; False where it breaks every tie itself
     plain_vote: ClassVar[bool] = False  # it takes the k judgments as they come: at k=1 it is a single judgment
@@ -158,6 +159,11 @@ class Strategy:
         """Tell which meta RM scores the judgments for it (evaluation/meta.py); None where it needs none."""
         return None
 
+    @property
+    def weighed_by(self) -> str | None:
+        """Tell which fit gives each judgment's vote its weight (evaluation/jury.py); None where all weigh alike."""
+        return None
+
     def count_voters(self, k: int) -> int:
         """Count how many of k judgments decide."""
         return k
@@ -173,6 +179,27 @@ class Strategy:
     def caveats(self, rules: Rules) -> list[str]:
         """List what a reader must know about its numbers under these rules, one line each."""
         return []
+
+    def tiers(self, judges: int) -> tuple[int, ...]:
+        """Count the judgments that it takes of each of so many judges, in their order; of a `calibrated` one."""
+        raise NotImplementedError
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Return from which confidence on each judge but the last decides, infinite for never; if `calibrated`."""
+        return ()
+
+    def examine(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what one judge's judgments (D, k, n) decide, (D, n), and how sure they are, (D,); if `calibrated`."""
+        raise NotImplementedError
+
+    def calibrate(self, confidence: np.ndarray, right: np.ndarray) -> Self:
+        """Return the same strategy, ready to decide about other items than these M; of a `calibrated` one.
+
+        confidence, right: how sure each judge is of each item, and whether the label says that it decides rightly,
+        (M, judges) each.
+        """
+        raise NotImplementedError
 
     def exact(
         self, margins: Sequence[np.ndarray], meta: Sequence[np.ndarray], ks: Sequence[int], draws: int, seed: int

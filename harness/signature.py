@@ -32,7 +32,7 @@ def sign(arm: Arm) -> str:
     sampling = live.get("sampling") or {}
     parts = {
         "judge": "+".join(arm.judgments.judges) + (f"@{live['revision']}" if live.get("revision") else ""),
-        **({"shares": "equal"} if arm.equal_shares else {}),
+        **({"shares": name_shares(arm)} if arm.shares else {}),
         "engine": "recorded" if arm.bill is None else live["engine"]["name"],
         **({"format": f"{live.get('format', '?')}@{live.get('prompt', '?')}"} if live else {}),
         "protocol": f"{arm.rules.name}({said})",
@@ -44,7 +44,7 @@ def sign(arm: Arm) -> str:
         **({"judge_seed": live["seed"]} if live.get("seed") not in (None, arm.seed) else {}),
         **(
             {}
-            if has_closed_form(strategy, arm.items) and not arm.equal_shares and all(map(is_counted, metrics))
+            if has_closed_form(strategy, arm.items) and not arm.shares and all(map(is_counted, metrics))
             else {"draws": arm.draws}
         ),
         "interval": "beta",
@@ -60,6 +60,13 @@ def sign(arm: Arm) -> str:
         "judgescale": find_version(),
     }
     return "|".join(f"{name}:{redact_text(str(value))}" for name, value in parts.items())
+
+
+def name_shares(arm: Arm) -> str:
+    """Name how the judges share the judgments: alike, or by what one of each costs in dollars, in the judges' order."""
+    if len(set(arm.shares.values())) == 1:
+        return "equal"
+    return f"by_cost({':'.join(f'{arm.costs[judge]:g}' for judge in arm.shares)})"
 
 
 def digest_ids(items: Sequence[Item]) -> str:

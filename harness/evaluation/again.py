@@ -76,7 +76,7 @@ def judge_again(
     judges, every = len(arm.judgments.judges), [pool for p in pools for pool in p.values()]
     kinds = [list_kinds(arm, pool) for pool in every]
     varies = any(_varies(pool, of_pool) for pool, of_pool in zip(every, kinds, strict=True))
-    if arm.as_bought or arm.strategy.across or arm.equal_shares or not (varies or judges > 1):
+    if arm.as_bought or arm.strategy.across or arm.shares or arm.strategy.calibrated or not (varies or judges > 1):
         return None
     ours, units = credits.select_column(arm.ks.index(arm.k)).value, credits.units
     same = np.arange(judges)[None].repeat(DRAWS if varies else 0, axis=0)

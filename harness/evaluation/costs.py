@@ -10,8 +10,12 @@ from judgescale.harness import cost
 from judgescale.harness.arm import Arm
 from judgescale.harness.cost import Bill, count_call_tokens
 from judgescale.harness.evaluation.decisions import Decisions
-from judgescale.harness.recorded.pools import Pools, find_twins, list_judgments
+from judgescale.harness.evaluation.replay import draw_orders
+from judgescale.harness.recorded.pools import Pool, Pools, find_twins, list_judgments
+from judgescale.harness.seeding import make_rng
 from judgescale.harness.types import Call
+
+COSTS = ("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars")
 
 
 def count_judgments(
@@ -40,6 +44,48 @@ def count_judgments(
     return counted
 
 
+def price_judgments(
+    arm: Arm,
+    pools: Sequence[Pools],
+    decisions: Sequence[Sequence[Decisions]],
+    judgments: Mapping[int, np.ndarray],
+) -> dict[int, float]:
+    """Price the judgments that all items take at every k, in dollars, by what one of each judge costs (`Arm.costs`).
+
+    Where a replay told whose judgments were bought, by those; else any judgment of a pool is as likely bought as
+    another. judgments: as `count_judgments` gives them. Empty where a cost is unknown, or nobody tells whose they were.
+    """
+    if not arm.costs or (arm.shares and arm.strategy.across):
+        return {}
+    mean = [float(np.mean([arm.costs[pool.judgments[row].judge] for pool, row in list_judgments(p)])) for p in pools]
+    return {
+        k: sum(
+            float(count) * (of_pool if d.price is None else d.price)
+            for count, of_pool, d in zip(judgments[k], mean, at_k, strict=True)
+        )
+        for k, at_k in zip(arm.ks, decisions, strict=True)
+    }
+
+
+def describe_shares(arm: Arm, pools: Sequence[Pools]) -> list[str]:
+    """Say how many of k judgments each judge gives where they share them by cost, and what that costs; else nothing."""
+    if len(set(arm.shares.values())) < 2:
+        return []
+    layouts: dict[tuple[str, ...], tuple[int, Pool]] = {}
+    for pool in (pool for p in pools for pool in p.values()):
+        names = tuple(sorted(judgment.judge for judgment in pool.judgments))
+        layouts[names] = (layouts.get(names, (0, pool))[0] + 1, layouts.get(names, (0, pool))[1])
+    given = dict.fromkeys(arm.shares, 0.0)
+    for count, pool in layouts.values():
+        whose = np.array([judgment.judge for judgment in pool.judgments])
+        order = draw_orders({(): pool}, arm.draws, make_rng(arm.seed, "shares"), arm.shares)[:, 0, : arm.k]
+        for judge in given:
+            given[judge] += count * float((whose[order] == judge).sum(axis=1).mean())
+    every = sum(count for count, _ in layouts.values())
+    told = [f"{n / every:.1f} are by {judge} (${arm.costs[judge]:.2g} each)" for judge, n in given.items()]
+    return [f"Shares by cost: of {arm.k} judgments {', '.join(told)}."]
+
+
 def may_share_scores(arm: Arm, pools: Sequence[Pools]) -> bool:
     """Tell whether questions may have had scores in common that are counted as if each were bought for itself."""
     return arm.judgments.pointwise and any(map(any, map(find_twins, pools)))
@@ -53,11 +99,16 @@ def compute_recorded_costs(
     judgments: k -> how many judgments each item takes (N,). Returns k -> name -> number, None where nobody recorded
     it, and notes on what is not known.
     """
+    if len(set(arm.shares.values())) > 1 or arm.strategy.calibrated:
+        unknown_tokens = [
+            "Tokens are not told apart by judge, so those of judges who give unequal numbers are unknown."
+        ]
+        return dict.fromkeys(arm.ks, dict.fromkeys(COSTS)), unknown_tokens
     tokens, has_prompts, notes = _average_tokens(pools)
     if arm.judgments.pointwise and tokens is not None:  # a judgment of some of the responses is part of one
         shown = [np.mean([len(pool.shown[row]) for pool, row in list_judgments(p)]) for p in pools]
         tokens = tokens * np.array([len(i.responses) / n for i, n in zip(arm.items, shown, strict=True)])[:, None]
-    unknown = dict.fromkeys(("tokens", "prompt_tokens", "completion_tokens", "flops", "seconds", "dollars"))
+    unknown: dict[str, float | None] = dict.fromkeys(COSTS)
     if tokens is None:
         return dict.fromkeys(arm.ks, unknown), notes
     found: dict[int, dict[str, float | None]] = {}

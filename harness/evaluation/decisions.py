@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
+from judgescale.harness.evaluation.cascades import calibrate_in_folds, queue_judges
 from judgescale.harness.evaluation.replay import Replay, ReplayAll, Shelf, batch_items, draw_orders
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
@@ -36,6 +38,7 @@ class Decisions:
     weight: np.ndarray  # (D,), sums to 1
     draws: int  # random replays the weights were estimated from; 0 where they were counted
     bought: np.ndarray | None = None  # (D,), the judgments that each took, of a strategy that may stop before its k
+    price: float | None = None  # dollars a judgment of those that were bought, where they were priced
 
 
 def decide(
@@ -53,7 +56,7 @@ def _decide_in_closed_form(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools]
 ) -> list[list[Decisions]] | None:
     """Count the decisions instead of replaying them; None where the strategy or some item does not allow it."""
-    if arm.equal_shares or not has_closed_form(strategy, arm.items):
+    if arm.shares or not has_closed_form(strategy, arm.items):
         return None
     whole = [take_only_pool(p) for p in pools]
     if arm.judgments.pointwise and any(p.partial.any() for p in whole):
@@ -79,10 +82,30 @@ def decide_by_replay(
     """
     if strategy.across:
         return _decide_across(arm, strategy, ks, pools, tick)
+    if strategy.calibrated:
+        return [_decide_in_folds(arm, strategy.at(k), k, pools, tick) for k in ks]
+    return _replay(arm, strategy, ks, pools, tick)
+
+
+def _replay(
+    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick
+) -> list[list[Decisions]]:
+    """Return the decisions of a strategy that decides about each item alone, as [k][item]."""
     decisions: list[list[Decisions]] = [[] for _ in ks]
     # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
     asyncio.run(_fill_by_replay(arm, strategy, ks, pools, tick, decisions))
     return decisions
+
+
+def _decide_in_folds(arm: Arm, strategy: Strategy, k: int, pools: Sequence[Pools], tick: Tick) -> list[Decisions]:
+    """Return the decisions of a strategy that learns from labels, an item each: from none of the item's cluster."""
+    found: dict[int, Decisions] = {}
+    for rows, ready in calibrate_in_folds(arm, strategy, pools):
+        items, queue = tuple(arm.items[i] for i in rows), queue_judges(arm, strategy)
+        part = dataclasses.replace(arm, items=items, queue=queue)
+        ((*decided,),) = _replay(part, ready, [k], [pools[i] for i in rows], tick)
+        found |= dict(zip(rows.tolist(), decided, strict=True))
+    return [found[i] for i in range(len(arm.items))]
 
 
 def _decide_across(
@@ -91,7 +114,7 @@ def _decide_across(
     """Return the decisions of a strategy that weighs items against each other, by a few replays of all items."""
     few = int(np.clip(ACROSS_DECISIONS // len(arm.items), *ACROSS_DRAWS))
     draws = 1 if arm.as_bought else min(arm.draws, few)
-    ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.equal_shares)
+    ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.shares)
     found: list[tuple[np.ndarray, np.ndarray]] = []
 
     async def fill() -> None:
@@ -124,14 +147,14 @@ async def _fill_by_replay(
     alone = [[place] for place in range(len(pools))] if arm.as_bought else None
     for places in alone or batch_items(arm.items, pools, arm.draws, countable):
         items, of_items = [arm.items[i] for i in places], [pools[i] for i in places]
-        counted, shelf = countable[places[0]], Shelf.fill(of_items)
+        counted, shelf = countable[places[0]], Shelf.fill(of_items, arm.costs)
         if counted:
             kinds = [_find_kinds(take_only_pool(p)) if strategy.plain_vote else None for p in of_items]
         elif arm.as_bought:  # the strategy asks just what it asked when it was live
             orders = [np.arange(shelf.size.max())[None, None].repeat(shelf.size.shape[1], axis=1)]
         else:
             orders = [
-                draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.equal_shares)
+                draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.shares, arm.queue)
                 for item, of_item in zip(items, of_items, strict=True)
             ]
         for j, k in enumerate(ks):
@@ -142,7 +165,8 @@ async def _fill_by_replay(
                     for item, size, kind in zip(items, shelf.size[:, 0].tolist(), kinds, strict=True)
                 ]
                 orders, shares = [subsets[:, None] for subsets, _ in chosen], [share for _, share in chosen]
-            replay, rng = Replay(shelf, orders), make_rng(arm.seed, strategy.name, *(item.id for item in items))
+            rng = make_rng(arm.seed, strategy.name, *(item.id for item in items))
+            replay = Replay(shelf, orders)
             try:
                 scores = await strategy.at(k)(replay, len(items[0].responses), rng)
             except KeyError:
@@ -152,12 +176,13 @@ async def _fill_by_replay(
                     f"set {data.name}, item {items[0].id}: another {other} asks what was not bought; only the"
                     f" seed={data.meta['live']['strategy_seed']}{same} of that run can be replayed"
                 ) from None
-            bought, begin = replay.bought if strategy.stops else None, 0
+            bought, spent, begin = replay.bought, replay.spent, 0
             for place, order, share in zip(places, orders, shares, strict=True):
                 own = slice(begin, begin := begin + len(order))
                 weight = np.full(len(order), 1 / len(order)) if share is None else share
                 draws = 0 if arm.as_bought or share is not None else len(order)
-                found[j][place] = Decisions(scores[own], weight, draws, None if bought is None else bought[own])
+                price = None if spent is None else float(weight @ spent[own] / (weight @ bought[own]))
+                found[j][place] = Decisions(scores[own], weight, draws, bought[own] if strategy.stops else None, price)
                 tick()
     for at_k, of_k in zip(decisions, found, strict=True):
         at_k += (of_k[place] for place in range(len(pools)))
@@ -168,7 +193,7 @@ def _is_countable(arm: Arm, strategy: Strategy, pools: Pools) -> bool:
 
     Whether they are few enough is another question.
     """
-    if arm.as_bought or arm.equal_shares or strategy.random or len(pools) > 1:
+    if arm.as_bought or arm.shares or strategy.random or len(pools) > 1:
         return False
     return strategy.meta_rm is None or not any(map(has_equal_ranks, pools.values()))
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.costs import count_judgments
+from judgescale.harness.evaluation.cascades import describe_tiers
+from judgescale.harness.evaluation.costs import count_judgments, price_judgments
 from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.differences import describe_difference
 from judgescale.harness.evaluation.estimates import roll_up_headline
 from judgescale.harness.evaluation.health import count_tied_decisions
+from judgescale.harness.evaluation.jury import Weights, weigh_judgments
 from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
 from judgescale.harness.evaluation.metrics import describe_against_guess, estimate_metrics
 from judgescale.harness.evaluation.result import make_result
 from judgescale.harness.evaluation.scales import put_on_one_scale
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
+from judgescale.harness.rounding import write_rounded
 from judgescale.harness.stats.classification import find_metric_interval
 from judgescale.harness.stats.votes import put_unscored_last, share_votes
 from judgescale.harness.types import Item, Result
@@ -36,7 +40,7 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         }
         for item in arm.items
     ]
-    details: dict[str, float | None] = {}
+    details: dict[str, Any] = {}
     notes: list[str] = []
     if arm.strategy.one_scale:
         pools = put_on_one_scale(pools, judges := arm.judgments.judges)
@@ -44,14 +48,23 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
     if kind := arm.strategy.meta_rm:
         plain, meta = pools, score_by_meta_rm(arm, pools, kind)
         pools = add_meta_scores(plain, meta.scores)
+    if fit := arm.strategy.weighed_by:
+        weights = weigh_judgments(fit, arm, pools)
+        pools = add_meta_scores(pools, weights.weights)
     decisions = decide(arm, arm.strategy, arm.ks, pools, tick)
     credits = credit_units(arm, decisions)
     if kind:
         details, about_meta = assess_meta_rm(arm, plain, meta, kind, credits)
         notes += about_meta
+    if fit:
+        details, about_weights = assess_weights(arm, pools, weights, fit, credits)
+        notes += about_weights
+    if arm.strategy.calibrated:
+        details = describe_tiers(arm, pools, decisions[arm.ks.index(arm.k)])
     metrics, tied = estimate_metrics(arm, pools, decisions), count_tied_decisions(decisions[arm.ks.index(arm.k)])
     judgments = count_judgments(arm, pools, decisions)
-    return make_result(arm, pools, credits, metrics, tied, judgments, details, notes), credits
+    dollars = price_judgments(arm, pools, decisions, judgments)
+    return make_result(arm, pools, credits, metrics, tied, judgments, dollars, details, notes), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:
@@ -125,6 +138,21 @@ def assess_meta_rm(
         describe_difference(arm, f"{arm.strategy.name} - {vote.name}, both at k={arm.k}", ours, plain),
         describe_difference(arm, f"{kind} - random meta RM, both at k={arm.k}", ours, blind),
     ]
+
+
+def assess_weights(
+    arm: Arm, pools: Sequence[Pools], weights: Weights, fit: str, credits: Credits
+) -> tuple[dict[str, Any], list[str]]:
+    """Hold the weighted vote against the plain vote of the same judgments: details of the result, and notes."""
+    ours, vote = credits.select_column(arm.ks.index(arm.k)), arm.strategy.baseline()
+    assert vote is not None
+    plain = credit_units(arm, decide(arm, vote, [arm.k], pools))
+    what = f"{arm.strategy.name} - {vote.printed_as}, both at k={arm.k}"
+    details = {
+        f"weights by {fit}": ", ".join(f"{judge} {write_rounded(w, 2)}" for judge, w in weights.of_judges.items()),
+        f"{vote.printed_as} at k={arm.k}": roll_up_headline(arm, plain),
+    }
+    return details, [*weights.notes, describe_difference(arm, what, ours, plain)]
 
 
 def is_upper_bound(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> bool:

@@ -1,7 +1,11 @@
-"""The health of judgments: how many could not be read, tied, or followed the order in which responses were shown."""
+"""The health of judgments: how many could not be read, tied, or followed the order in which responses were shown.
+
+Also how many independent votes they are worth, for judgments of one item tend to be wrong together.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from math import isnan
@@ -11,7 +15,12 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.decisions import Decisions
+from judgescale.harness.evaluation.rules import credit_best
+from judgescale.harness.evaluation.ties import credit_by_lot
 from judgescale.harness.recorded.pools import Pools, list_judgments
+from judgescale.harness.stats.effective_votes import correlate_within, count_effective_votes
+from judgescale.harness.stats.votes import put_unscored_last, vote
+from judgescale.harness.types import OWN_TIE, Item
 
 
 def count_orders_per_reading(arm: Arm) -> int | None:
@@ -88,3 +97,64 @@ def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -
         "failed": statuses["failed"],
         "statuses": dict(statuses),
     }
+
+
+def measure_effective_votes(arm: Arm, pools: Sequence[Pools]) -> dict[str, Any]:
+    """Measure how many independent votes the arm's judgments are worth, and of a jury also its judges (Kish).
+
+    By the correlation of errors within an item, an error being the credit that a single judgment fails to earn, ties
+    shared (1/m) and one unusable a tie of all. Of a judge it is the error of the sum of all its judgments of the item,
+    so that little of it is chance.
+
+    Returns "judgments" and "judges", each {"votes", "correlation", "effective"}: of k judgments (of as many as every
+    pool holds, where k is 1). Empty where nothing is known: no pool has two judgments, none varies, or how many there
+    are depends on what they said.
+    """
+    if (arm.judgments.data.meta.get("live") or {}).get("stopped_by"):
+        return {}
+    number = {judge: j for j, judge in enumerate(arm.judgments.judges)}
+    single: list[np.ndarray] = []  # (3, judgments): credit, question, judge
+    whole: list[np.ndarray] = []  # (3, judges)
+    sizes: list[int] = []
+    for item, p in zip(arm.items, pools, strict=True):
+        for question, pool in p.items():
+            if len(pool) < 2 or (asked := _take_question(item, question)) is None:
+                continue
+            judge = np.array([number[judgment.judge] for judgment in pool.judgments])
+            there = np.unique(judge)
+            sums = np.concatenate([vote(pool.scores[None, judge == j]) for j in there])
+            credit = _credit_each(arm, asked, len(question) == len(item.responses), np.concatenate([pool.scores, sums]))
+            of, size = len(sizes), len(pool)
+            single.append(np.stack([credit[:size], np.full(size, of), judge]))
+            whole.append(np.stack([credit[size:], np.full(len(there), of), there]))
+            sizes.append(size)
+    if not sizes:
+        return {}
+    most = arm.k if arm.k > 1 else min(sizes)
+    found = {"judgments": (most, single)} | ({"judges": (len(number), whole)} if len(number) > 1 else {})
+    told = {}
+    for name, (votes, rows) in found.items():
+        value, group, kind = np.concatenate(rows, axis=1)
+        if (correlation := correlate_within(value, group.astype(int), kind.astype(int))) is not None:
+            effective = count_effective_votes(votes, correlation)
+            told[name] = {"votes": votes, "correlation": correlation, "effective": effective}
+    return told
+
+
+def _take_question(item: Item, question: tuple[int, ...]) -> Item | None:
+    """Return the item with the responses of a question only; None where none of them is better than another."""
+    if len(question) == len(item.responses):
+        return item
+    gold = tuple(item.gold[i] for i in question)
+    responses = tuple(item.responses[i] for i in question)
+    return None if len(set(gold)) == 1 else dataclasses.replace(item, responses=responses, gold=gold, texts=())
+
+
+def _credit_each(arm: Arm, item: Item, whole: bool, scores: np.ndarray) -> np.ndarray:
+    """Credit decisions about an item, or about some of its responses, (D, n), with ties shared: (D,)."""
+    scores = put_unscored_last(scores)
+    if not whole or arm.task.unit(item) != item.id:  # what is scored with others has no credit of its own
+        return credit_best([item], [np.nan_to_num(scores)], dataclasses.replace(arm.rules, tie="share"))
+    if arm.rules.tie == OWN_TIE and len(item.responses) > 1:  # a tie is a verdict
+        return arm.task.credit([item], [scores], arm.rules)
+    return credit_by_lot(arm.task, arm.rules, [item], [scores])

@@ -10,7 +10,6 @@ left out on purpose, because a vote of k=2 would then know what all the others s
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from math import isnan
 
 import numpy as np
 
-from judgescale.harness.evaluation.rules import credit_best
+from judgescale.harness.evaluation.rules import mark_right
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.stats.classification import rank
 from judgescale.harness.stats.logistic import score_left_out
@@ -41,10 +40,7 @@ class MetaScores:
 
 def find_right_judgments(task: Task, rules: Rules, item: Item, pool: Pool) -> np.ndarray:
     """Mark each judgment that alone would earn the item full credit with 1.0, the others with 0.0: (n,)."""
-    strict = dataclasses.replace(rules, tie="zero", failure=0.0)
-    # an item that is only scored together with others has no credit of its own
-    rule = task.credit if task.unit(item) == item.id else credit_best
-    return (rule([item], [pool.scores], strict) >= 1).astype(float)
+    return mark_right(task, rules, item, pool.scores).astype(float)
 
 
 def find_decisive_judgments(pool: Pool) -> np.ndarray:

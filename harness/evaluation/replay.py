@@ -24,10 +24,14 @@ class Shelf:
     size: np.ndarray  # (B, Q), judgments there are
     scores: np.ndarray  # (B * Q, largest, m), NaN beyond a pool's own
     meta: np.ndarray  # (B * Q, largest)
+    dollars: np.ndarray | None = None  # (B * Q, largest), what each judgment costs, where that is known
 
     @classmethod
-    def fill(cls, of_items: Sequence[Pools]) -> Shelf:
-        """Put the pools of each item side by side."""
+    def fill(cls, of_items: Sequence[Pools], costs: Mapping[str, float] | None = None) -> Shelf:
+        """Put the pools of each item side by side.
+
+        costs: dollars a judgment of each judge; empty or None where nobody knows.
+        """
         questions, pools = np.array(list(of_items[0])), [pool for pools in of_items for pool in pools.values()]
         sizes = np.array([len(pool) for pool in pools])
         scores = np.full((len(pools), sizes.max(), questions.shape[1]), np.nan)
@@ -35,7 +39,10 @@ class Shelf:
         there = np.arange(sizes.max()) < sizes[:, None]
         scores[there] = np.concatenate([pool.scores for pool in pools])
         meta[there] = np.concatenate([pool.meta for pool in pools])
-        return cls(questions, sizes.reshape(len(of_items), -1), scores, meta)
+        dollars = np.zeros(meta.shape) if costs else None
+        if costs and dollars is not None:
+            dollars[there] = [costs[judgment.judge] for pool in pools for judgment in pool.judgments]
+        return cls(questions, sizes.reshape(len(of_items), -1), scores, meta, dollars)
 
     def find_places(self, questions: np.ndarray) -> np.ndarray:
         """Find the places of questions (…, m), ascending, among ours: (…). Raises KeyError for one that is not there.
@@ -75,6 +82,17 @@ class Replay:
     def bought(self) -> np.ndarray:
         """Return how many judgments each replay has bought, (D,)."""
         return self._most.sum(axis=1)
+
+    @property
+    def spent(self) -> np.ndarray | None:
+        """Return the dollars that each replay has spent, (D,); None where nobody knows what a judgment costs."""
+        shelf = self._shelf
+        if shelf.dollars is None:
+            return None
+        pool = np.arange(len(shelf.questions)) + self._item * len(shelf.questions)  # (D, Q)
+        in_order = shelf.dollars[pool[..., None], self.order]
+        spent: np.ndarray = in_order.sum(axis=(1, 2), where=np.arange(self.order.shape[2]) < self._most[..., None])
+        return spent
 
     async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
         """Return the first k judgments of each question in every replay.
@@ -135,7 +153,11 @@ class ReplayAll:
     """Answer questions about all items at once (an `AskAll`), in D independent replays."""
 
     def __init__(
-        self, pools: Sequence[Pools], draws: int, rng: np.random.Generator | None, equal_shares: bool = False
+        self,
+        pools: Sequence[Pools],
+        draws: int,
+        rng: np.random.Generator | None,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         """Take the pools of each item, and what draws the orders of their judgments; None = in the order bought."""
         self.draws = draws
@@ -147,7 +169,7 @@ class ReplayAll:
         self._scores = np.full((draws, len(pools), self.sizes.max(), kept), np.nan)
         self._size = np.zeros(self._question.shape, int)
         for i, of_item in enumerate(pools):
-            orders = None if rng is None else draw_orders(of_item, draws, rng, equal_shares)
+            orders = None if rng is None else draw_orders(of_item, draws, rng, shares)
             for row, (question, pool) in enumerate(of_item.items()):
                 order = np.arange(len(pool))[None] if orders is None else orders[:, row, :kept]
                 self._question[i, list(question)], self._size[i, list(question)] = row, len(pool)
@@ -162,7 +184,11 @@ class ReplayAll:
 
 
 def draw_orders(
-    pools: Mapping[tuple[int, ...], Pool], draws: int, rng: np.random.Generator, equal_shares: bool = False
+    pools: Mapping[tuple[int, ...], Pool],
+    draws: int,
+    rng: np.random.Generator,
+    shares: Mapping[str, float] | None = None,
+    queue: Sequence[tuple[str, int]] = (),
 ) -> np.ndarray:
     """Draw a random order of every question's pool for each replay: (draws, questions, size of the largest pool).
 
@@ -170,18 +196,28 @@ def draw_orders(
     in a pointwise set, see them in one order: a response brings the same scores to each of its games, as with a live
     judge, which scores it k times and not k times a game. So the games of a tournament are not independent there.
 
-    equal_shares: the judges of a pool take turns, in an order of their own in every replay, so that of the first k
-    judgments each has given as many as any other, or one more or less.
+    shares: the judges of a pool take turns, in an order of their own in every replay, so that of the first k judgments
+    each has given its share, or about one more or less, as long as it has any: stride scheduling (Waldspurger and
+    Weihl, 1995), in which a judge whose share is twice another's comes twice as often, begun at a random phase.
+
+    queue: judges who are asked one after the other, and how often each is: their judgments come first, in this order.
     """
     sizes = np.array([len(p) for p in pools.values()])
     keys = rng.random((draws, len(sizes), sizes.max()))
-    if equal_shares:
+    if shares:
         for row, pool in enumerate(pools.values()):
             judges = [j.judge for j in pool.judgments]
             for judge in sorted(set(judges)):
                 own = np.array([name == judge for name in judges]).nonzero()[0]
-                turn = rng.random((draws, 1))
-                keys[:, row, own] = keys[:, row, own].argsort(axis=1).argsort(axis=1) + turn
+                phase = rng.random((draws, 1))
+                rank = keys[:, row, own].argsort(axis=1).argsort(axis=1)
+                keys[:, row, own] = (rank + phase) / shares[judge]
+    for row, pool in enumerate(pools.values() if queue else ()):
+        place = np.full(keys[:, row].shape, len(queue))
+        for turn, (judge, count) in enumerate(queue):
+            own = np.array([j.judge == judge for j in pool.judgments]).nonzero()[0]
+            place[:, own] = np.where(keys[:, row, own].argsort(axis=1).argsort(axis=1) < count, turn, len(queue))
+        keys[:, row] += place
     keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf
     first, which = np.unique(find_twins(pools), return_inverse=True)
     return keys[:, first].argsort(axis=2)[:, which]

@@ -5,12 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.again import describe_judging_again, judge_again
-from judgescale.harness.evaluation.costs import compute_live_costs, compute_recorded_costs, may_share_scores
+from judgescale.harness.evaluation.costs import (
+    compute_live_costs,
+    compute_recorded_costs,
+    describe_shares,
+    may_share_scores,
+)
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
@@ -20,7 +26,12 @@ from judgescale.harness.evaluation.estimates import (
     estimate_subsets,
     estimate_tags,
 )
-from judgescale.harness.evaluation.health import count_orders_per_reading, count_partial_judgments, count_problems
+from judgescale.harness.evaluation.health import (
+    count_orders_per_reading,
+    count_partial_judgments,
+    count_problems,
+    measure_effective_votes,
+)
 from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.evaluation.splits import examine_ties
 from judgescale.harness.evaluation.ties import tie_all
@@ -45,14 +56,16 @@ def make_result(
     metrics: Mapping[str, list[Estimate]],
     tied: float,
     judgments: Mapping[int, np.ndarray],
-    details: Mapping[str, float | None],
+    dollars: Mapping[int, float],
+    details: Mapping[str, Any],
     notes: Sequence[str],
 ) -> Result:
     """Roll an arm's credits up, and set them beside cost, health and published numbers.
 
     pools: the judgments of every item, with the meta RM's scores where there are any. metrics: what is no mean of
     credits (evaluation/metrics.py). tied: the expected number of decisions that tie at the arm's k. judgments: how many
-    each item takes at every k, (N,) each. details, notes: what is known of the meta RM.
+    each item takes at every k, (N,) each. dollars: what they all cost at every k, where that is known. details, notes:
+    what is known of the meta RM, or of the jury.
     """
     at = arm.ks.index(arm.k)
     curves = by_section = estimate_sections(arm, credits)
@@ -79,6 +92,13 @@ def make_result(
 
     if arm.bill is None:
         cost, cost_notes = compute_recorded_costs(arm, pools, judgments)
+        cost_notes = [*describe_shares(arm, pools), *cost_notes]
+        if dollars:
+            cost = {k: {**of_k, "dollars": dollars[k]} for k, of_k in cost.items()}
+            an_item = f"${dollars[arm.k] / len(arm.items):.3g}"
+            cost_notes.append(
+                f"At k={arm.k} an item costs {an_item} (judge.costs, else recorded tokens at list prices)."
+            )
     else:
         cost, cost_notes = compute_live_costs(arm.bill, arm.ks, pools)
     split, about_ties = examine_ties(arm)
@@ -113,6 +133,7 @@ def make_result(
         health=count_problems(pools, count_orders_per_reading(arm))
         | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
+        | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, pools)) else {})
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
         published=published,
         notes=[

@@ -6,11 +6,12 @@ and returns one credit for each of the D decisions.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from judgescale.harness.types import Item, Rules
+from judgescale.harness.types import Item, Rules, Task
 
 
 def credit_best(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:
@@ -34,6 +35,15 @@ def credit_detection(items: Sequence[Item], scores: Sequence[np.ndarray], rules:
     (item,), (decision,) = items, scores
     right = (decision[:, 0] > 0.5) == (item.gold[0] >= 1)
     return np.where(np.isnan(decision[:, 0]), rules.failure, right)
+
+
+def mark_right(task: Task, rules: Rules, item: Item, decisions: np.ndarray) -> np.ndarray:
+    """Mark each decision about an item, (D, n), that alone would earn it full credit, no tie among them: (D,)."""
+    strict = dataclasses.replace(rules, tie="zero", failure=0.0)
+    # an item that is only scored together with others has no credit of its own
+    rule = task.credit if task.unit(item) == item.id else credit_best
+    right: np.ndarray = rule([item], [decisions], strict) >= 1
+    return right
 
 
 def name_split_vote(item: Item) -> str | None:

@@ -70,6 +70,11 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
     loaded = load_texts(cfg, shared.task)
     shared = shared._replace(task=choose_edition(shared.task, loaded.items))
     task, strategy, rules = shared.task, shared.strategy, shared.rules
+    if strategy.calibrated:
+        raise JudgescaleError(
+            f"strategy={strategy.name} asks several judges in turn, and a live run has one; record them first, then"
+            " engine=recorded judge.names=[cheap,dear] judge.pool=in_order"
+        )
     selection = select_items(cfg, task, rules, loaded.items)
     selection = selection._replace(
         items=tuple(map(neutralise_item, selection.items)),

@@ -56,8 +56,10 @@ def try_strategy(strategy: Strategy) -> None:
     who = f"strategy={strategy.name or type(strategy).__name__}"
     if not strategy.name:
         raise JudgescaleError(f"{who}: the class must give its name, as in name: ClassVar[str] = 'cup'")
-    if strategy.meta_rm and strategy.baseline() is None:
-        raise JudgescaleError(f"{who}: with a meta RM it must also name its `baseline`, which it is held against")
+    if (strategy.meta_rm or strategy.weighed_by) and strategy.baseline() is None:
+        raise JudgescaleError(
+            f"{who}: with a meta RM or weights it must also name its `baseline`, which it is held against"
+        )
     if strategy.closed_form and strategy.random:
         raise JudgescaleError(f"{who}: `exact` counts what is left to chance, so the class must say random = False")
     if strategy.stops and not strategy.adaptive:

@@ -40,6 +40,9 @@ def compare(result: Result, arm: Arm, judgments: str, tried: Collection[str]) ->
     if arm.as_bought and arm.strategy.measured:  # only the same rule finds all that it asks for
         knobs = {f.name: getattr(arm.strategy, f.name) for f in fields(arm.strategy)}
         strategy += "".join(f" strategy.{name}={value}" for name, value in knobs.items() if value is not None)
+    if arm.strategy.calibrated:  # no other asks judges in order
+        names = "" if arm.judgments.data.chosen else choose_judges(arm)
+        return f"{start} {judgments}{names} judge.pool=in_order {strategy} strategy.target=0.8,0.9"
     if arm.as_bought or arm.strategy.next_try in tried:
         other = "common" if arm.rules.name != "common" else arm.task.name
         return f"{start} protocol={arm.rules.name},{other} {judgments} {strategy}"
@@ -52,10 +55,14 @@ def choose_part(arm: Arm) -> str:
     chosen = arm.judgments.data.chosen
     if not chosen:
         return ""
-    words = [f"judge.names=[{','.join(arm.judgments.judges)}]"]
-    words += [f"judge.variants=[{chosen['variants']}]"] if "variants" in chosen else []
+    words = [f"judge.variants=[{chosen['variants']}]"] if "variants" in chosen else []
     words += [f"judge.steps={chosen['steps']}"] if "steps" in chosen else []
-    return "".join(f" {shlex.quote(word)}" for word in words)
+    return choose_judges(arm) + "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def choose_judges(arm: Arm) -> str:
+    """Write the option that chooses the arm's judges, after a space."""
+    return " " + shlex.quote(f"judge.names=[{','.join(arm.judgments.judges)}]")
 
 
 def ask_what_it_costs(arm: Arm, command: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -255,7 +256,10 @@ def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     for r, name in zip(arms, names, strict=True):
         notes = [note for note in r.notes if compared <= DIFFERENCES or note not in r.differences]
         for note in dict.fromkeys(
-            map(flatten_text, filter(None, [_describe_lost_judgments(r), _describe_ties(r), *notes]))
+            map(
+                flatten_text,
+                filter(None, [_describe_lost_judgments(r), _describe_ties(r), _describe_effective_votes(r), *notes]),
+            )
         ):
             holders.setdefault(note, []).append(name)
     lines = [
@@ -317,3 +321,13 @@ def _describe_ties(r: Result) -> str:
     tied = r.health.get("tied_decisions") or 0.0
     share = format_percent(tied / r.items) if r.items else "0.0"
     return "" if share == "0.0" else f"{share} % of the decisions at k={r.k} tie"
+
+
+def _describe_effective_votes(r: Result) -> str:
+    """Say how many independent votes the judgments are worth, and the judges of a jury."""
+    known = {
+        name: found for name, found in (r.health.get("effective_votes") or {}).items() if isfinite(found["effective"])
+    }
+    worth = [f"{v['votes']} {name} are worth {write_rounded(v['effective'], 2)}" for name, v in known.items()]
+    errors = " and ".join(write_rounded(v["correlation"], 2) for v in known.values())
+    return f"{' and '.join(worth)} independent votes: errors correlate by {errors}" if known else ""

@@ -49,12 +49,17 @@ def trimmed_mean(scores: np.ndarray) -> np.ndarray:
 
 def plurality(scores: np.ndarray) -> np.ndarray:
     """Give each judgment one vote, which its best responses share; return the votes a judgment that compared them."""
-    scored = ~np.isnan(scores)
-    scored &= scored.sum(axis=2, keepdims=True) > 1  # one response alone is compared with nothing
-    best = scored & (scores == np.max(scores, axis=2, keepdims=True, initial=-np.inf, where=scored))
-    shares = best / np.maximum(best.sum(axis=2, keepdims=True), 1)
+    shares, scored = cast_shares(scores)
     votes = _divide(shares.sum(axis=1), scored.sum(axis=1))
     return round_off_noise(votes, np.ones_like(votes))
+
+
+def cast_shares(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give each judgment one vote, which its best responses share: (…, m) to (…, m), and which scores it compared."""
+    scored = ~np.isnan(scores)
+    scored &= scored.sum(axis=-1, keepdims=True) > 1  # one response alone is compared with nothing
+    best = scored & (scores == np.max(scores, axis=-1, keepdims=True, initial=-np.inf, where=scored))
+    return best / np.maximum(best.sum(axis=-1, keepdims=True), 1), scored
 
 
 def borda(scores: np.ndarray) -> np.ndarray:
