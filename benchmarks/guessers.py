@@ -4,7 +4,7 @@
 
 writes a Markdown table. By the owner's rule alone a strategy that breaks ties itself beats one that does not; of the
 verdicts that are printed, no more than one in twenty may name a winner. Exits with 1 where more do than chance allows.
-The largest of many pairs is large by chance: hold it against fresh sets (`--first`, their first seed), alone (`--only`).
+The largest of many pairs is large by chance: hold it, alone (`--only`), against fresh sets (`--first`, a seed).
 """
 
 from __future__ import annotations
