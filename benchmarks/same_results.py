@@ -72,8 +72,8 @@ elo_wins              run strategy=elo task=vicuna80_best_of_5 strategy.rating=w
 knockout              run strategy=knockout task=vicuna80_best_of_5 strategy.k=4 run.draws=50
 knockout_judges       run strategy=knockout task=vicuna80_best_of_5 judge.pool=false seed=1
 voting_aggregates     run -m strategy=voting strategy.aggregate=plurality,borda,median,trimmed_mean,davidson
-                      strategy.k=6 task=rewardbench2 engine.path=results/recorded/rewardbench2_samples.parquet run.limit=100
-                      'judge.names=[GPT-5.4 nano]' run.draws=20
+                      strategy.k=6 task=rewardbench2 engine.path=results/recorded/rewardbench2_samples.parquet
+                      run.limit=100 run.draws=20 'judge.names=[GPT-5.4 nano]'
 voting_zscore         run strategy=voting strategy.aggregate=zscore task=vicuna80_pairs judge.pool=true
 stopping              run -m strategy=stopping strategy.k=8 run.draws=20 run.limit=100 task=rewardbench2
                       engine.path=results/recorded/rewardbench2_samples.parquet 'judge.names=[GPT-5.4]'
