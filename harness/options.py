@@ -73,7 +73,7 @@ def suggest_strategies(n: int, widths: Container[int]) -> str:
     """
     names = []
     for file in sorted((ROOT / "conf/strategy").glob("*.yaml")):
-        strategy = build({"_target_": OmegaConf.load(file)["_target_"]}, "strategy")
+        strategy = build({"_target_": OmegaConf.select(OmegaConf.load(file), "_target_")}, "strategy")
         asked = {len(question) for question in strategy.questions(n)}
         if asked and all(size in widths for size in asked):
             names.append(strategy.name)

@@ -184,7 +184,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
                 "engine=openai",
                 "task=sanity",
             ],
-            "would show it 1 of item Chat/units/0-0; use a judge that scores each response alone, such as judge=pointwise",
+            "item Chat/units/0-0; use a judge that scores each response alone, such as judge=pointwise",
         ),
         (["engine.path=nowhere.parquet"], "nowhere.parquet does not exist; shipped sets: judgebench"),
         (["engine.path=README.md"], "README.md is not a Parquet file"),
