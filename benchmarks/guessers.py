@@ -1,9 +1,10 @@
 """How often a judge that guesses puts one strategy above another: every shipped protocol, every pair of strategies.
 
-    python benchmarks/guessers.py [--sets 200] [--items 60]
+    python benchmarks/guessers.py [--sets 200] [--items 60] [--only single@1 meta_voting@8 --first 1000]
 
 writes a Markdown table. By the owner's rule alone a strategy that breaks ties itself beats one that does not; of the
 verdicts that are printed, no more than one in twenty may name a winner. Exits with 1 where more do than chance allows.
+The largest of many pairs is large by chance: hold it, alone (`--only`), against fresh sets (`--first`, a seed).
 """
 
 from __future__ import annotations
@@ -28,18 +29,26 @@ from judgescale.harness.evaluation.evaluate import add_meta_scores, apply_vote_r
 from judgescale.harness.plan.common import load_rules
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.pools import Pools, RecordedJudgments
+from judgescale.harness.stats.aggregate import AGGREGATES
 from judgescale.harness.stats.paired import paired_difference
+from judgescale.harness.stats.stopping_rules import RULES
+from judgescale.harness.strategies.budget import Budget
+from judgescale.harness.strategies.double_elimination import DoubleElimination
 from judgescale.harness.strategies.elo import Elo
+from judgescale.harness.strategies.information_gain import InformationGain
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.single import Single
+from judgescale.harness.strategies.stopping import Stopping
+from judgescale.harness.strategies.swiss import Swiss
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Item, Judgment, Record, Rules, Task
-from judgescale.tasks import pandalm, realmistake, rewardbench, rewardbench2, rmb, vicuna80
+from judgescale.tasks import pandalm, realmistake, rewardbench, rewardbench2, rewardmath, rmb, vicuna80
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOLS = sorted(path.stem for path in (ROOT / "conf/protocol").glob("*.yaml"))
 DRAWS = 20
+DEFAULTS = ("", "elo", "sum", "logistic")  # options that need not be told
 
 Guess = Callable[[np.random.Generator, int], tuple[float, ...] | None]  # scores in shown order, None = unusable
 
@@ -51,6 +60,7 @@ class Shape(NamedTuple):
     golds: tuple[tuple[float, ...], ...]
     subset: str = ""
     together: int = 1  # items that are credited together
+    pointwise: bool = False  # each response is scored alone
 
 
 PAIRS = Shape(vicuna80.pairs(), ((1.0, 0.0),))
@@ -61,10 +71,13 @@ SHAPES = {
     "ppe_best_of_k": [Shape(BEST.task, ((1.0, 1.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)))],
     "rewardbench2": [
         Shape(rewardbench2.task(), BEST.golds, "Math"),
+        Shape(rewardbench2.task(), BEST.golds, "Math", pointwise=True),
         Shape(rewardbench2.task(), (BEST.golds[0], (1.0, 1.0, 0.0, 0.0)), "Ties", 2),
     ],
+    "rewardmath": [Shape(rewardmath.solutions(), ((1.0,) + (0.0,) * 9,), pointwise=True)],
+    "rewardmath_pairs": [Shape(rewardmath.pairs(), PAIRS.golds, together=2)],
     "rewardbench": [Shape(rewardbench.task(), PAIRS.golds, "math-prm")],
-    "rewardbench_scalar": [Shape(rewardbench.task(), PAIRS.golds, "math-prm")],
+    "rewardbench_scalar": [Shape(rewardbench.task(), PAIRS.golds, "math-prm", pointwise=True)],
     "rewardbench_prior": [Shape(rewardbench.task(), PAIRS.golds, "math-prm")],
     "rmb": [Shape(rmb.task(), PAIRS.golds, "BoN/Helpfulness/Chat", 2)],
     "rmb_bon": [BEST],
@@ -97,13 +110,40 @@ def lean(rng: np.random.Generator, n: int) -> tuple[float, ...]:
     return toss_a_coin(rng, n)
 
 
+def leave_gaps(rng: np.random.Generator, n: int) -> tuple[float, ...]:
+    """Ratings, and none for three of ten responses."""
+    scores = np.where(rng.random(n) < 0.3, np.nan, rng.integers(1, 4, n))
+    return tuple(scores.tolist())
+
+
 GUESSES: dict[str, Guess] = {"coin": toss_a_coin, "ratings": rate, "silent": fall_silent, "leaning": lean}
+ALONE: dict[str, Guess] = {"gaps": leave_gaps}  # of responses that are scored alone
 
 
-def make_strategies(width: int) -> list[Strategy]:
-    """All shipped strategies that can be asked about so many responses."""
-    votes: list[Strategy] = [Single(), Voting(8), Voting(7), MetaVoting(8), MetaVoting(6, meta="random")]
-    return votes + ([Elo(8), Elo(4, rating="wins"), Knockout(8)] if width > 1 else [])
+def make_plain_strategies(shape: Shape) -> list[Strategy]:
+    """Those that ask the same of every item and sum what they get, and the knockout."""
+    plain: list[Strategy] = [Single(), Voting(8), Voting(7), MetaVoting(8), MetaVoting(6, meta="random")]
+    return plain + ([Elo(8), Elo(4, rating="wins"), Knockout(8)] if len(shape.golds[0]) > 1 else [])
+
+
+def make_strategies(shape: Shape) -> list[Strategy]:
+    """All shipped strategies that can be asked about such items, with every rule and every aggregate."""
+    width = len(shape.golds[0])
+    found = make_plain_strategies(shape)
+    found += [Voting(8, aggregate=name) for name in AGGREGATES if name != "sum"]
+    found += [Stopping(8, rule) for rule in RULES]
+    if width > 1:
+        found += [Budget(4), *([Budget(4, apart=True)] if shape.pointwise else [])]
+    if width > 2:  # with two, all tournaments are one match
+        found += [Swiss(8), DoubleElimination(8), InformationGain(8)]
+    return found
+
+
+def name_strategy(strategy: Strategy) -> str:
+    """Name a strategy, its k and what else was chosen: "stopping@8 esc"."""
+    chosen = [getattr(strategy, option, "") for option in ("rating", "rule", "aggregate", "meta")]
+    chosen += ["apart"] * getattr(strategy, "apart", False)
+    return " ".join([f"{strategy.name}@{strategy.k or 1}", *(word for word in chosen if word not in DEFAULTS)])
 
 
 def make_items(shape: Shape, count: int, rng: np.random.Generator) -> list[Item]:
@@ -114,11 +154,12 @@ def make_items(shape: Shape, count: int, rng: np.random.Generator) -> list[Item]
         gold = shape.golds[(place if shape.together > 1 else i) % len(shape.golds)]
         of_pair = ("ref", "tied")[place] if shape.subset == "Ties" else place
         name = f"{shape.subset}/{of_pair}:{unit}" if shape.subset == "Ties" else f"{shape.subset}/{unit}/{place}"
+        name = name.removeprefix("/")  # a pair of RewardMATH is PROBLEM/AUTHOR
         items.append(
             Item(
                 id=name,
                 prompt=name,
-                cluster=f"{shape.subset}/{unit}",
+                cluster=f"{shape.subset}/{unit}".removeprefix("/"),
                 responses=tuple(f"r{n}" for n in range(len(gold))),
                 gold=tuple(rng.permutation(gold).tolist()),
                 subset=shape.subset,
@@ -127,12 +168,17 @@ def make_items(shape: Shape, count: int, rng: np.random.Generator) -> list[Item]
     return items
 
 
-def judge_by_guessing(items: Sequence[Item], order: str, guess: Guess, rng: np.random.Generator) -> list[Record]:
-    """Let a guesser give 8 judgments of all responses of an item, and of every pair where there are more than two."""
+def judge_by_guessing(
+    items: Sequence[Item], order: str, guess: Guess, rng: np.random.Generator, pointwise: bool = False
+) -> list[Record]:
+    """Let a guesser give 8 judgments of all responses of an item, and of every pair where there are more than two.
+
+    pointwise: a judgment of all is one of every pair.
+    """
     rows = []
     for item in items:
         n = len(item.responses)
-        for question in [tuple(range(n)), *(combinations(range(n), 2) if n > 2 else [])]:
+        for question in [tuple(range(n)), *(combinations(range(n), 2) if n > 2 and not pointwise else [])]:
             for sample in range(8):
                 shown = question if order == "as_is" or sample % 2 == 0 else question[::-1]
                 scores = guess(rng, len(shown))
@@ -157,18 +203,23 @@ def judge_by_guessing(items: Sequence[Item], order: str, guess: Guess, rng: np.r
 
 
 def credit_strategies(
-    task: Task, rules: Rules, items: Sequence[Item], rows: Sequence[Record], seed: int
+    shape: Shape,
+    strategies: Sequence[Strategy],
+    rules: Rules,
+    items: Sequence[Item],
+    rows: Sequence[Record],
+    seed: int,
 ) -> Iterator[tuple[str, Arm, Credits]]:
     """Credit every strategy on the same judgments, at its own k."""
-    data = RecordedSet(Path("guesses.parquet"), "guesses", {"order": rules.order}, tuple(rows))
-    judgments = RecordedJudgments(data, ("guesser",))
-    for strategy in make_strategies(max(len(item.responses) for item in items)):
+    meta = {"order": rules.order, "pointwise": shape.pointwise}
+    judgments = RecordedJudgments(RecordedSet(Path("guesses.parquet"), "guesses", meta, tuple(rows)), ("guesser",))
+    for strategy in strategies:
         k = strategy.k or 1
         arm = Arm(
             judge="guesser",
             judgments=judgments,
             strategy=strategy,
-            task=task,
+            task=shape.task,
             rules=rules,
             items=tuple(items),
             ks=(k,),
@@ -182,21 +233,20 @@ def credit_strategies(
         ]
         if strategy.meta_rm:
             pools = add_meta_scores(pools, score_by_meta_rm(arm, pools, strategy.meta_rm).scores)
-        name = f"{strategy.name}@{k}" + getattr(strategy, "rating", "").replace("elo", "")
-        yield name, arm, credit_units(arm, decide(arm, strategy, (k,), pools))
+        yield name_strategy(strategy), arm, credit_units(arm, decide(arm, strategy, (k,), pools))
 
 
 def count_winners(
-    protocol: str, shape: Shape, guess: Guess, sets: int, items: int
+    protocol: str, shape: Shape, strategies: Sequence[Strategy], guess: Guess, sets: int, items: int, first: int = 0
 ) -> dict[tuple[str, str], tuple[int, int]]:
     """Count for each pair of strategies how many sets name a winner: by the owner's rule alone, and as it is said."""
     rules, counts = load_rules(protocol), Counter[tuple[tuple[str, str], bool]]()
-    pairs = {}
-    for seed in range(sets):
+    pairs: dict[tuple[str, str], None] = {}
+    for seed in range(first, first + sets):
         rng = np.random.default_rng(seed)
         made = make_items(shape, items, rng)
-        rows = judge_by_guessing(made, rules.order, guess, rng)
-        arms = list(credit_strategies(shape.task, rules, made, rows, seed))
+        rows = judge_by_guessing(made, rules.order, guess, rng, shape.pointwise)
+        arms = list(credit_strategies(shape, strategies, rules, made, rows, seed))
         for (one, arm, a), (other, _, b) in combinations(arms, 2):
             pairs[one, other] = None
             _, by_rule = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup)
@@ -212,20 +262,27 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=200)
     parser.add_argument("--items", type=int, default=60)
     parser.add_argument("--protocols", nargs="*", default=PROTOCOLS)
+    parser.add_argument("--only", nargs="*", help="names of strategies, as the table has them")
+    parser.add_argument("--guessers", nargs="*", default=[*GUESSES, *ALONE])
+    parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     most = int(binom.ppf(1 - 1e-4, options.sets, 0.05))
     print("| protocol | guesser | by the owner's rule alone, % | as it is said, % |\n|---|---|---|---|")
     failed = False
     for protocol in options.protocols:
         for shape in SHAPES.get(protocol, [PAIRS]):
-            for name, guess in GUESSES.items():
-                counts = count_winners(protocol, shape, guess, options.sets, options.items)
+            few = [s for s in make_strategies(shape) if options.only is None or name_strategy(s) in options.only]
+            for name, guess in (GUESSES | (ALONE if shape.pointwise else {})).items():
+                if name not in options.guessers or len(few) < 2:
+                    continue
+                counts = count_winners(protocol, shape, few, guess, options.sets, options.items, options.first)
                 cells = []
                 for column in (0, 1):
                     pair, found = max(counts.items(), key=lambda c: c[1][column])
                     cells.append(f"{100 * found[column] / options.sets:.1f} ({' / '.join(pair)})")
                 failed |= max(said for _, said in counts.values()) > most
-                print(f"| {protocol} {shape.subset} | {name} | {' | '.join(cells)} |", flush=True)
+                about = ", ".join(filter(None, [protocol, shape.subset, "pointwise" * shape.pointwise]))
+                print(f"| {about} | {name} | {' | '.join(cells)} |", flush=True)
     sys.exit(failed)
 
 

@@ -1,6 +1,6 @@
 """Proves that a change of the code changed no result: the same commands in two checkouts, and what each left, compared.
 
-    python benchmarks/same_results.py record CHECKOUT OUT [--python PY] [--data SHARED_DATA] [--only NAME]
+    python benchmarks/same_results.py record CHECKOUT OUT [--python PY] [--data SHARED_DATA] [--only NAME …]
     python benchmarks/same_results.py compare OUT_A OUT_B
 
 `record` runs every command of the table below and keeps what it printed, what it wrote and, of live judges, what they
@@ -45,6 +45,11 @@ x_realmistake_math    run experiment=realmistake_math
 x_rb2_generative      run experiment=rewardbench2_generative
 x_rb2_scalar          run experiment=rewardbench2_scalar
 x_rmb_armorm          run experiment=rmb_armorm
+x_rb2_samples         run experiment=rewardbench2_samples run.draws=20
+x_math_prm            run experiment=rewardbench_math_prm
+rewardmath            run task=rewardmath
+rewardmath_pairs      run task=rewardmath_pairs
+rewardmath_steps      run task=rewardmath judge.names=Math_Shepherd judge.steps=prod
 
 # every strategy on recorded judgments
 single                run strategy=single judge.names=[gpt4,claude] judge.pool=false
@@ -66,6 +71,22 @@ elo_bradley_terry     run strategy=elo task=vicuna80_best_of_5 strategy.rating=b
 elo_wins              run strategy=elo task=vicuna80_best_of_5 strategy.rating=wins strategy.k=4 judge.pool=true
 knockout              run strategy=knockout task=vicuna80_best_of_5 strategy.k=4 run.draws=50
 knockout_judges       run strategy=knockout task=vicuna80_best_of_5 judge.pool=false seed=1
+voting_aggregates     run -m strategy=voting strategy.aggregate=plurality,borda,median,trimmed_mean,davidson
+                      strategy.k=6 task=rewardbench2 engine.path=results/recorded/rewardbench2_samples.parquet
+                      run.limit=100 run.draws=20 'judge.names=[GPT-5.4 nano]'
+voting_zscore         run strategy=voting strategy.aggregate=zscore task=vicuna80_pairs judge.pool=true
+stopping              run -m strategy=stopping strategy.k=8 run.draws=20 run.limit=100 task=rewardbench2
+                      engine.path=results/recorded/rewardbench2_samples.parquet 'judge.names=[GPT-5.4]'
+                      strategy.rule=lead,adaptive_consistency,esc,sprt,msprt,bayes_factor,anytime
+stopping_lone         run strategy=stopping strategy.lead=3 task=realmistake run.draws=20
+budget                run strategy=budget strategy.k=4 task=rewardbench2 run.limit=100
+                      engine.path=results/recorded/rewardbench2_samples.parquet 'judge.names=[GPT-5.4,GPT-5.4 nano]'
+budget_apart          run strategy=budget strategy.k=4 strategy.apart=true strategy.share=.1 task=rewardbench2
+                      engine.path=results/recorded/rewardbench2_samples.parquet 'judge.names=[GPT-5.4]' run.limit=100
+swiss                 run strategy=swiss task=vicuna80_best_of_5 strategy.k=4 run.draws=50
+double_elimination    run strategy=double_elimination task=vicuna80_best_of_5 strategy.k=4 run.draws=50
+information_gain      run strategy=information_gain task=vicuna80_best_of_5 strategy.k=4 run.draws=20
+swiss_alone           run strategy=swiss task=rewardmath judge.names=internlm2 run.draws=20 run.limit=100
 compare               run strategy=meta_voting strategy.k_meta=2 run.limit=300
                       'compare=[["strategy=voting","strategy.k=3"],["strategy=single"]]'
 compare_protocols     run task=judgebench 'compare=[["protocol=common"],["strategy=single"]]'
@@ -94,6 +115,10 @@ live_correctness      run judge=random task=ppe_correctness task.path=$inputs/pp
 live_best_of_k        run judge=random task=ppe_best_of_k task.path=$inputs/ppe strategy=knockout strategy.k=1
 live_realmistake      run judge=random task=realmistake task.path=$inputs/realmistake strategy.k=3
 live_custom           run judge=random task=custom task.path=$inputs/items.jsonl protocol=common strategy.k=2
+live_stopping         run judge=random task=sanity strategy=stopping strategy.k=6
+live_budget           run judge=random task=sanity strategy=budget strategy.k=3 strategy.share=.2
+live_swiss            run judge=random task=sanity task.responses=6 task.size=40 strategy=swiss strategy.k=2
+replay_stopping       run task=sanity engine.path=$live_stopping/run/recorded.parquet strategy=stopping
 replay                run task=sanity engine.path=$live_sanity_more/run/recorded.parquet strategy=voting
 replay_elo            run task=vicuna80_best_of_5 engine.path=$live_vicuna_elo/run/recorded.parquet strategy=elo
 replay_meta           run task=llmbar engine.path=$live_llmbar_voting/run/recorded.parquet strategy=meta_voting
@@ -165,6 +190,10 @@ show_rb2_generative   recorded show rewardbench2_generative
 show_rb2_scalar       recorded show rewardbench2_scalar
 show_rmb_armorm       recorded show rmb_armorm
 show_vicuna80         recorded show vicuna80
+show_rb2_samples      recorded show rewardbench2_samples
+show_rewardmath       recorded show rewardmath
+show_rewardmath_pairs recorded show rewardmath_pairs
+show_math_prm         recorded show rewardbench_math_prm
 show_own              recorded show $server_meta/run/recorded.parquet
 
 # the store
@@ -248,7 +277,7 @@ def main() -> int:
     recording.add_argument("out", type=Path)
     recording.add_argument("--python", default=sys.executable, help="the interpreter (default: this one)")
     recording.add_argument("--data", type=Path, help="the folder of real data (default: ../shared/data)")
-    recording.add_argument("--only", metavar="NAME", help="this command, and those whose files it reads")
+    recording.add_argument("--only", nargs="+", metavar="NAME", help="these commands, and those whose files they read")
     comparing = commands.add_parser("compare", help="say for each command whether two recordings are equal")
     comparing.add_argument("out_a", type=Path)
     comparing.add_argument("out_b", type=Path)
@@ -270,11 +299,11 @@ def table() -> dict[str, list[str]]:
 # recording
 
 
-def record(checkout: Path, out: Path, python: str, data: Path, only: str | None) -> int:
+def record(checkout: Path, out: Path, python: str, data: Path, only: Sequence[str] | None) -> int:
     """Run the commands one after another, each in a fresh folder of its own."""
     commands = table()
-    if only and only not in commands:
-        sys.exit(f"--only {only}: there are {', '.join(commands)}")
+    if unknown := [name for name in only or () if name not in commands]:
+        sys.exit(f"--only {unknown[0]}: there are {', '.join(commands)}")
     if not data.is_dir():
         sys.exit(f"--data {data}: there is no such folder")
     if out.exists() and any(out.iterdir()) and not (out / "about.json").exists():
@@ -285,7 +314,7 @@ def record(checkout: Path, out: Path, python: str, data: Path, only: str | None)
     (out / "about.json").write_text(json.dumps(about, indent=2))
     write_inputs(out / "inputs")
     begun = time.perf_counter()
-    chosen = list(dict.fromkeys(each for name in ([only] if only else commands) for each in needed(commands, name)))
+    chosen = list(dict.fromkeys(each for name in (only or commands) for each in needed(commands, name)))
     with serving() as server:
         folders = {name: str(out / name) for name in commands}
         folders |= {"inputs": f"{out}/inputs", "data": str(data), "server": f"http://127.0.0.1:{server.server_port}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from math import inf, isfinite
 from pathlib import Path
 from types import UnionType
@@ -64,6 +64,20 @@ def load_choice(group: str, name: str) -> dict[str, Any]:
     elif (ROOT / "conf" / path).is_file():
         return OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / path))  # type: ignore[return-value]
     raise JudgescaleError(f"{group}={name}: there is no {path} in conf/ or in the folder of --config-dir")
+
+
+def suggest_strategies(n: int, widths: Container[int]) -> str:
+    """Name the shipped strategies whose questions about n responses look at so many of them: "strategy=elo or swiss".
+
+    widths: how many a judge, or a set, can be asked about at once. Empty where no strategy fits.
+    """
+    names = []
+    for file in sorted((ROOT / "conf/strategy").glob("*.yaml")):
+        strategy = build({"_target_": OmegaConf.select(OmegaConf.load(file), "_target_")}, "strategy")
+        asked = {len(question) for question in strategy.questions(n)}
+        if asked and all(size in widths for size in asked):
+            names.append(strategy.name)
+    return "strategy=" + " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
 def check_types(options: Any, group: str) -> Any:

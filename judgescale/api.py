@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, Literal, ParamSpec, TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -30,9 +30,17 @@ from judgescale.harness.options import build, check_count, check_types
 from judgescale.harness.plan.common import FOR_HARNESS, Numbers, Shared, list_ks, load_rules
 from judgescale.harness.plan.items import Selection, choose_edition
 from judgescale.harness.plan.live import check_label, check_widths, choose_amounts, choose_order, make_live_arm
-from judgescale.harness.plan.recorded import choose_judges, make_arms, refuse_foreign_set
+from judgescale.harness.plan.recorded import (
+    choose_judges,
+    make_arms,
+    name_part,
+    read_steps_rule,
+    read_variants,
+    refuse_foreign_set,
+)
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.recorded import RecordedSet, read_set
+from judgescale.harness.recorded.choosing import take_part
 from judgescale.harness.recorded.importing import import_rows
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.source import hash_content
@@ -68,7 +76,9 @@ def evaluate(
     protocol: str | Rules = "common",
     task: Task | None = None,
     judges: Sequence[str] | None = None,
-    pool: bool | None = None,
+    variants: Sequence[str] | None = None,
+    steps: str | None = None,
+    pool: bool | Literal["equal"] | None = None,
     ks: Sequence[int] | None = None,
     seed: int = 0,
     draws: int = 200,
@@ -76,9 +86,13 @@ def evaluate(
     """Evaluate judgments that you have: one result a judge, or one for all where they vote together.
 
     judgments: a recorded set (SET.parquet, or a shipped one by its name), or rows as the format `jsonl` takes them:
-    {"prompt": "q1", "responses": ["a", "b"], "best": "a", "judge": "mine", "scores": [8, 5]}.
+    {"prompt": "q1", "responses": ["a", "b"], "best": "a", "judge": "mine", "scores": [8, 5]}; with "pointwise": True
+    where each response was scored alone.
     strategy: k=None takes all judgments there are. protocol: a name of conf/protocol/, or rules of your own.
     task: who turns the set into items and credits decisions; None = by the gold labels of the set, as task=custom.
+    judges, variants: which of the set's; None = all. steps: the rule that makes one score of a response's step scores
+    ("prod", "min", …); None = the scores as recorded. pool: whether the judges vote together, "equal" with equal
+    shares; None = as the set says.
 
     Raises JudgescaleError naming the row, item or option that does not fit.
     """
@@ -88,15 +102,19 @@ def evaluate(
         data = read_set(judgments)
         sha256 = hash_content(data.path)
     else:
-        records, sha256 = import_rows(judgments)
-        data = RecordedSet(Path("rows"), "rows", {"tasks": [task.name]}, tuple(records))
+        records, pointwise, sha256 = import_rows(judgments)
+        about = {"tasks": [task.name], "pointwise": pointwise}
+        data = RecordedSet(Path("rows"), "rows", about, tuple(records))
     refuse_foreign_set(data, task)
     groups = choose_judges(data, judges, pool, shared.strategy)
-    of_judges = {label: RecordedJudgments(data, names) for label, names in groups.items()}
+    every = sorted({name for names in groups.values() for name in names})
+    part = take_part(data, every, read_variants(variants), read_steps_rule(steps))
+    of_judges = {name_part(label, part): RecordedJudgments(part, names) for label, names in groups.items()}
     items = task.load(data)
     shared = shared._replace(task=choose_edition(task, items))
     selection = Selection(tuple(items), (), None, ())
-    return [evaluate_arm(arm)[0] for arm in make_arms(of_judges, shared, selection, ks, sha256)]
+    arms = make_arms(of_judges, shared, selection, ks, sha256, pool)
+    return [evaluate_arm(arm)[0] for arm in arms]
 
 
 @outside_loop

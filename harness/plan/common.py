@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from judgescale.harness import ROOT
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import credits_ties, describe_ties
-from judgescale.harness.options import build, load_choice, make, read_count, read_seed
+from judgescale.harness.options import build, load_choice, make, read_count, read_seed, suggest_strategies
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
 from judgescale.harness.types import OWN_TIE, TIES, Item, JudgescaleError, Rules, Task
@@ -161,5 +161,5 @@ def refuse_few_responses(strategy: Strategy, item: Item) -> JudgescaleError:
     """Make the error for an item about which a strategy has nothing to ask."""
     return JudgescaleError(
         f"strategy={strategy.name} needs at least 2 responses and item {item.id} has {len(item.responses)};"
-        " use strategy=single, voting or meta_voting"
+        f" use {suggest_strategies(len(item.responses), range(1, len(item.responses) + 1))}"
     )

@@ -19,7 +19,7 @@ from judgescale.harness.errors import write_install
 from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
 from judgescale.harness.live.order import POLICIES
-from judgescale.harness.options import build, make, read_count, read_positive
+from judgescale.harness.options import build, make, read_count, read_positive, suggest_strategies
 from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.plan.releases import check_release
@@ -291,11 +291,14 @@ def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: 
             if not widths[0] <= len(question) <= widths[1]:
                 few, most = widths
                 looks = str(few) if few == most else f"{few} or more" if most > 26 else f"{few} to {most}"
-                fix = ""
-                if len(question) == 1:
+                fitting = suggest_strategies(len(item.responses), range(few, most + 1))
+                fix = f"; use {fitting}" if fitting else ""
+                if len(item.responses) == 1:
                     fix = "; a lone response is for judge=detection"
+                elif len(question) == 1:
+                    fix = "; use a judge that scores each response alone, such as judge=pointwise"
                 elif len(question) > most >= 2:
-                    fix = "; use strategy=elo or knockout, or leave such items out with task.subsets"
+                    fix += f"{', or' if fix else ';'} leave such items out with task.subsets"
                 raise JudgescaleError(
                     f"judge format {name} looks at {looks} responses, strategy={strategy.name} would show it"
                     f" {len(question)} of item {item.id}{fix}"

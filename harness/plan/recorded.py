@@ -52,7 +52,7 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     selection = select_items(cfg, shared.task, shared.rules, loaded)
     groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"), shared.strategy)
     every = tuple(sorted({name for names in groups.values() for name in names}))
-    chosen = (path, every, read_variants(cfg), read_steps_rule(cfg))
+    chosen = (path, every, read_variants(cfg.judge.get("variants")), read_steps_rule(cfg.judge.get("steps")))
     part = take_part_once(*chosen)
     judgments = {name_part(label, part): find_judgments(judges, *chosen) for label, judges in groups.items()}
     costs = find_costs(cfg, data, take_part_once(*chosen))
@@ -235,9 +235,8 @@ def simplify_name(name: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
-def read_variants(cfg: DictConfig) -> tuple[str, ...] | None:
-    """Read judge.variants, sorted; None where all are wanted."""
-    asked = cfg.judge.get("variants")
+def read_variants(asked: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Read judge.variants, sorted; None where all are wanted. Raises JudgescaleError where they are no names."""
     if asked is None:
         return None
     names = [asked] if isinstance(asked, str) else asked
@@ -246,10 +245,12 @@ def read_variants(cfg: DictConfig) -> tuple[str, ...] | None:
     return tuple(sorted(set(names)))
 
 
-def read_steps_rule(cfg: DictConfig) -> str | None:
-    """Read judge.steps, the rule for step scores; None where scores are taken as recorded."""
-    rule = cfg.judge.get("steps")
-    if rule is not None and rule not in RULES:
+def read_steps_rule(rule: str | None) -> str | None:
+    """Read judge.steps, the rule for step scores; None where scores are taken as recorded.
+
+    Raises JudgescaleError where there is no such rule.
+    """
+    if rule is not None and rule not in list(RULES):
         raise JudgescaleError(f"judge.steps={rule}: choose {', '.join(RULES)}, or null for the scores as recorded")
     return None if rule is None else str(rule)
 

@@ -62,17 +62,20 @@ def import_files(
     return records, meta, (*passed_over, *imported.notes, *_report_unread(read))
 
 
-def import_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Record], str]:
-    """Read judgments in memory, as rows of the format `jsonl`; return their records and the rows' SHA-256.
+def import_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Record], bool, str]:
+    """Read judgments in memory, as rows of the format `jsonl`.
+
+    Returns their records, whether each response was scored alone, and the rows' SHA-256.
 
     Raises JudgescaleError, naming the row and the field, as the import of a file does.
     """
     numbered = tuple(enumerate(map(dict, rows), 1))
     sha256 = hashlib.sha256(json.dumps(numbered, sort_keys=True, default=str).encode()).hexdigest()
     source = Source(Path("rows"), numbered, sha256)
-    read = list(formats.find_format("jsonl").read_sources([source], {"judge": None}).records)
+    imported = formats.find_format("jsonl").read_sources([source], {"judge": None})
+    read = list(imported.records)
     _check_agreement(read)
-    return [each.record for each in read], sha256
+    return [each.record for each in read], imported.pointwise, sha256
 
 
 def open_sources(format_name: str, paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list[str]]:

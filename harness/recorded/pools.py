@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from judgescale.harness.options import suggest_strategies
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.types import Item, JudgescaleError, Judgment
 
@@ -177,12 +178,14 @@ class RecordedJudgments:
                 f" some on {asked} prompts); leave it out with judge.names=[…], or import the missing judgments"
             )
         sizes = " or ".join(map(str, self.widths)) if len(self.widths) < 4 else f"{self.widths[0]} and more"
-        wide = max(self.widths, default=0) < len(names)
-        return (
+        told = (
             f"set {self.data.name}, item {item.id}: no judgment of these {len(names)} response(s) together was recorded"
-            f" (the set has judgments of {sizes}); use strategy="
-            + ("elo or strategy=knockout" if wide else "single, voting or meta_voting")
+            f" (the set has judgments of {sizes})"
         )
+        if len(names) == 1 < len(item.responses):
+            return f"{told}; only a pointwise set, of responses scored one by one, can be asked about single ones"
+        fitting = suggest_strategies(len(item.responses), self.widths)
+        return told + (f"; use {fitting}" if fitting else "")
 
 
 def _build_pool(names: Sequence[str], found: Sequence[tuple[tuple[str, ...], Judgment]]) -> Pool:

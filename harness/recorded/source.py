@@ -47,8 +47,8 @@ class Source:
             yield SourceRow(self, number, row)
 
     def peek(self) -> Mapping[str, Any]:
-        """Return the first record, for telling formats apart; an empty one where it is no object."""
-        row = self.rows[0][1]
+        """Return the first record, for telling formats apart; an empty one where there is none, or it is no object."""
+        row = self.rows[0][1] if self.rows else None
         return row if isinstance(row, dict) else {}
 
 

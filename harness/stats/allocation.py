@@ -86,3 +86,25 @@ def _pass_by_chance(lag: np.ndarray, step: np.ndarray) -> np.ndarray:
     z = lag / step
     gain: np.ndarray = step * (np.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * ndtr(-z))
     return np.maximum(gain, 0.0)
+
+
+def choose_best(
+    gain: np.ndarray, price: np.ndarray, left: np.ndarray, at_once: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Choose the best unit of each of the best `at_once` items by gain for its price, as far as what is left buys.
+
+    gain: (D, N, units), -inf where nothing can be bought. price: (N, units). left: (D,), in judgments. Returns booleans
+    (D, N, units).
+    """
+    with np.errstate(invalid="ignore"):
+        worth = np.where(gain > -np.inf, gain / np.where(price, price, 1), -np.inf)
+    unit = worth.argmax(axis=2)  # of each item
+    best = worth.max(axis=2)
+    order = np.lexsort((rng.random(best.shape), -best), axis=1)[:, :at_once]  # equal ones in random order
+    of_item = np.take_along_axis(price[np.arange(len(price)), unit], order, axis=1)
+    bought = (of_item.cumsum(axis=1) <= left[:, None] + 1e-9) & (np.take_along_axis(best, order, axis=1) > -np.inf)
+    chosen = np.zeros(gain.shape, bool)
+    draw, rank = np.nonzero(bought)
+    item = order[draw, rank]
+    chosen[draw, item, unit[draw, item]] = True
+    return chosen

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import betainc, betaln, gammainc, gammaincinv, gammaln
 
 from judgescale.harness.stats.votes import share_votes
+from judgescale.harness.types import JudgescaleError
 
 SLACK = 1e-9  # three thirds of a vote are one
 
@@ -166,3 +167,28 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of the options, neither end inc
     "beta": (0, 1),
     "factor": (1, np.inf),
 }
+
+
+def settle_options(rule: str, given: Mapping[str, float | None]) -> dict[str, float]:
+    """Return the options that a rule reads: what was given of them, else its own value.
+
+    given: every option of BOUNDS, None where nobody set it.
+
+    Raises JudgescaleError for an unknown rule, an option that it does not read, and a value out of bounds.
+    """
+    if rule not in RULES:
+        raise JudgescaleError(f"strategy.rule={rule}: choose {', '.join(RULES)}")
+    own = RULES[rule].options
+    for name, value in given.items():
+        if value is not None and name not in own:
+            readers = " or ".join(other for other, (_, options) in RULES.items() if name in options)
+            raise JudgescaleError(f"strategy.{name}={value}: only strategy.rule={readers} reads it, not {rule}")
+        least, most = BOUNDS[name]
+        if isinstance(value, int | float) and not least < value < most:  # other types: see options.check_types
+            bounds = f"above {least}" + f" and below {most}" * (most < np.inf)
+            raise JudgescaleError(f"strategy.{name}={value}: must be {bounds}")
+    settled = {name: own_value if (value := given[name]) is None else value for name, own_value in own.items()}
+    alpha, beta = settled.get("alpha", 0), settled.get("beta", 0)
+    if isinstance(alpha, int | float) and isinstance(beta, int | float) and alpha + beta >= 1:
+        raise JudgescaleError(f"strategy.alpha={alpha} and beta={beta}: must add up to less than 1")
+    return settled

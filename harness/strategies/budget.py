@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from judgescale.harness.contracts import AskAll, Strategy
-from judgescale.harness.stats.allocation import describe_scores, expect_gain, expect_gain_together
+from judgescale.harness.stats.allocation import choose_best, describe_scores, expect_gain, expect_gain_together
 from judgescale.harness.stats.votes import put_unscored_last
 from judgescale.harness.types import JudgescaleError, Rules
 
@@ -76,25 +76,3 @@ class Budget(Strategy):
                 counts = counts + chosen
             decisions.append((put_unscored_last(scores.mean), (counts * price).sum(axis=2)))
         return decisions
-
-
-def choose_best(
-    gain: np.ndarray, price: np.ndarray, left: np.ndarray, at_once: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Choose the best unit of each of the best `at_once` items by gain for its price, as far as what is left buys.
-
-    gain: (D, N, units), -inf where nothing can be bought. price: (N, units). left: (D,), in judgments. Returns booleans
-    (D, N, units).
-    """
-    with np.errstate(invalid="ignore"):
-        worth = np.where(gain > -np.inf, gain / np.where(price, price, 1), -np.inf)
-    unit = worth.argmax(axis=2)  # of each item
-    best = worth.max(axis=2)
-    order = np.lexsort((rng.random(best.shape), -best), axis=1)[:, :at_once]  # equal ones in random order
-    of_item = np.take_along_axis(price[np.arange(len(price)), unit], order, axis=1)
-    bought = (of_item.cumsum(axis=1) <= left[:, None] + 1e-9) & (np.take_along_axis(best, order, axis=1) > -np.inf)
-    chosen = np.zeros(gain.shape, bool)
-    draw, rank = np.nonzero(bought)
-    item = order[draw, rank]
-    chosen[draw, item, unit[draw, item]] = True
-    return chosen

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.stats.pairing import pair_off
 from judgescale.harness.strategies.knockout import play
 
 
@@ -53,9 +54,3 @@ class DoubleElimination(Strategy):
         final = await play(ask, np.concatenate([unbeaten, once], axis=1)[:, None], self.k or 0, rng)
         survived[np.arange(ask.draws)[:, None], final.winners] += 1
         return np.where((usable | final.usable)[:, None], survived, np.nan)
-
-
-def pair_off(alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split a queue (D, a) into pairs (D, a / 2, 2) and, where it is odd, the one with a bye (D, 0 or 1)."""
-    odd = alive.shape[1] % 2
-    return alive[:, odd:].reshape(len(alive), -1, 2), alive[:, :odd]

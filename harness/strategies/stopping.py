@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 
 from judgescale.harness.contracts import Ask, Strategy
-from judgescale.harness.stats.stopping_rules import BOUNDS, RULES, cast_votes
+from judgescale.harness.stats.stopping_rules import BOUNDS, RULES, cast_votes, settle_options
 from judgescale.harness.stats.votes import vote
-from judgescale.harness.types import JudgescaleError, Rules
+from judgescale.harness.types import Rules
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,9 @@ class Stopping(Strategy):
 
     def __post_init__(self) -> None:
         """Fill in the rule's own options. Raises JudgescaleError for unknown rules, unread options and odd values."""
-        if self.rule not in RULES:
-            raise JudgescaleError(f"strategy.rule={self.rule}: choose {', '.join(RULES)}")
-        own = RULES[self.rule].options
-        for name, (least, most) in BOUNDS.items():
-            value = getattr(self, name)
-            if value is None:
-                object.__setattr__(self, name, own.get(name))
-            elif name not in own:
-                readers = " or ".join(rule for rule, (_, options) in RULES.items() if name in options)
-                raise JudgescaleError(
-                    f"strategy.{name}={value}: only strategy.rule={readers} reads it, not {self.rule}"
-                )
-            elif type(value) in (int, float) and not least < value < most:  # other types: see options.check_types
-                bounds = f"above {least}" + f" and below {most}" * (most < np.inf)
-                raise JudgescaleError(f"strategy.{name}={value}: must be {bounds}")
-        if sum(value for value in (self.alpha, self.beta) if isinstance(value, int | float)) >= 1:
-            raise JudgescaleError(f"strategy.alpha={self.alpha} and beta={self.beta}: must add up to less than 1")
+        given = {name: getattr(self, name) for name in BOUNDS}
+        for name, value in settle_options(self.rule, given).items():
+            object.__setattr__(self, name, value)
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List one question: all the responses at once."""
@@ -72,7 +58,8 @@ class Stopping(Strategy):
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Ask once more wherever the rule does not say stop, and sum the scores that were bought, (D, n)."""
         is_clear, own = RULES[self.rule]
-        options, everything = {name: getattr(self, name) for name in own}, np.arange(n)[None]
+        options = {name: getattr(self, name) for name in own}
+        everything = np.arange(n)[None]
         asked, going = np.zeros(ask.draws, int), np.ones(ask.draws, bool)
         while going.any():
             asked[going] += 1

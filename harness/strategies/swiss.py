@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.stats.pairing import pair_neighbours
 from judgescale.harness.stats.votes import round_off_noise
 from judgescale.harness.strategies.knockout import play
 
@@ -27,9 +28,7 @@ class Swiss(Strategy):
     may_tie: ClassVar[bool] = False
     next_try: ClassVar[str] = "elo"
 
-    rounds: int | None = (
-        None  # at most n / 2, rounded up; None = log2(n), rounded up: then one at most has won them all
-    )
+    rounds: int | None = None  # at most n / 2, rounded up; None = log2(n), rounded up: one at most then won them all
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""
@@ -50,13 +49,15 @@ class Swiss(Strategy):
         points[:, n:] = -1  # with an odd n, response n is nobody: who is paired with it has the bye
         met, usable = np.tile(np.eye(size, dtype=bool), (ask.draws, 1, 1)), np.zeros(ask.draws, bool)
         for _ in range(self.count_rounds(n)):
-            pairs = pair_neighbours(np.lexsort((rng.random(points.shape), -points)), met)
+            best_first = np.lexsort((rng.random(points.shape), -points))
+            pairs = pair_neighbours(best_first, met)
             met[replay[..., None], pairs, pairs[..., ::-1]] = True
             pairs = np.take_along_axis(pairs, pairs.max(axis=2, keepdims=True).argsort(axis=1), axis=1)  # the bye last
             played = await play(ask, pairs[:, : n // 2], self.k or 0, rng)
-            points[replay, played.losers] += (tied := (played.margin == 0) / 2)
-            points[replay, np.concatenate([played.winners, pairs[:, n // 2 :].min(axis=2)], axis=1)] += 1
-            points[replay, played.winners] -= tied
+            tied = (played.margin == 0) / 2
+            points[replay, played.winners] += 1 - tied
+            points[replay, played.losers] += tied
+            points[replay, pairs[:, n // 2 :].min(axis=2)] += 1
             margin[replay, played.winners] += played.margin
             margin[replay, played.losers] -= played.margin
             usable |= played.usable
@@ -64,21 +65,3 @@ class Swiss(Strategy):
         margin = round_off_noise(margin, np.abs(margin))
         worst_first = np.lexsort((rng.random(points.shape), buchholz, margin, points))
         return np.where(usable[:, None], worst_first.argsort(axis=1)[:, :n] - n % 2, np.nan)
-
-
-def pair_neighbours(order: np.ndarray, met: np.ndarray) -> np.ndarray:
-    """Pair each with the next in its order (D, n) that it has not met (D, n, n): (D, n / 2, 2) responses."""
-    replay, free, pairs = np.arange(len(order)), np.ones(order.shape, bool), []
-    for _ in range(order.shape[1] // 2):
-        first = free.argmax(axis=1)
-        free[replay, first] = False
-        unmet = free & ~met[replay[:, None], order[replay, first][:, None], order]
-        second = np.where(unmet.any(axis=1), unmet.argmax(axis=1), free.argmax(axis=1))
-        free[replay, second] = False
-        pairs.append(order[replay[:, None], np.stack([first, second], axis=1)])
-    paired = np.stack(pairs, axis=1)
-    for d, q in np.argwhere(met[replay[:, None], paired[..., 0], paired[..., 1]]):  # the few who were left over
-        a, b = paired[d, q]  # they swap with the last match that allows it
-        other, side = np.argwhere(~met[d, a, paired[d]] & ~met[d, b, paired[d, :, ::-1]])[-1]
-        paired[d, [q, other]] = [a, paired[d, other, side]], [b, paired[d, other, 1 - side]]
-    return paired

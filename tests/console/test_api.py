@@ -49,6 +49,75 @@ def test_each_judge_of_the_rows_is_a_result() -> None:
     assert pooled.headline.value == 0.5 and pooled.k == 2
 
 
+def test_variants_steps_and_the_pool_of_a_shipped_set_are_chosen_as_on_the_command_line(evaluated) -> None:
+    path = "engine.path=results/recorded/rewardbench_math_prm.parquet"
+    ours = js.evaluate(
+        "rewardbench_math_prm",
+        task=js.load_task("rewardbench"),
+        protocol="rewardbench_scalar",
+        judges=["Math_Shepherd", "ReasonEval_7B"],
+        steps="prod",
+        strategy=js.Voting(1),
+    )
+    theirs = evaluated(
+        "task=rewardbench",
+        path,
+        "protocol=rewardbench_scalar",
+        "judge.names=[Math_Shepherd,ReasonEval_7B]",
+        "judge.steps=prod",
+        "strategy.k=1",
+    )
+    assert {r.judge for r in ours} == {"Math_Shepherd (prod)", "ReasonEval_7B (prod)"} == set(theirs)
+    for result in ours:
+        assert result.headline == theirs[result.judge].headline and result.signature == theirs[result.judge].signature
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": "sum"}, "judge.steps=sum: choose "),
+        ({"steps": "prod"}, "judge.steps=prod: mine has no step scores in set rows"),
+        ({"variants": ["terse"]}, "judge.variants: 'terse' is not among those of these judges"),
+        ({"variants": [3]}, r"judge.variants=\[3\]: must be a list of variants"),
+        ({"pool": "alike"}, "judge.pool=alike: must be true, false, equal or null"),
+    ],
+)
+def test_a_choice_that_a_set_does_not_have_is_named(options, words) -> None:
+    row = {"prompt": "q", "responses": ["a", "b"], "best": "a", "judge": "mine", "scores": [1, 0], "variant": "long"}
+    with pytest.raises(js.JudgescaleError, match=words):
+        js.evaluate([row], **options)
+
+
+def test_variants_and_equal_shares_of_rows() -> None:
+    rows = [
+        {"prompt": str(i), "responses": ["a", "b"], "best": "a", "judge": judge, "variant": variant, "scores": scores}
+        for i in range(4)
+        for judge, variant, scores in [("x", "long", [1, 0]), ("x", "short", [0, 1]), ("y", "long", [1, 0])]
+    ]
+    (long,) = js.evaluate(rows, judges=["x"], variants=["long"])
+    (short,) = js.evaluate(rows, judges=["x"], variants=["short"])
+    assert (long.judge, long.headline.value, short.headline.value) == ("x (long)", 1.0, 0.0)
+    (equal,) = js.evaluate(rows, pool="equal", strategy=js.Voting(2))
+    (free,) = js.evaluate(rows, pool=True, strategy=js.Voting(2))
+    assert (equal.headline.value, free.headline.value) == pytest.approx((0.75, 2 / 3))
+
+
+def test_rows_of_responses_scored_alone_answer_questions_about_pairs() -> None:
+    rows = [
+        {"prompt": str(i), "responses": ["a", "b", "c"], "best": "a", "judge": "mine", "pointwise": True}
+        | {"scores": [9, 5, 1]}
+        for i in range(4)
+    ]
+    for strategy in (js.Voting(1), js.Knockout(1), js.Budget(1, apart=True)):
+        (result,) = js.evaluate(rows, strategy=strategy, protocol="rewardbench2")
+        assert result.headline.value == pytest.approx(1)
+    gap = {**rows[0], "scores": [9, None, 1]}
+    (result,) = js.evaluate([gap, *rows[1:]], protocol="rewardbench2")
+    assert result.headline.value == 1.0 and result.health["partial"] == 1
+    with pytest.raises(js.JudgescaleError, match="row 1, field scores: None is not a finite number"):
+        js.evaluate([{**gap, "pointwise": False}])
+
+
 def test_a_row_that_does_not_fit_is_named() -> None:
     with pytest.raises(js.JudgescaleError, match="row 1, field .*: .*missing"):
         js.evaluate([{"prompt": "q", "responses": ["a", "b"], "judge": "j", "best": "a"}])

@@ -162,8 +162,30 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         (["judge"], "missing EQUAL at '<EOF>': quote the override"),
         (["strategy.k=11"], "set vicuna80, item 1/bard-vs-gpt35 has 10 judgment(s)"),
         (["strategy.k=none"], "strategy.k=none: must be a whole number or null"),
-        (["strategy=knockout", "task=realmistake"], "strategy=knockout needs at least 2 responses"),
-        (["strategy=voting", "task=vicuna80_best_of_5"], "use strategy=elo or strategy=knockout"),
+        (
+            ["strategy=knockout", "task=realmistake"],
+            "has 1; use strategy=meta_voting, single, stopping or voting",
+        ),
+        (
+            ["strategy=voting", "task=vicuna80_best_of_5"],
+            "use strategy=double_elimination, elo, information_gain, knockout or swiss",
+        ),
+        (
+            ["strategy=elo", "engine.path=results/recorded/rewardbench2_generative.parquet", "task=rewardbench2"],
+            "(the set has judgments of 4); use strategy=budget, meta_voting, single, stopping or voting",
+        ),
+        (["strategy=budget", "strategy.apart=true"], "only a pointwise set, of responses scored one by one,"),
+        (
+            [
+                "strategy=budget",
+                "strategy.apart=true",
+                "judge=pairwise",
+                "judge.model=m",
+                "engine=openai",
+                "task=sanity",
+            ],
+            "item Chat/units/0-0; use a judge that scores each response alone, such as judge=pointwise",
+        ),
         (["engine.path=nowhere.parquet"], "nowhere.parquet does not exist; shipped sets: judgebench"),
         (["engine.path=README.md"], "README.md is not a Parquet file"),
         (["task=custom"], "this task has no shipped set: give one with engine.path=SET.parquet, or name a live judge"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
@@ -11,11 +12,13 @@ import pytest
 from fakes import arm, protocol
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Answers
 from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.recorded import RecordedSet, read_set
 from judgescale.harness.recorded.choosing import take_part
 from judgescale.harness.recorded.pools import RecordedJudgments
+from judgescale.harness.strategies.stopping import Stopping
 from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Record, Rules
 from judgescale.tasks import rewardbench2
@@ -41,6 +44,12 @@ SHARES = {
     "Claude Sonnet 4.6": (1715, [80.05, 82.47, 83.79, 84.27]),
     "Claude Haiku 4.5": (1677, [79.18, 82.53, 84.39, 85.76]),
 }
+# GPT-5.4, stopped by a rule: accuracy under the owners' credit, and judgments an item (from another implementation)
+STOPPED = [
+    (Stopping(8, "lead", lead=1), 82.80, 1.60),
+    (Stopping(8, "lead", lead=2), 83.21, 3.04),
+    (Stopping(8, "esc", window=2), 83.26, 3.22),
+]
 
 
 @cache
@@ -111,3 +120,36 @@ def test_a_vote_of_all_samples_by_the_paper_s_rule(judge: tuple[str, str]) -> No
         if not np.isnan(average_known(stack_scores(records))).any()
     ]
     assert (len(scored), *find_accuracy(make_arm(data, scored, (8,), PAPER))) == PAPERS[judge][1]
+
+
+class AskSamples:
+    """Answer with each item's samples in random orders: a replay is one order of one item."""
+
+    def __init__(self, scores: np.ndarray, orders: int) -> None:
+        """Take scores (N, 8, n)."""
+        repeated = scores.repeat(orders, axis=0)
+        turn = np.random.default_rng(0).random(repeated.shape[:2]).argsort(axis=1)
+        self.scores = np.take_along_axis(repeated, turn[..., None], axis=1)
+        self.draws, self.bought = len(self.scores), np.zeros(len(self.scores), int)
+
+    async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
+        self.bought = np.maximum(self.bought, k)
+        given = np.arange(int(np.max(k))) < np.reshape(k, (-1, 1))
+        scores = np.where(given[..., None], self.scores[:, : np.max(k)], np.nan)[:, None]
+        return Answers(scores, np.full(scores.shape[:3], np.nan))
+
+
+@pytest.mark.parametrize(("rule", "accuracy", "judgments"), STOPPED, ids=["lead 1", "lead 2", "the last two agree"])
+def test_stopping_early_earns_what_another_implementation_found(
+    rule: Stopping, accuracy: float, judgments: float
+) -> None:
+    every = map(stack_scores, group_by_item(read_judge("GPT-5.4")).values())
+    n, orders = 4, 40
+    ask = AskSamples(np.array([s for s in every if not np.isnan(s).any()]), orders)
+    decided = asyncio.run(rule(ask, n, np.random.default_rng(0)))
+    best = decided == decided.max(axis=1, keepdims=True)
+    credit = (best[:, 0] / best.sum(axis=1)).reshape(-1, orders)  # the first response is the right one
+    error = 100 * float(np.sqrt(credit.var(axis=1, ddof=1).mean() / credit.size))
+    assert error < 0.05  # ours; of theirs nobody says how many orders it is the mean of: one would leave .14 points
+    assert 100 * credit.mean() == pytest.approx(accuracy, abs=0.1)
+    assert ask.bought.mean() == pytest.approx(judgments, abs=0.02)

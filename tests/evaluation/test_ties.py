@@ -38,7 +38,7 @@ def name_alike(names):
         rules = load_rules(name)
         seen = dataclasses.replace(rules, name="", order="as_is" if rules.order == "as_is" else "both", rollup="items")
         shapes = GUESSERS["SHAPES"].get(name, [GUESSERS["PAIRS"]])
-        alike.setdefault((seen, tuple((s.task.name, s.golds) for s in shapes)), name)
+        alike.setdefault((seen, tuple((s.task.name, s.golds, s.pointwise) for s in shapes)), name)
     return alike.values()
 
 
@@ -55,7 +55,8 @@ def guess_on_llmbar(seed=0, items=120):
 @pytest.mark.parametrize("name", name_alike(GUESSERS["PROTOCOLS"]))
 def test_a_coin_puts_no_strategy_above_another_more_often_than_by_chance(name):
     for shape in GUESSERS["SHAPES"].get(name, [GUESSERS["PAIRS"]]):
-        counts = GUESSERS["count_winners"](name, shape, GUESSERS["toss_a_coin"], SETS, items=16)
+        plain = GUESSERS["make_plain_strategies"](shape)
+        counts = GUESSERS["count_winners"](name, shape, plain, GUESSERS["toss_a_coin"], SETS, items=16)
         assert {pair: said for pair, (_, said) in counts.items() if said > MOST} == {}
 
 
@@ -65,9 +66,20 @@ def test_a_coin_puts_no_strategy_above_another_more_often_than_by_chance(name):
 def test_nor_does_a_judge_that_falls_silent_ties_or_leans(name, guess, items):
     """Such guesses do win by the owners' rules: by having a verdict, by a decision, by the base rate."""
     shape = GUESSERS["SHAPES"].get(name, [GUESSERS["PAIRS"]])[0]
-    counts = GUESSERS["count_winners"](name, shape, GUESSERS["GUESSES"][guess], SETS, items)
+    plain = GUESSERS["make_plain_strategies"](shape)
+    counts = GUESSERS["count_winners"](name, shape, plain, GUESSERS["GUESSES"][guess], SETS, items)
     assert max(by_rule for by_rule, _ in counts.values()) > MOST
     assert max(said for _, said in counts.values()) <= MOST
+
+
+@pytest.mark.parametrize("guess", ["coin", "gaps"])
+def test_nor_is_stopping_a_budget_an_aggregate_or_a_tournament_above_a_vote_of_scores_given_at_random(guess):
+    (shape,) = (shape for shape in GUESSERS["SHAPES"]["rewardbench2"] if shape.pointwise)
+    every, toss = GUESSERS["make_strategies"](shape), (GUESSERS["GUESSES"] | GUESSERS["ALONE"])[guess]
+    few = [Voting(8), *every[len(GUESSERS["make_plain_strategies"](shape)) :]]
+    counts = GUESSERS["count_winners"]("rewardbench2", shape, few, toss, SETS, items=16)
+    assert {pair[0] for pair in counts} >= {"stopping@8 esc", "budget@4 apart", "voting@8 borda", "swiss@8"}
+    assert {pair: said for pair, (_, said) in counts.items() if said > MOST} == {}
 
 
 def test_elo_is_not_above_voting_by_llmbars_tie_rule():

@@ -199,6 +199,22 @@ def test_dry_says_what_it_would_cost_and_asks_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        (["strategy=stopping", "strategy.k=5"], "random, stopping: at most 30 judgments"),  # 6 items
+        (["strategy=budget", "strategy.k=3"], "random, budget: at most 18 judgments"),
+        (["strategy=double_elimination", "task.responses=5", "strategy.k=2"], "elimination: at most 96 judgments"),
+        (["strategy=knockout", "task.responses=5", "strategy.k=2"], None),
+    ],
+)
+def test_dry_says_where_its_numbers_are_the_most_that_is_bought(composed, tmp_path, capsys, words, most):
+    live = ("judge=random", "task=sanity", "task.size=6", f"run.store={tmp_path}/store.sqlite", "run.dry=true")
+    run([composed(*live, *words)], tmp_path)
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{most}; the verdicts decide how many" in told if most else "at most" not in told
+
+
 @pytest.mark.parametrize("strategy", ["knockout", "swiss", "double_elimination", "information_gain"])
 def test_a_tournament_replays_as_it_was_played(go, composed, tmp_path, strategy):
     with FaultyServer(answer=verdict) as server:

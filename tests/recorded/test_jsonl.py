@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +129,54 @@ def test_scores_of_responses_alone_may_be_missing(tmp_path: Path, capsys: pytest
     assert "field winner: is a verdict on several" in refuse_import(
         tmp_path, capsys, "jsonl", games, "--pointwise", "yes"
     )
+
+
+def test_jsonl_takes_step_scores_of_responses_scored_alone(tmp_path) -> None:
+    rows = [
+        BASE | {"steps": [[0.9, 0.5], [0.25], None], "pointwise": True},
+        BASE | {"steps": [[0.9, 0.5], [0.25], [1]], "scores": [0.45, 0.25, 1]},
+        BASE | {"scores": [1, None, 2]},
+        BASE | {"status": "failed"},
+    ]
+    records = import_set(tmp_path, "jsonl", put(tmp_path / "mine.jsonl", rows))
+    first, second, third, fourth = (r.judgment for r in records)
+    assert first.steps == ((0.9, 0.5), (0.25,), ()) and first.scores[:2] == (0.5, 0.25) and isnan(first.scores[2])
+    assert second.scores == (0.45, 0.25, 1.0) and second.steps[2] == (1.0,)
+    assert third.steps is None and isnan(third.scores[1]) and fourth.scores is None
+    data = read_set(tmp_path / "out.parquet")
+    assert data.meta["pointwise"] is True and data.meta["schema"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": [[1], [1]]}, "field steps: 2 lists of step scores for 3 responses"),
+        ({"steps": [[1], [1], []]}, "field steps: a response has no step scores; only a pointwise set may lack some"),
+        ({"steps": [[1], [1], 0.5]}, "field steps: 0.5 is not a list of step scores"),
+        ({"steps": [[1], [1], [0.5, "x"]]}, "field steps: 'x' is not a finite number"),
+        ({"steps": [[1], [1], [True]]}, "field steps: True is not a finite number"),
+        ({"steps": 0.5}, "field steps: is a number, expected a list"),
+        ({"steps": [[1], [1], [1]], "winner": "x"}, "field winner: stands beside steps, which says the same"),
+        ({"steps": [[1], [1], [1]], "scores": None}, "field steps: stand beside scores that say nothing"),
+        ({"steps": [[1], [1], [1]], "status": "failed"}, "field status: is failed, but the row has a verdict"),
+        ({"winner": "x", "pointwise": "yes"}, "field pointwise: 'yes' must be true or false"),
+        ({"winner": "x", "pointwise": True}, "field pointwise: is true, and of this set it is false, by its first row"),
+    ],
+)
+def test_jsonl_says_what_is_wrong_with_steps(tmp_path, capsys, changes, message) -> None:
+    path = put(tmp_path / "mine.jsonl", [BASE | {"winner": "y"}, BASE | changes])
+    assert f"{path}, row 2, {message}" in refuse_import(tmp_path, capsys, "jsonl", path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": [None, None, []]}, "field steps: no response has step scores; leave the field out"),
+        ({"steps": [[1], [1], None], "scores": [1, 1, 1]}, "field steps: response 3 of those shown has only one of"),
+        ({"steps": [[1], [1], [1]], "scores": [1, 1, None]}, "field steps: response 3 of those shown has only one of"),
+        ({"scores": [1, 1, 1], "pointwise": False}, "field pointwise: is false, and of this set it is true"),
+    ],
+)
+def test_jsonl_says_what_is_wrong_with_a_pointwise_row(tmp_path, capsys, changes, message) -> None:
+    path = put(tmp_path / "mine.jsonl", [BASE | {"scores": [1, 2, None], "pointwise": True}, BASE | changes])
+    assert f"{path}, row 2, {message}" in refuse_import(tmp_path, capsys, "jsonl", path)

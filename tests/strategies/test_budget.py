@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 
 from judgescale.harness.evaluation.replay import ReplayAll
 from judgescale.harness.runner import run
-from judgescale.harness.stats.allocation import Scores, describe_scores, expect_gain, expect_gain_together
-from judgescale.harness.strategies.budget import Budget, choose_best
+from judgescale.harness.stats.allocation import (
+    Scores,
+    choose_best,
+    describe_scores,
+    expect_gain,
+    expect_gain_together,
+)
+from judgescale.harness.strategies.budget import Budget
 from judgescale.harness.types import JudgescaleError
 
 

@@ -19,11 +19,13 @@ from judgescale.harness.contracts import Answers, Strategy
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.trial import try_strategy
+from judgescale.harness.stats.pairing import pair_neighbours
+from judgescale.harness.stats.strengths import expect_information, fit_posterior
 from judgescale.harness.strategies.double_elimination import DoubleElimination
 from judgescale.harness.strategies.elo import Elo
-from judgescale.harness.strategies.information_gain import InformationGain, expect_gain, fit_posterior
+from judgescale.harness.strategies.information_gain import InformationGain
 from judgescale.harness.strategies.knockout import Knockout
-from judgescale.harness.strategies.swiss import Swiss, pair_neighbours
+from judgescale.harness.strategies.swiss import Swiss
 from judgescale.harness.types import JudgescaleError
 
 ALL = [Swiss(), DoubleElimination(), InformationGain()]
@@ -211,7 +213,7 @@ def count_gain(strengths: np.ndarray, i: int, j: int) -> float:
 
 def test_the_expected_gain_is_the_mutual_information() -> None:
     strengths = np.random.default_rng(0).normal(size=(3, 5, 100))
-    gains = expect_gain(strengths)
+    gains = expect_information(strengths)
     counted = [[count_gain(s, i, j) for i, j in combinations(range(5), 2)] for s in strengths]
     np.testing.assert_allclose(gains, counted, atol=1e-5)
 

@@ -7,16 +7,19 @@
   judge       who judged (or --judge NAME for all rows)                                            required
   shown       the responses shown, by name or index, in that order              default: all, in item order
   scores      list of numbers, one a response shown, in shown order
+  steps       of a process reward model: a list of step scores for each response shown, in shown order; without scores
+              beside it the score of a response is its last step's, and a run may choose another rule (judge.steps)
   winner      instead of scores: the name or index of the pick among `responses`, "tie", or null (unparsed)
   status      ok, unparsed, truncated, refused or failed                        default: ok, unparsed without scores
   sample      0, 1, … for repeats of the same judge, variant and order          default: counts up
   variant     what else differs: a prompt template, a temperature               default: ""
+  pointwise   true where each response was scored alone, the same in every row; or --pointwise yes for all rows
   subset, cluster        the item's subset; what it stands or falls with        default: "", the prompt
   meta        a meta reward model's score of this judgment
   prompt_tokens, completion_tokens, chars        what it cost
 
-With --pointwise yes each response was scored alone, so that its scores are a judgment of any of the responses; a score
-is null where a response has none.
+Where each response was scored alone, its scores are a judgment of any of the responses; a score is null, and so are its
+steps, where a response has none.
 
 Neither gold nor best in any row of an item leaves its gold open; then only a task that derives it can use the set.
 Example line:  {"prompt": "q1", "responses": ["a", "b"], "best": "a", "judge": "mine", "winner": "b"}
@@ -43,6 +46,8 @@ FIELDS = (
     "judge",
     "shown",
     "scores",
+    "steps",
+    "pointwise",
     "winner",
     "status",
     "sample",
@@ -54,8 +59,9 @@ FIELDS = (
     "completion_tokens",
     "chars",
 )
-RIVALS = (("prompt", "item"), ("gold", "best"), ("scores", "winner"))  # of these a row has one
+RIVALS = (("prompt", "item"), ("gold", "best"), ("scores", "winner"), ("steps", "winner"))  # of these a row has one
 
+Steps = tuple[tuple[float, ...], ...]  # of each response shown
 Samples = Counter[tuple[Any, ...]]  # (prompt, judge, variant, shown) -> the sample that comes next
 
 
@@ -69,7 +75,7 @@ def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     """Read every row of every file."""
     if (alone := options.get("pointwise")) not in (None, "yes", "no"):
         raise JudgescaleError(f"--pointwise {alone}: say yes or no")
-    pointwise = alone == "yes"
+    pointwise = sources[0].peek().get("pointwise") is True if alone is None else alone == "yes"
     return Imported(_read_records(sources, options["judge"], pointwise), pointwise=pointwise)
 
 
@@ -86,7 +92,9 @@ def _read_record(row: SourceRow, given_judge: str | None, samples: Samples, poin
     judge = _read_judge(row, given_judge)
     shown = _read_shown(row, responses)
     gold = _read_gold(row, responses)
-    scores, status = _read_verdict(row, responses, shown, pointwise)
+    _check_pointwise(row, pointwise)
+    steps = _read_steps(row, len(shown), pointwise)
+    scores, status = _read_verdict(row, responses, shown, steps, pointwise)
     variant = _read_text(row, "variant")
     judgment = Judgment(
         judge=judge,
@@ -99,6 +107,7 @@ def _read_record(row: SourceRow, given_judge: str | None, samples: Samples, poin
         prompt_tokens=_read_count(row, "prompt_tokens"),
         completion_tokens=_read_count(row, "completion_tokens"),
         chars=_read_count(row, "chars"),
+        steps=steps,
     )
     return Record(
         prompt=prompt,
@@ -118,6 +127,19 @@ def _check_fields(row: SourceRow) -> None:
     for one, other in RIVALS:
         if one in row.fields and other in row.fields:
             row.reject(other, f"stands beside {one}, which says the same; give one of them")
+
+
+def _check_pointwise(row: SourceRow, pointwise: bool) -> None:
+    """Reject a row that says otherwise than the first row, or the command line, how responses were scored."""
+    said = row.get("pointwise")
+    if said is not None and not isinstance(said, bool):
+        row.reject("pointwise", f"{said!r} must be true or false")
+    if said is not None and said != pointwise:
+        row.reject(
+            "pointwise",
+            f"is {str(said).lower()}, and of this set it is {str(pointwise).lower()}, by its first row or --pointwise;"
+            " every row must say the same",
+        )
 
 
 def _read_item(row: SourceRow) -> tuple[str, tuple[str, ...]]:
@@ -168,15 +190,17 @@ def _read_gold(row: SourceRow, responses: tuple[str, ...]) -> tuple[float, ...] 
 
 
 def _read_verdict(
-    row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...], pointwise: bool
+    row: SourceRow, responses: tuple[str, ...], shown: tuple[int, ...], steps: Steps | None, pointwise: bool
 ) -> tuple[tuple[float, ...] | None, str]:
     """Read scores in shown order, None where there is no verdict, and the status."""
     status = row.get("status")
     if status is not None and status not in STATUSES:
         row.reject("status", f"{status!r} is none of {', '.join(STATUSES)}")
     scores = _read_scores(row, responses, shown, pointwise)
+    if steps is not None:
+        scores = _match_steps(row, steps, scores)
     if scores is None:
-        says_nothing = "scores" not in row.fields and "winner" not in row.fields and status is None
+        says_nothing = not {"scores", "steps", "winner"} & set(row.fields) and status is None
         if status == "ok" or says_nothing:
             row.reject("scores", "is missing; give scores or winner, or a status other than ok")
         return None, status or "unparsed"
@@ -204,6 +228,40 @@ def _read_scores(
     if picked not in shown:
         row.reject("winner", f"{winner!r} was not among the responses shown")
     return tuple(float(i == picked) for i in shown)
+
+
+def _read_steps(row: SourceRow, size: int, pointwise: bool) -> Steps | None:
+    """Read the step scores of each response shown, none for one that has no score; None where the row has none."""
+    if row.get("steps") is None:
+        return None
+    given = row.need("steps", list)
+    if len(given) != size:
+        row.reject("steps", f"{len(given)} lists of step scores for {size} responses")
+    if not pointwise and any(value is None or value == [] for value in given):
+        row.reject("steps", "a response has no step scores; only a pointwise set may lack some")
+    steps = []
+    for value in given:
+        if value is not None and not isinstance(value, list):
+            row.reject("steps", f"{value!r} is not a list of step scores")
+        numbers = [to_number(step) for step in value or ()]
+        if wrong := [step for step, n in zip(value or (), numbers, strict=True) if n is None or not math.isfinite(n)]:
+            row.reject("steps", f"{wrong[0]!r} is not a finite number")
+        steps.append(tuple(number for number in numbers if number is not None))
+    if not any(steps):
+        row.reject("steps", "no response has step scores; leave the field out")
+    return tuple(steps)
+
+
+def _match_steps(row: SourceRow, steps: Steps, scores: tuple[float, ...] | None) -> tuple[float, ...]:
+    """Return the scores that stand beside the step scores, or the last step's of each response where none do."""
+    if scores is None:
+        if "scores" in row.fields:
+            row.reject("steps", "stand beside scores that say nothing; leave scores out to take the last step's")
+        return tuple(of_response[-1] if of_response else math.nan for of_response in steps)
+    for place, (of_response, score) in enumerate(zip(steps, scores, strict=True), 1):
+        if bool(of_response) == math.isnan(score):
+            row.reject("steps", f"response {place} of those shown has only one of score and step scores; it needs both")
+    return scores
 
 
 def _number_sample(row: SourceRow, asked: tuple[Any, ...], samples: Samples) -> int:
