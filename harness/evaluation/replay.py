@@ -12,7 +12,6 @@ from judgescale.harness.contracts import Answers
 from judgescale.harness.recorded.pools import Pool, Pools, find_twins
 from judgescale.harness.types import Item
 
-
 CELLS = 2**17  # scores that the replays of one batch of items choose from: more would leave the processor's cache
 
 

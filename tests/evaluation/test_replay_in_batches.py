@@ -41,7 +41,7 @@ def items_of_one_shape(draw: st.DrawFn, questions: list[tuple[int, ...]]) -> lis
     """Make up items with pools of different sizes, of at least two judgments, some of them unusable."""
     judgment = st.none() | st.tuples(*[grade] * len(questions[0]))
     rows = st.lists(st.tuples(judgment, st.sampled_from([0.1, 0.5, 0.9])), min_size=2, max_size=5)
-    made = st.fixed_dictionaries({question: rows for question in questions})
+    made = st.fixed_dictionaries(dict.fromkeys(questions, rows))
     items = draw(st.lists(made, min_size=1, max_size=4))
     return [
         {q: pool([s for s, _ in said], [m for _, m in said], width=len(q)) for q, said in item.items()}
