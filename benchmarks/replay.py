@@ -81,17 +81,19 @@ def main() -> None:
     options = parser.parse_args()
     Clock.last, total = BEGUN[0], 0
     print(f"{'set':24}" + "".join(f"{name[:11]:>12}" for name in options.strategies) + f"{'besides':>12}")
-    skipped = []
+    skipped: dict[str, list[str]] = {}  # strategies by the line that says why
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(options.only):
             told = sweep(SETS[name], options.strategies, options.draws, Path(folder) / str(number))
             refused = {line.partition("strategy=")[2].partition(" ")[0].rstrip(":"): line for line in told}
             cells = ["-" if s in refused else f"{Clock.took[s]:.2f}" for s in options.strategies]
             print(f"{name:24}" + "".join(f"{cell:>12}" for cell in [*cells, f"{Clock.took['']:.2f}"]), flush=True)
-            skipped += [f"{name}: {line.partition(': ')[2]}" for line in told]
+            for strategy, line in refused.items():
+                skipped.setdefault(f"{name}: {line.partition('error: ')[2].partition('; use ')[0]}", []).append(strategy)
             total += len(options.strategies) - len(told)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(*skipped, sep="\n")
+    for why, strategies in skipped.items():
+        print(f"- {why} ({', '.join(strategies)})")
     print(
         f"{total} jobs: {used.ru_utime + used.ru_stime:.1f} s of processor time, {time.perf_counter() - BEGUN[1]:.1f} s"
         f" on the clock; at most {used.ru_maxrss / 1024:.0f} MiB"

@@ -36,7 +36,9 @@ def count_judgments(
         twins = np.array([not any(find_twins(p)) for p in pools])
     counted = {}
     for k, at_k in zip(arm.ks, decisions, strict=True):
-        asked = np.array([arm.strategy.at(k).judgments(n) for n in sizes])
+        strategy = arm.strategy.at(k)
+        of_size = {n: strategy.judgments(n) for n in set(sizes)}
+        asked = np.array([of_size[n] for n in sizes])
         counted[k] = np.where(twins, k, asked * share)
         for i, d in enumerate(at_k):
             if d.bought is not None:

@@ -22,8 +22,9 @@ from judgescale.harness.types import Item, JudgescaleError
 Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 
 
-# Replays of a strategy that decides about all items at once: as many as make so many decisions, within these bounds.
-ACROSS_DECISIONS, ACROSS_DRAWS = 5_000, (4, 16)
+# Replays of a strategy that decides about all items at once are dear, and each has thousands of decisions: one for every
+# so many of run.draws, within these bounds.
+ACROSS_SHARE, ACROSS_DRAWS = 12, (4, 16)
 
 # One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.
 FOR_PAIR = np.array([[1, 0], [0.5, 0.5], [0, 1], [np.nan, np.nan]])
@@ -112,7 +113,7 @@ def _decide_across(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick
 ) -> list[list[Decisions]]:
     """Return the decisions of a strategy that weighs items against each other, by a few replays of all items."""
-    few = int(np.clip(ACROSS_DECISIONS // len(arm.items), *ACROSS_DRAWS))
+    few = int(np.clip(arm.draws // ACROSS_SHARE, *ACROSS_DRAWS))
     draws = 1 if arm.as_bought else min(arm.draws, few)
     ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.shares)
     found: list[tuple[np.ndarray, np.ndarray]] = []

@@ -267,8 +267,12 @@ def _list_judgments(arm: Arm, pools: Sequence[Pools], credits: Credits) -> list[
         unit = alone.get(number)
         tie = None if unit is None else float(arm.task.credit([item], tie_all([item]), arm.rules)[0])
         place = {name: i for i, name in enumerate(item.responses)}
+        orders: dict[tuple[str, ...], dict[str, object]] = {}  # what rows say of the responses in the order shown
         for pool, row in list_judgments(of_item):
-            j, shown, meta = pool.judgments[row], pool.shown[row], pool.meta[row]
+            j, shown, meta = pool.judgments[row], pool.shown[row], float(pool.meta[row])
+            if shown not in orders:
+                at = [place[name] for name in shown]
+                orders[shown] = {"shown": at, "responses": list(shown), "gold": [item.gold[i] for i in at]}
             rows.append(
                 {
                     "task": arm.task.name,
@@ -280,16 +284,14 @@ def _list_judgments(arm: Arm, pools: Sequence[Pools], credits: Credits) -> list[
                     "judge": j.judge,
                     "variant": j.variant,
                     "sample": j.sample,
-                    "shown": [place[name] for name in shown],
-                    "responses": list(shown),
                     "scores": j.scores and [None if math.isnan(score) else score for score in j.scores],
-                    "gold": [item.gold[place[name]] for name in shown],
                     "status": j.status,
-                    "meta": None if math.isnan(meta) else float(meta),
+                    "meta": None if math.isnan(meta) else meta,
                     "prompt_tokens": j.prompt_tokens,
                     "completion_tokens": j.completion_tokens,
                     "chars": j.chars,
                     "calls": [(c.key, c.rank) for c in j.calls if c.role == "judge"],
+                    **orders[shown],
                 }
             )
     return rows

@@ -87,16 +87,16 @@ def merge_judgments(results: Sequence[Result]) -> list[dict[str, Any]]:
     merged: dict[tuple[Any, ...], dict[str, Any]] = {}
     for result in results:
         for row in result.judgments:
-            given = {name: row.get(name) for name in JUDGMENT} | {"calls": row.get("calls"), "store": result.store}
-            if given["meta"] is not None and not isfinite(given["meta"]):
-                given["meta"] = None
             identity = (
-                *(given[name] for name in ("task", "item", "subset", "judge", "variant", "sample")),
-                tuple(given["shown"] or ()),
+                *(row.get(name) for name in ("task", "item", "subset", "judge", "variant", "sample")),
+                tuple(row.get("shown") or ()),
             )
-            kept = merged.setdefault(identity, given)
-            if kept["meta"] is None:
-                kept["meta"] = given["meta"]
+            if identity not in merged:
+                merged[identity] = {name: row.get(name) for name in JUDGMENT}
+                merged[identity] |= {"calls": row.get("calls"), "store": result.store, "meta": None}
+            if (kept := merged[identity])["meta"] is None:
+                meta = row.get("meta")
+                kept["meta"] = meta if meta is not None and isfinite(meta) else None
     return list(merged.values())
 
 
