@@ -1,10 +1,12 @@
 """What the vote of each judge of a jury should weigh: learned from labels of other items, or from no label at all.
 
 `logistic` regresses "this response is right" on the share of each judge's votes that it has; a judge's coefficient, in
-log-odds for all of its votes, is what it weighs, given what the others say. Every cluster is left out in turn: no item
-is weighed by a fit that saw a label of its cluster. `dawid_skene` looks at no label (stats/dawid_skene.py): a judge who
-agrees with what most make likely weighs more. It takes judges for independent, so each is one observer, whose vote is
-shared as its judgments are.
+log-odds for all of its votes, is what it weighs, given what the others say. It is fitted in five folds of clusters: no
+item is weighed by a fit that saw a label of its cluster. (Were every cluster left out by itself, then where there is
+nothing to learn a weight would hang on the one label left out, and point away from it.)
+
+`dawid_skene` looks at no label (stats/dawid_skene.py): a judge who agrees with what most make likely weighs more. It
+takes judges for independent, so each is one observer, whose vote is shared as its judgments are.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ import numpy as np
 from scipy import sparse
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.meta import FOLDS
 from judgescale.harness.recorded.pools import Pools, take_only_pool
 from judgescale.harness.stats.aggregate import cast_shares
 from judgescale.harness.stats.dawid_skene import fit_reliability, weigh_votes
 from judgescale.harness.stats.logistic import score_left_out
 from judgescale.harness.types import Item, JudgescaleError
+
+FOLDS = 5  # each is weighed by what the others taught
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ def weigh_judgments(fit: str, arm: Arm, pools: Sequence[Pools]) -> Weights:
     """
     judges = arm.judgments.judges
     votes, options = collect_votes(pools, judges)
-    if fit == "logistic":
+    if len(judges) == 1:
+        weight = np.ones((len(pools), 1))
+    elif fit == "logistic":
         weight = fit_logistic(arm.items, votes, options)
     else:
         weight = weigh_votes(fit_reliability(votes, options)[0], options)

@@ -149,7 +149,7 @@ def choose_judges(
     names: which of them; None = all. pool: None = as the set says. Raises JudgescaleError for judges that are not
     there, and for a pool of those who score on scales of their own where the strategy adds up scores.
     """
-    known = sorted({r.judgment.judge for r in data.records})
+    known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
     listed = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
         raise JudgescaleError(f"judge.names={names}: must be a list of names, or null for all; quote a number")

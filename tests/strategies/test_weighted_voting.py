@@ -88,17 +88,17 @@ def test_a_judge_with_more_judgments_has_no_more_say():
     weights = weigh(arm(rows, WeightedVoting(4), (4,)), "logistic")
     for of_item in weights.weights[:5]:
         one, *three = of_item  # b's say is that of a, in three parts
-        assert sum(three) == pytest.approx(weights.of_judges["b"] / weights.of_judges["a"] * one, rel=0.05)
+        assert sum(three) == pytest.approx(weights.of_judges["b"] / weights.of_judges["a"] * one, rel=0.25)
 
 
 def test_no_item_is_weighed_by_its_own_label():
-    """Turning the label of one item changes the weights of all the others, and not its own."""
+    """Turning the label of one item changes the weights of all others but those of its fold, a fifth of them."""
     rows = make_jury({"a": 0.8, "b": 0.6, "c": 0.5}, 60, 4)
     turned = [dataclasses.replace(r, gold=r.gold[::-1]) if r.prompt == "q7" else r for r in rows]
     before, after = (weigh(arm(r, WeightedVoting(3), (3,)), "logistic").weights for r in (rows, turned))
     same = [np.allclose(a, b, rtol=0, atol=1e-6) for a, b in zip(before, after, strict=True)]
     items = [item.prompt for item in arm(rows, WeightedVoting(3), (3,)).items]
-    assert [items[i] for i, alike in enumerate(same) if alike] == ["q7"]
+    assert sum(same) == 12 and same[items.index("q7")]
     labelled, unlabelled = (weigh(arm(r, WeightedVoting(3), (3,)), "dawid_skene").weights for r in (rows, turned))
     assert all(map(np.array_equal, labelled, unlabelled))
 
@@ -110,7 +110,7 @@ def test_a_jury_of_guessers_is_hardly_ever_above_the_plain_vote(fit):
         rows = make_jury({"a": 0.5, "b": 0.5, "c": 0.5}, 60, seed)
         result, _ = evaluate(arm(rows, WeightedVoting(3, fit), (3,)))
         above += any("weighted_voting - " in note and note.endswith(": above") for note in result.notes)
-    assert above <= 3  # 15 of 300 by logistic weights, when that was tried
+    assert above <= 3
 
 
 def test_what_cannot_be_is_said():
