@@ -24,7 +24,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import Credits, credit_units
 from judgescale.harness.evaluation.decisions import decide
-from judgescale.harness.evaluation.differences import describe_difference, find_side
+from judgescale.harness.evaluation.differences import describe_difference, find_side, is_fitted
 from judgescale.harness.evaluation.evaluate import add_meta_scores, apply_vote_rule, score_by_meta_rm
 from judgescale.harness.plan.common import load_rules
 from judgescale.harness.recorded import RecordedSet
@@ -247,10 +247,11 @@ def count_winners(
         made = make_items(shape, items, rng)
         rows = judge_by_guessing(made, rules.order, guess, rng, shape.pointwise)
         arms = list(credit_strategies(shape, strategies, rules, made, rows, seed))
-        for (one, arm, a), (other, _, b) in combinations(arms, 2):
+        for (one, arm, a), (other, beside, b) in combinations(arms, 2):
             pairs[one, other] = None
-            _, by_rule = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup)
-            said = describe_difference(arm, f"{one} - {other}", a, b)
+            fitted = is_fitted(arm.strategy) or is_fitted(beside.strategy)
+            _, by_rule = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup, fitted=fitted)
+            said = describe_difference(arm, f"{one} - {other}", a, b, fitted=fitted)
             counts[(one, other), False] += bool(find_side(by_rule))
             counts[(one, other), True] += said.endswith((": above", ": below"))
     return {pair: (counts[pair, False], counts[pair, True]) for pair in pairs}

@@ -188,7 +188,7 @@ def write_sets(arms: Sequence[Arm], folder: Path) -> None:
 def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result]:
     """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
     from judgescale.harness.evaluation.credits import keep_shared_units
-    from judgescale.harness.evaluation.differences import describe_difference
+    from judgescale.harness.evaluation.differences import describe_difference, is_fitted
     from judgescale.harness.evaluation.evaluate import evaluate
     from judgescale.harness.report import terminal
     from judgescale.harness.report.readings import format_judgments_per_item, tell_apart
@@ -210,13 +210,14 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
                 more, less = tell_apart([result, of_first])
                 what = f"{name_beside(arm, first, more)} - {name_beside(first, arm, less)}"
                 at_k = [c.select_column(a.ks.index(a.k)) for a, c in ((arm, credits), (first, base))]
+                fitted = is_fitted(arm.strategy) or is_fitted(first.strategy)
                 left_out = bool(arm.left_out or first.left_out) and list_units(arm) != list_units(first)
                 if np.array_equal(credits.units.cluster, base.units.cluster) and not left_out:
-                    told = describe_difference(arm, what, *at_k)
+                    told = describe_difference(arm, what, *at_k, fitted=fitted)
                 elif shared := list_shared_units(arm, first):
                     at_k = [keep_shared_units(a, c, shared) for a, c in zip((arm, first), at_k, strict=True)]
                     of = f"{what}, on the {count_items(arm, shared):,} items that both judged"
-                    told = describe_difference(arm, of, *at_k)
+                    told = describe_difference(arm, of, *at_k, fitted=fitted)
                 else:
                     told = f"{what}: no difference is taken, since they are not about the same items"
                 if arm.strategy.stops or first.strategy.stops:

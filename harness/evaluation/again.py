@@ -23,6 +23,7 @@ import numpy as np
 from scipy import stats
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
 from judgescale.harness.evaluation.metrics import compute_metric
 from judgescale.harness.evaluation.replay import Replay, Shelf, batch_items, draw_orders, share_orders
@@ -70,8 +71,9 @@ def judge_again(
 
     metrics: the task's metrics of all items, by name.
 
-    They cannot where one judge judged no question twice alike, where all its judgments agree, and where the strategy
-    chose its questions by the verdicts, for it may then ask what was not bought.
+    They cannot where one judge judged no question twice alike, where all its judgments agree, where the strategy chose
+    its questions by the verdicts, for it may then ask what was not bought, and where it decides about all items
+    together (`tell_why_unknown`).
     """
     judges, every = len(arm.judgments.judges), [pool for p in pools for pool in p.values()]
     kinds = [list_kinds(arm, pool) for pool in every]
@@ -157,6 +159,16 @@ def describe_judging_again(again: Again) -> str:
     # none was asked the same twice: the chance of the judges is not known alone
     told = told.replace(",", " (with the judges' own chance),", 1)
     return f"Standard errors by source: {told} points."
+
+
+def tell_why_unknown(strategy: Strategy) -> list[str]:
+    """Tell why nothing is known of judging the same items again, where it is the strategy's doing."""
+    if not strategy.across:
+        return []
+    return [
+        f"strategy={strategy.name} decides about all items together: what judging them again would give is not known,"
+        " and intervals take items for independent."
+    ]
 
 
 Kind = tuple[str, str, tuple[str, ...]]  # judge, prompt, and the order shown where the protocol fixes it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.rounding import write_points
 from judgescale.harness.stats.intervals import Interval
@@ -13,22 +14,28 @@ from judgescale.harness.stats.paired import paired_difference
 ROUNDING = 1e-12  # two ways to the same credit differ by less than this
 
 
-def describe_difference(arm: Arm, what: str, a: Credits, b: Credits) -> str:
+def is_fitted(strategy: Strategy) -> bool:
+    """Tell whether a strategy's decisions come of a model that was fitted to the other items of the set."""
+    return strategy.meta_rm == "logistic"
+
+
+def describe_difference(arm: Arm, what: str, a: Credits, b: Credits, *, fitted: bool) -> str:
     """Say in one sentence whether a's headline is above b's, by their paired difference on the same units.
 
     Where either earns what it would not by lot (`Credits.by_lot`), the difference by lot stands beside it, and a winner
     is named only where both name it: else it is the tie rule that tells them apart, or how many lone responses have the
     property.
 
-    a, b: credits at one k each (`select_column`). what: which difference this is, as in "voting - single".
+    a, b: credits at one k each (`select_column`). what: which difference this is, as in "voting - single". fitted:
+    whether either is of a strategy that `is_fitted`.
     """
-    gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup)
+    gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup, fitted=fitted)
     side = fair = find_side(ci)
     how, made_by, lot = "ties broken by lot", "the tie rule's", ""
     if any(len(item.responses) == 1 for item in arm.items):
         how, made_by = f"{how} and both labels weighing alike", f"{made_by} or the base rate's"
     if not all(np.allclose(c.value, c.by_lot, rtol=0, atol=ROUNDING) for c in (a, b)):
-        gap_by_lot, ci_by_lot = paired_difference(a.units, a.by_lot[:, 0], b.by_lot[:, 0], arm.rollup)
+        gap_by_lot, ci_by_lot = paired_difference(a.units, a.by_lot[:, 0], b.by_lot[:, 0], arm.rollup, fitted=fitted)
         fair = find_side(ci_by_lot)
         lot = f", with {how} {write_points(gap_by_lot)} {_format_ends(ci_by_lot)}".rstrip()
     if ci is None:

@@ -13,7 +13,7 @@ from judgescale.harness.evaluation.cascades import describe_tiers
 from judgescale.harness.evaluation.costs import count_judgments, price_judgments
 from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
-from judgescale.harness.evaluation.differences import describe_difference
+from judgescale.harness.evaluation.differences import describe_difference, is_fitted
 from judgescale.harness.evaluation.estimates import roll_up_headline
 from judgescale.harness.evaluation.health import count_tied_decisions
 from judgescale.harness.evaluation.jury import Weights, weigh_judgments
@@ -133,10 +133,11 @@ def assess_meta_rm(
         notes.append(
             "The oracle meta RM is no upper bound here: it knows the label, yet other choices may vote better."
         )
+    fitted = is_fitted(arm.strategy)
     return details, [
         *notes,
-        describe_difference(arm, f"{arm.strategy.name} - {vote.name}, both at k={arm.k}", ours, plain),
-        describe_difference(arm, f"{kind} - random meta RM, both at k={arm.k}", ours, blind),
+        describe_difference(arm, f"{arm.strategy.name} - {vote.name}, both at k={arm.k}", ours, plain, fitted=fitted),
+        describe_difference(arm, f"{kind} - random meta RM, both at k={arm.k}", ours, blind, fitted=fitted),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.again import describe_judging_again, judge_again
+from judgescale.harness.evaluation.again import describe_judging_again, judge_again, tell_why_unknown
 from judgescale.harness.evaluation.costs import (
     compute_live_costs,
     compute_recorded_costs,
@@ -140,7 +140,7 @@ def make_result(
             *arm.about,
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published, about_ties),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
-            *([describe_judging_again(again)] if again else []),
+            *([describe_judging_again(again)] if again else tell_why_unknown(arm.strategy)),
             *describe_pointwise_costs(arm, may_share_scores(arm, pools)),
             *cost_notes,
             *describe_metrics(arm, metrics),

@@ -158,30 +158,33 @@ class LiveAskAll:
         """Return how many responses each item has."""
         return np.array([len(ask.item.responses) for ask in self.asks])
 
+    def __post_init__(self) -> None:
+        """Make the table of scores, (N, n, judgments), which grows as they are bought."""
+        self._scores = np.full((len(self.asks), self.sizes.max(), 0), np.nan)
+
     async def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """Buy what is asked and not bought yet."""
+        """Buy what is asked and not bought yet; what was bought before stands in the table."""
         turn = asyncio.Semaphore(self.at_once)
 
-        async def buy_question(ask: LiveAsk, question: tuple[int, ...], k: int) -> None:
-            """Buy k judgments of a question once it is its turn."""
+        async def buy_question(i: int, question: tuple[int, ...], k: int, have: int) -> None:
+            """Buy k judgments of a question about item i once it is its turn, and put the new ones into the table."""
             async with turn:
-                await ask.judgments(question, k)
+                judgments = await self.asks[i].judgments(question, k)
+            for j, judgment in enumerate(judgments[have:], have):
+                if judgment.scores is not None:
+                    self._scores[i, list(judgment.shown), j] = judgment.scores
 
+        new = max(1, counts.max()) - self._scores.shape[2]
+        self._scores = np.pad(self._scores, ((0, 0), (0, 0), (0, max(0, new))), constant_values=np.nan)
         wanted = [
-            (ask, question, int(k))
-            for ask, of_item, asked in zip(self.asks, self.questions, counts[0])
+            (i, question, int(k), have)
+            for i, (ask, of_item, asked) in enumerate(zip(self.asks, self.questions, counts[0]))
             for question, k in zip(of_item, asked)
-            if k > len(ask.bought.get(question, ()))
+            if k > (have := len(ask.bought.get(question, ())))
         ]
         if wanted:
             await gather_all([buy_question(*each) for each in wanted])
-        scores = np.full((1, len(self.asks), self.sizes.max(), max(1, counts.max())), np.nan)
-        for i, ask in enumerate(self.asks):
-            for judgments in ask.bought.values():
-                for j, judgment in enumerate(judgments):
-                    if judgment.scores is not None:
-                        scores[0, i, list(judgment.shown), j] = judgment.scores
-        return scores
+        return self._scores[None].copy()
 
 
 def choose_orders(policy: str, seed: int, item: Item, question: tuple[int, ...], k: int) -> list[tuple[int, ...]]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from judgescale.harness.live.meter import Meter
 
 DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
+BESIDES = 4 + len("/") + len(" items") + len("0:00:00") + 3  # what a progress bar needs at least besides the numbers
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
 
@@ -52,6 +53,7 @@ def show_progress(description: str, total: float | None = None, console: Console
     """
     from rich import progress as rp
     from rich.console import Console
+    from rich.table import Column
     from rich.text import Text
 
     class Rate(rp.ProgressColumn):
@@ -64,8 +66,10 @@ def show_progress(description: str, total: float | None = None, console: Console
 
     console = console or Console()
     about = rp.TextColumn("{task.description}", markup=False)
-    columns = (about, rp.BarColumn(), rp.MofNCompleteColumn(), Rate(), rp.TimeRemainingColumn())
-    bar = rp.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    whole = Column(no_wrap=True)  # where there is little room, the bar gives way
+    columns = (about, rp.BarColumn(), rp.MofNCompleteColumn(table_column=whole), Rate(table_column=whole))
+    remaining = rp.TimeRemainingColumn(table_column=whole)
+    bar = rp.Progress(*columns, remaining, console=console, transient=True, disable=not console.is_terminal)
     bar.add_task(flatten_text(description), total=total)
     return bar
 
@@ -75,14 +79,16 @@ def show_buying(items: int, console: Console | None = None) -> Iterator[Callable
     """Show the progress bar of a live run, and yield the function that brings it up to date. Silent in a pipe."""
     from rich import progress as rp
     from rich.console import Console
+    from rich.table import Column
 
     console = console or Console(stderr=True)
+    whole = Column(no_wrap=True)  # where there is little room, the bar gives way
     columns = (
         rp.TextColumn("{task.description}", markup=False),
         rp.BarColumn(bar_width=None),
-        rp.MofNCompleteColumn(),
-        rp.TextColumn("items  {task.fields[rates]}", markup=False),
-        rp.TimeRemainingColumn(),
+        rp.MofNCompleteColumn(table_column=whole),
+        rp.TextColumn("items{task.fields[rates]}", markup=False),
+        rp.TimeRemainingColumn(table_column=whole),
     )
     bar = rp.Progress(*columns, console=console, transient=True, disable=not console.is_terminal, auto_refresh=False)
     task = bar.add_task("judging", total=items, rates="")
@@ -92,11 +98,16 @@ def show_buying(items: int, console: Console | None = None) -> Iterator[Callable
         seconds = max(time.monotonic() - begun, 1e-9)
         tokens = meter.tokens.prompt + meter.tokens.completion
         unusable = {s: n for s, n in meter.statuses.items() if s != "ok"}
-        parts = [f"{meter.judgments / seconds:,.1f} judgments/s", f"{tokens / seconds:,.0f} tokens/s"]
+        parts = [f"{meter.judgments / seconds:,.1f} judgments/s"]
         parts += [", ".join(f"{n:,} {s}" for s, n in unusable.items())] if unusable else []
         parts += [f"${meter.spent.dollars:,.2f}"] if meter.spent.dollars else []
+        parts += [f"{tokens / seconds:,.0f} tokens/s"]
         about = f"stopping, {meter.in_flight} still to arrive (Ctrl-C drops them)" if meter.stopped else "judging"
-        bar.update(task, description=about, completed=meter.items, rates="  ".join(parts))
+        room = console.width - len(about) - 2 * len(str(items)) - BESIDES
+        while sum(len(part) + 2 for part in parts) > room and parts:
+            parts.pop()  # the first ones matter most
+        rates = "".join(f"  {part}" for part in parts)
+        bar.update(task, description=about, completed=meter.items, rates=rates)
         bar.refresh()
 
     with bar:

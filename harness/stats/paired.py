@@ -5,6 +5,10 @@ few. To the variance it adds that of two units more, one for either side, which 
 the (1/2, 1/2) that Agresti and Min (2005) add to the two discordant cells, so that no difference is certain. Where
 units are independent and right or wrong, and few of them tell the two apart, the interval leaves 0 out only where the
 exact test of McNemar rejects.
+
+Where the credits are those of a model that was fitted without each cluster in turn, the clusters share its errors:
+the variance is doubled, as Nadeau and Bengio (Machine Learning 52, 2003) correct it for cross-validation. In place of
+1/n they take 1/n + (tested at once) / (trained on), and here that is 1/n + 1/(n - 1).
 """
 
 from __future__ import annotations
@@ -19,9 +23,16 @@ FEW = 25  # discordant pairs below which the exact test decides
 
 
 def paired_difference(
-    units: Units, credit_a: np.ndarray, credit_b: np.ndarray, headline: Rollup, level: float = 0.95
+    units: Units,
+    credit_a: np.ndarray,
+    credit_b: np.ndarray,
+    headline: Rollup,
+    level: float = 0.95,
+    fitted: bool = False,
 ) -> tuple[float, Interval]:
     """Return by how much a's headline is above b's on the same units, and its interval. credit: (U,) each.
+
+    fitted: whether either comes of a model that was fitted to the other clusters of these units.
 
     The interval is None where all that the headline counts is one cluster a section.
     """
@@ -32,7 +43,7 @@ def paired_difference(
         return difference, None
     a, b, shares, cluster = a[share > 0], b[share > 0], share[share > 0], units.cluster[share > 0]
     largest = np.abs(a - b).max() or 1.0
-    variance = spread.variance[0] + (largest**2) * (shares @ shares) ** 2
+    variance = (1 + fitted) * spread.variance[0] + (largest**2) * (shares @ shares) ** 2
     half = float(stats.t.ppf((1 + level) / 2, spread.freedom[0]) * np.sqrt(variance))
     low, high = difference - half, difference + half
     if min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1:

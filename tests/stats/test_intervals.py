@@ -130,6 +130,13 @@ def test_few_discordant_pairs_are_left_to_mcnemar() -> None:
             assert ci[0] <= 0 <= ci[1]
 
 
+def test_the_difference_of_a_model_fitted_to_the_other_items_has_twice_the_variance() -> None:
+    a, b = np.random.default_rng(5).random((2, 400))
+    (gap, plain), (same, fitted) = (paired_difference(flat(400), a, b, "items", fitted=f) for f in (False, True))
+    assert plain is not None and fitted is not None and gap == same
+    assert (fitted[1] - fitted[0]) / (plain[1] - plain[0]) == pytest.approx(2**0.5, abs=0.01)
+
+
 def test_a_paired_difference_is_narrower_than_either() -> None:
     rng = np.random.default_rng(3)
     hard = rng.random(300) < 0.5

@@ -162,4 +162,5 @@ def test_live_it_buys_what_its_replay_says(composed, tmp_path):
     of_item = {row["item"]: row["sample"] + 1 for row in live.judgments}
     assert len(of_item) == 40 and max(of_item.values()) > 3
     (again,) = run([composed(*given, store)], tmp_path / "again", show=False)
+    assert live.judging == {} and sum("judging them again would give is not known" in note for note in live.notes) == 1
     assert again.headline == live.headline and list(again.judgments) == list(live.judgments)
