@@ -81,7 +81,8 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
     check_widths(judge.format, judge.widths(), strategy, items)
     asked = judge.requests(items[0], strategy.questions(len(items[0].responses))[0])
     if asked[0].kind != (kind := cfg.judge.get("kind", "text")):
-        raise JudgescaleError(f"judge.kind={kind}: judge format {judge.format} asks for a {asked[0].kind}")
+        wanted = "steps" if asked[0].kind == "steps" else f"a {asked[0].kind}"
+        raise JudgescaleError(f"judge.kind={kind}: judge format {judge.format} asks for {wanted}")
     order = choose_order(rules)
     k, samples = read_amounts(cfg, strategy, order)
     meta, notes = read_meta_rm(cfg, strategy, judge, asked)

@@ -119,7 +119,7 @@ def _read_answer(row: Mapping[str, Any]) -> tuple[Question, int, Output]:
         raise ValueError(f"rank: {row['rank']} is none")
     if row["finish"] not in ("stop", "length", "refused"):
         raise ValueError(f"finish: {row['finish']} is none")
-    given = {name: row.get(name) for name in FIELDS}
+    given: dict[str, Any] = {name: row.get(name) for name in FIELDS}
     if digest_row([row["key"], row["rank"], *given.values()]) != row["digest"]:
         raise ValueError("digest: the row is not as it was exported")
     if given["logprobs"] is not None:
