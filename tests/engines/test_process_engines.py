@@ -159,30 +159,41 @@ class Own(Qwen2PreTrainedModel):
     def __init__(self, config):
         super().__init__(config)
         self.model = Qwen2Model(config)
-        self.head = torch.nn.Linear(config.hidden_size, 2)
+        size = config.hidden_size
+        self.score = torch.nn.Sequential(torch.nn.Linear(size, size), torch.nn.ReLU(), torch.nn.Linear(size, 2))
         self.post_init()
 
     def forward(self, input_ids, attention_mask):
-        return (self.head(self.model(input_ids, attention_mask=attention_mask)[0]),)
+        return (self.score(self.model(input_ids, attention_mask=attention_mask)[0]),)
 """
 
 
-def test_a_head_of_the_models_own_code_runs_only_where_that_is_trusted(models, tmp_path):
+@pytest.fixture(scope="module")
+def own(models, tmp_path_factory):
+    """The model with two labels under a head of two layers, stored as Qwen's process reward models are."""
+    import torch
     from safetensors.torch import load_file, save_file
 
-    folder = shutil.copytree(models["two labels"], tmp_path / "own")
+    folder = shutil.copytree(models["two labels"], tmp_path_factory.mktemp("own") / "own")
     weights = load_file(file := folder / "model.safetensors")
-    save_file({name.replace("score.", "head."): weight for name, weight in weights.items()}, file, {"format": "pt"})
+    last = {f"score.2.{part}": weights.pop(f"score.{part}") for part in ("weight", "bias")}
+    first = {"score.0.weight": torch.eye(64) / 2, "score.0.bias": torch.full((64,), 0.1)}
+    save_file(weights | first | last, file, {"format": "pt"})
     (folder / "own.py").write_text(OWN_CODE)
-    config = json.loads((folder / "config.json").read_text()) | {"auto_map": {"AutoModel": "own.Own"}}
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"architectures": ["Qwen2ForProcessRewardModel"], "auto_map": {"AutoModel": "own.Own"}}
     (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_head_of_the_models_own_code_runs_only_where_that_is_trusted(own, models):
     with pytest.raises(JudgescaleError, match="one with code of its own also needs engine.trust_remote_code=true"):
-        asyncio.run(ask(Transformers(str(folder), kind="steps")))
-    trusted = Transformers(str(folder), kind="steps", dtype="float32", trust_remote_code=True)
+        asyncio.run(ask(Transformers(str(own), kind="steps")))
+    trusted = Transformers(str(own), kind="steps", dtype="float32", trust_remote_code=True)
     assert "trust_remote_code" in trusted.identity() and "trust_remote_code" not in Transformers("m").identity()
     plain = Transformers(str(models["two labels"]), kind="steps", dtype="float32")
-    (own, _), (theirs, _) = (asyncio.run(ask(engine, REQUESTS[:1]))[0] for engine in (trusted, plain))
-    assert own.steps == pytest.approx(theirs.steps)
+    (ours, _), (theirs, _) = (asyncio.run(ask(engine, REQUESTS[:1]))[0] for engine in (trusted, plain))
+    assert len(ours.steps) == len(theirs.steps) and ours.steps != pytest.approx(theirs.steps)
 
 
 def write_rewardmath(path: Path) -> Path:
@@ -243,10 +254,11 @@ def test_a_run_from_the_command_line_is_replayed_under_another_rule(models, tmp_
     assert math.isclose(json.loads((tmp_path / "last/summary.json").read_text())["headline"]["value"], right)
 
 
-def test_vllm_says_what_transformers_says(models):
+@pytest.mark.parametrize("head", ["transformers", "Qwen"])
+def test_vllm_says_what_transformers_says(models, own, head):
     pytest.importorskip("vllm")
-    folder = str(models["two labels"])
-    expected = asyncio.run(ask(Transformers(folder, kind="steps", dtype="float32")))
+    folder = str(own if head == "Qwen" else models["two labels"])
+    expected = asyncio.run(ask(Transformers(folder, kind="steps", dtype="float32", trust_remote_code=head == "Qwen")))
     found = asyncio.run(ask(Vllm(folder, kind="steps", dtype="float32", max_model_len=512)))
     for ours, theirs in zip(found, expected, strict=True):
         assert ours[0].steps == pytest.approx(theirs[0].steps, abs=1e-4) and ours[1].shared

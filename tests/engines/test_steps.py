@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from judgescale.harness.engines.chat import TemplateRefusal
 from judgescale.harness.engines.steps import find_probabilities, tokenize_steps
+from judgescale.harness.engines.vllm import Vllm, VllmSession
 from judgescale.harness.judges.process import Process
 from judgescale.harness.types import Item, JudgescaleError, Request
 
@@ -73,6 +75,14 @@ def test_a_template_that_does_not_show_the_response_is_refused(template):
 def test_a_tag_that_the_tokenizer_lacks_is_told(tag):
     with pytest.raises(JudgescaleError, match=f"judge.step_tag='{tag}' is no token of m: "):
         tokenize_steps(Tokenizer(), ask("a", "b", step_tag=tag)[0], "m")
+
+
+def test_another_count_of_scores_than_of_tokens_is_a_failure_that_says_so():
+    session = VllmSession(Vllm("m"))
+    result = SimpleNamespace(outputs=SimpleNamespace(data=[[0.0, 1.0]] * 2), prompt_token_ids=[5, 6, 7])
+    failed = session._read_steps(result, ask("a", "b")[0], [1])
+    assert failed == {"finish": "failed", "error": "vLLM gave 2 scores for the 3 tokens of 1 steps"}
+    assert session.faults == {"wrong number of scores": 1}
 
 
 def test_probabilities():
