@@ -228,6 +228,7 @@ class Reading(NamedTuple):
 
     status: str
     scores: tuple[float, ...] | None = None
+    steps: tuple[tuple[float, ...], ...] | None = None  # what the scores were made of, where a model scores steps
 
 
 @dataclass(frozen=True)
@@ -303,10 +304,11 @@ class Engine:
     source: ClassVar[str] = "model"  # where judgments come from: a "model" that is asked, or a "recorded" set
     needs: ClassVar[tuple[str, ...]] = ()  # modules that must be installed,
     extra_name: ClassVar[str] = ""  # and the extra of this package that installs them
+    kinds: ClassVar[tuple[str, ...]] = ("text", "score")  # of requests that it can answer (types.Request)
 
     model: str
     revision: str | None = None
-    kind: str = "text"  # or "score": a scalar head
+    kind: str = "text"  # of the requests that it is for; "score": a scalar head, "steps": one number a step
 
     @property
     def window(self) -> int:

@@ -86,7 +86,8 @@ class Record:
 class Request:
     """What a model is asked; how often it answers is not part of it.
 
-    kind "text": a sampled answer; "score": the number of a scalar head on the conversation, nothing is sampled.
+    kind "text": a sampled answer; "score": the number of a scalar head on the conversation, nothing is sampled;
+    "steps": the numbers of a token-classification head, one a step of the last message, nothing is sampled.
     """
 
     messages: tuple[tuple[str, str], ...]  # (role, content); roles system, user, assistant
@@ -94,6 +95,8 @@ class Request:
     pattern: str | None = None  # a regular expression that the whole answer matches, where the engine can see to it
     labels: tuple[str, ...] = ()  # alternative answers whose log-probabilities are wanted
     order: tuple[int, ...] = ()  # in which order the responses are shown; told apart also where their texts are equal
+    marks: tuple[tuple[int, int], ...] = ()  # kind "steps": where in the last message the tag after each step stands
+    good_label: int = 1  # kind "steps": which label of the head says that a step is right, where it has several
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class Output:
     shared: bool = False  # sampled beside another answer of the same request, which paid for the prompt
     seconds: float | None = None
     error: str | None = None
+    steps: tuple[float, ...] | None = None  # kind "steps": how probable each step is right
 
 
 @dataclass(frozen=True, kw_only=True)

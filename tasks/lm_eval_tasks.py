@@ -151,9 +151,15 @@ class JudgeTask(ConfigurableTask):
     def process_results(self, doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
         """Read the judgment, and give it to every metric: they are figures of all judgments together."""
         item, shown = self.items[doc["item"]], tuple(doc["shown"])
-        status, scores = self.plan.purchase.judge.read(item, shown, [make_output(result) for result in results])
-        judged = {"item": item.id, "shown": shown, "sample": doc["sample"], "status": status, "scores": scores}
-        return dict.fromkeys(self.metric_names, judged) | {UNUSABLE: float(status != "ok")}
+        read = self.plan.purchase.judge.read(item, shown, [make_output(result) for result in results])
+        judged = {
+            "item": item.id,
+            "shown": shown,
+            "sample": doc["sample"],
+            "status": read.status,
+            "scores": read.scores,
+        }
+        return dict.fromkeys(self.metric_names, judged) | {UNUSABLE: float(read.status != "ok")}
 
     @property
     def metric_names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from judgescale.harness.types import JudgescaleError, Request
@@ -35,10 +36,15 @@ def tokenize_conversation(tokenizer: Any, request: Request) -> list[int]:
     For a request of kind "text", the ids end where the model's answer begins.
     Raises TemplateRefusal.
     """
-    messages = [{"role": role, "content": content} for role, content in request.messages]
+    ids: list[int] = apply_template(
+        tokenizer, request.messages, add_generation_prompt=request.kind == "text", tokenize=True, return_dict=False
+    )
+    return ids
+
+
+def apply_template(tokenizer: Any, messages: Sequence[tuple[str, str]], **options: Any) -> Any:
+    """Put (role, content) messages through a tokenizer's chat template. Raises TemplateRefusal."""
     try:
-        return tokenizer.apply_chat_template(
-            messages, add_generation_prompt=request.kind == "text", tokenize=True, return_dict=False
-        )
+        return tokenizer.apply_chat_template([{"role": role, "content": said} for role, said in messages], **options)
     except Exception as e:  # a template is a program that came with the model: it may raise anything
         raise TemplateRefusal(f"the chat template refuses the conversation: {' '.join(str(e).split())}") from e

@@ -37,6 +37,7 @@ class LmEval(Engine):
     name: ClassVar[str] = "lm_eval"
     needs: ClassVar[tuple[str, ...]] = ("lm_eval",)  # the extra lm-eval
     extra_name: ClassVar[str] = "lm-eval"
+    kinds: ClassVar[tuple[str, ...]] = ("text",)
 
     lm: str = "hf"
     lm_args: Mapping[str, Any] | None = None

@@ -34,6 +34,7 @@ class Openvino(Engine):
     name: ClassVar[str] = "openvino"
     needs: ClassVar[tuple[str, ...]] = ("openvino_genai",)  # the extra embedded
     extra_name: ClassVar[str] = "embedded"
+    kinds: ClassVar[tuple[str, ...]] = ("text",)
 
     device: str = "CPU"
     precision: str | None = "f32"

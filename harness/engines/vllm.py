@@ -1,4 +1,4 @@
-"""Engine `vllm`: language models and scalar reward models in vLLM, inside this process.
+"""Engine `vllm`: language models and reward models, scalar and process ones, in vLLM, inside this process.
 
 Written for vLLM 0.32 and 0.33, on a GPU as well as on the CPU build.
 """
@@ -22,6 +22,7 @@ from typing import IO, Any, ClassVar
 
 from judgescale.harness.contracts import Engine
 from judgescale.harness.engines.chat import TemplateRefusal, load_chat_tokenizer, tokenize_conversation
+from judgescale.harness.engines.steps import find_probabilities, tokenize_steps
 from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
@@ -36,6 +37,7 @@ class Vllm(Engine):
     name: ClassVar[str] = "vllm"
     needs: ClassVar[tuple[str, ...]] = ("vllm",)  # the extra vllm
     extra_name: ClassVar[str] = "vllm"
+    kinds: ClassVar[tuple[str, ...]] = ("text", "score", "steps")
 
     tensor_parallel_size: int = 1
     pipeline_parallel_size: int = 1
@@ -101,7 +103,7 @@ class Vllm(Engine):
         return AsyncEngineArgs(
             model=self.model,
             revision=self.revision,
-            runner="pooling" if self.kind == "score" else "generate",
+            runner="generate" if self.kind == "text" else "pooling",
             trust_remote_code=False,
             use_tqdm_on_load=False,
             **(options | dict(self.extra or {})),
@@ -146,8 +148,13 @@ class VllmSession:
                 config = options.make_arguments().create_engine_config()
                 self._longest = config.model_config.max_model_len
                 self._llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
-            if options.kind == "score" and "classify" not in await self._llm.get_supported_tasks():
+            tasks = await self._llm.get_supported_tasks()
+            if options.kind == "score" and "classify" not in tasks:
                 raise JudgescaleError(f"{options.model} has no scalar head: judge.kind=score needs a reward model")
+            if options.kind == "steps" and config.model_config.get_pooling_task(tasks) != "token_classify":
+                raise JudgescaleError(
+                    f"{options.model} has no token-classification head: judge.kind=steps needs a process reward model"
+                )
             self._thoughts_end = self._tokenizer.get_vocab().get("</think>")
         except JudgescaleError:
             raise
@@ -172,18 +179,21 @@ class VllmSession:
                 "thinking: deepseek_r1, qwen3, …"
             )
         try:
-            ids = tokenize_conversation(self._tokenizer, request)
+            if request.kind == "steps":
+                ids, places = tokenize_steps(self._tokenizer, request, self._options.model)
+            else:
+                ids, places = tokenize_conversation(self._tokenizer, request), []
             room = self._longest - (request.kind == "text")
             fault = f"the prompt has {len(ids)} tokens, the model takes {room}" if len(ids) > room else None
         except TemplateRefusal as e:
-            ids, fault = [], str(e)
+            ids, places, fault = [], [], str(e)
         if fault is not None:
             self.faults["unfit prompt"] += 1
             for i in range(len(seeds)):
                 yield i, Output(finish="failed", error=fault, prompt_tokens=len(ids), shared=i > 0)
             return
-        if request.kind == "score":  # nothing is sampled: one answer holds for every seed
-            _, score = await self._ask(0, seeds[0], ids, request, sampling)
+        if request.kind != "text":  # nothing is sampled: one answer holds for every seed
+            _, score = await self._ask(0, seeds[0], ids, request, sampling, places)
             for i in range(len(seeds)):
                 yield i, replace(score, shared=i > 0)
             return
@@ -196,21 +206,29 @@ class VllmSession:
                 task.cancel()
             await asyncio.gather(*answers, return_exceptions=True)
 
-    async def _ask(self, i: int, seed: int, ids: list[int], request: Request, sampling: Sampling) -> tuple[int, Output]:
-        """Return (i, the answer to seed i). Raises JudgescaleError where vLLM is dead or the model does not fit."""
+    async def _ask(
+        self, i: int, seed: int, ids: list[int], request: Request, sampling: Sampling, places: Sequence[int] = ()
+    ) -> tuple[int, Output]:
+        """Return (i, the answer to seed i). Raises JudgescaleError where vLLM is dead or the model does not fit.
+
+        places: of the tokens that end a step, in ids.
+        """
         from vllm.inputs import tokens_input
         from vllm.v1.engine.exceptions import EngineDeadError
 
         start = time.perf_counter()
         prompt, request_id = tokens_input(ids), str(next(self._count))
-        if request.kind == "score":
-            results = self._llm.encode(prompt, self._make_pooling_params(), request_id)
+        if request.kind != "text":
+            results = self._llm.encode(prompt, self._make_pooling_params(request.kind), request_id)
         else:
             results = self._llm.generate(prompt, self._make_params(request, sampling, seed), request_id)
         try:
             async for result in results:  # noqa: B007 - only the last one counts, and only one comes
                 pass
-            output = self._read_score(result) if request.kind == "score" else self._read_text(result, request)
+            if request.kind == "steps":
+                output = self._read_steps(result, request, places)
+            else:
+                output = self._read_score(result) if request.kind == "score" else self._read_text(result, request)
         except EngineDeadError as e:
             raise JudgescaleError(f"engine=vllm: {self._options.model} died: {self._explain(e)}") from e
         except JudgescaleError:
@@ -242,6 +260,16 @@ class VllmSession:
         if len(logits) != 1:
             raise JudgescaleError(f"{self._options.model} has {len(logits)} labels: a scalar judge needs one number")
         return {"score": logits[0], "cached_tokens": result.num_cached_tokens, "completion_tokens": 0}
+
+    def _read_steps(self, result: Any, request: Request, places: Sequence[int]) -> dict[str, Any]:
+        """Read the probabilities at the tokens that end a step as fields of Output. Raises JudgescaleError."""
+        logits = result.outputs.data
+        if len(logits) != (tokens := len(result.prompt_token_ids)):
+            self.faults["wrong number of scores"] += 1
+            error = f"vLLM gave {len(logits)} scores for the {tokens} tokens of {len(places)} steps"
+            return {"finish": "failed", "error": error}
+        steps = find_probabilities(logits[list(places)].float().tolist(), request.good_label, self._options.model)
+        return {"steps": steps, "cached_tokens": result.num_cached_tokens, "completion_tokens": 0}
 
     def _read_logprobs(self, first: Mapping[int, Any], labels: Sequence[str]) -> dict[str, float]:
         """Read each label's log-probability as the first token, within the pattern, before the temperature."""
@@ -285,11 +313,11 @@ class VllmSession:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _make_pooling_params(self) -> Any:
-        """Make vLLM's PoolingParams for the raw logit of a scalar head."""
+    def _make_pooling_params(self, kind: str) -> Any:
+        """Make vLLM's PoolingParams for the raw logits of a head: the scalar one's, or those of every token."""
         from vllm import PoolingParams
 
-        return PoolingParams(task="classify", use_activation=False)
+        return PoolingParams(task="token_classify" if kind == "steps" else "classify", use_activation=False)
 
     def _explain(self, error: BaseException) -> str:
         """Explain an error in one line.

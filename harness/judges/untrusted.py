@@ -26,6 +26,18 @@ def neutralise(text: str) -> str:
     return CONTROL.sub(lambda found: found[0] + GAP, text) if "<" in text or "[" in text or "]" in text else text
 
 
+def break_tag(text: str, tag: str) -> str:
+    """Break the spelling of a process reward model's step tag in a text, so that no response can end a step itself.
+
+    A tag of white space or of one character is text like any other, and stays: where a step ends is never looked for
+    in the text (types.Request.marks).
+    """
+    word = tag.strip()
+    while len(word) > 1 and word in text:  # once more where the tag overlaps itself
+        text = text.replace(word, word[0] + GAP + word[1:])
+    return text
+
+
 def neutralise_item(item: Item) -> Item:
     """Neutralise every text of an item: the turns of its conversation and its responses."""
     conversation = tuple((role, neutralise(content)) for role, content in item.conversation)

@@ -97,21 +97,22 @@ class LiveAsk:
         last = rows if session.scorer is None else await self._ask_scorer(shown, requests, rows)
         judgments = []
         for sample, row, final in zip(new, rows, last):
-            status, scores = session.judge.read(item, shown, [answer.output for answer in final])
+            reading = session.judge.read(item, shown, [answer.output for answer in final])
             session.meter.judgments += 1
-            session.meter.statuses[status] += 1
+            session.meter.statuses[reading.status] += 1
             calls = _list_calls([*row, *(answer for answer in final if answer not in row)])
             judgments.append(
                 Judgment(
                     judge=session.label,
                     shown=shown,
-                    scores=scores,
-                    status=status,
+                    scores=reading.scores,
+                    status=reading.status,
                     sample=sample,
                     variant=session.variant,
                     prompt_tokens=_sum_known([c.prompt_tokens for c in calls]),
                     completion_tokens=_sum_known([c.completion_tokens for c in calls]),
                     chars=sum(len(answer.output.text or "") for answer in row) or None,
+                    steps=reading.steps,
                     calls=calls,
                 )
             )

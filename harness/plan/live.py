@@ -86,7 +86,8 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
     check_widths(judge.format, judge.widths(), strategy, items)
     asked = judge.requests(items[0], strategy.questions(len(items[0].responses))[0])
     if asked[0].kind != (kind := cfg.judge.get("kind", "text")):
-        raise JudgescaleError(f"judge.kind={kind}: judge format {judge.format} asks for a {asked[0].kind}")
+        wanted = "steps" if asked[0].kind == "steps" else f"a {asked[0].kind}"
+        raise JudgescaleError(f"judge.kind={kind}: judge format {judge.format} asks for {wanted}")
     order = choose_order(rules)
     k, samples = read_amounts(cfg, strategy, order)
     meta, notes = read_meta_rm(cfg, strategy, judge, asked)
@@ -222,7 +223,7 @@ def read_meta_rm(
         return None, ["The meta RM is not asked: that takes strategy=meta_voting with strategy.meta=recorded."]
     if not chosen:
         return None, []
-    if len(asked) > 1 or asked[0].kind == "score":
+    if len(asked) > 1 or asked[0].kind != "text":
         raise JudgescaleError(
             f"meta.model={cfg.meta.model}: a meta RM reads one text about all responses, and a judgment of"
             f" judge format {judge.format} is not one; use strategy.meta=logistic, or another judge"
@@ -271,6 +272,12 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
                 " above 0 and at most 1"
             )
     made: Engine = build(running, "engine")
+    if made.kind not in made.kinds:
+        able = "; engine=vllm and engine=transformers do" if made.kind == "steps" else ""
+        raise JudgescaleError(
+            f"{group}.kind={made.kind}: engine={made.name} does not answer such requests, only those of kind"
+            f" {' or '.join(made.kinds)}{able}"
+        )
     if not cfg.run.dry and (missing := [name for name in made.needs if not find_spec(name)]):
         raise JudgescaleError(f"engine={made.name} needs {missing[0]}: {write_install(made.extra_name)}")
     return ModelSpec(
@@ -310,7 +317,7 @@ def note_buying(purchase: Purchase, items: Sequence[Item], order: str, samples: 
     notes = []
     sampling = purchase.spec.sampling
     if samples > 1 and (sampling is None or sampling.temperature == 0):
-        why = "A scalar head" if sampling is None else "Temperature 0"
+        why = "A reward model's head" if sampling is None else "Temperature 0"
         notes.append(f"{why} gives one answer to a prompt: repeats are copies, bought once.")
     if order == "as_is" and sampling is not None and all(len(item.responses) > 1 for item in items):
         first = sum(item.gold[0] == max(item.gold) > min(item.gold) for item in items) / len(items)

@@ -9,18 +9,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from judgescale.harness.store.store import FIELDS, Question, Store, digest_row
+from judgescale.harness.store.store import FIELDS, NEW_FIELDS, VERSION, Question, Store, digest_row
 from judgescale.harness.types import JudgescaleError, Output
 
 BATCH = 2_000  # rows in memory at a time, and in one transaction
 
 
-def _define_schema() -> Any:
-    """Return the Parquet schema of an export."""
+def _define_schema(version: int = VERSION) -> Any:
+    """Return the Parquet schema of an export; that of version 1 had no NEW_FIELDS."""
     import pyarrow as pa
 
     kinds = {
-        name: pa.string() for name in ("settings", "request", "created", "text", "reasoning", "finish", "logprobs")
+        name: pa.string()
+        for name in ("settings", "request", "created", "text", "reasoning", "finish", "logprobs", "steps")
     }
     kinds |= {
         "key": pa.binary(),
@@ -29,8 +30,10 @@ def _define_schema() -> Any:
         "seconds": pa.float64(),
         "shared": pa.bool_(),
     }
-    names = ["settings", "request", "key", "rank", "digest", "created", *FIELDS]
-    return pa.schema([(name, kinds.get(name, pa.int64())) for name in names], metadata={b"judgescale": b"store 1"})
+    fields = [name for name in FIELDS if version > 1 or name not in NEW_FIELDS]
+    names = ["settings", "request", "key", "rank", "digest", "created", *fields]
+    about = {b"judgescale": b"store %d" % version}
+    return pa.schema([(name, kinds.get(name, pa.int64())) for name in names], metadata=about)
 
 
 def export_answers(path: Path, out: Path) -> int:
@@ -77,7 +80,8 @@ def import_answers(file: Path, path: Path) -> tuple[int, int]:
 
     try:
         with pq.ParquetFile(file) as parquet:
-            if not parquet.schema_arrow.equals(_define_schema(), check_metadata=True):
+            known = map(_define_schema, range(1, VERSION + 1))
+            if not any(parquet.schema_arrow.equals(schema, check_metadata=True) for schema in known):
                 raise JudgescaleError(
                     f"{file}: no export of a store; a recorded set is read with engine=recorded engine.path={file}"
                 )
@@ -115,7 +119,7 @@ def _read_answer(row: Mapping[str, Any]) -> tuple[Question, int, Output]:
         raise ValueError(f"rank: {row['rank']} is none")
     if row["finish"] not in ("stop", "length", "refused"):
         raise ValueError(f"finish: {row['finish']} is none")
-    given = {name: row[name] for name in FIELDS}
+    given: dict[str, Any] = {name: row.get(name) for name in FIELDS}
     if digest_row([row["key"], row["rank"], *given.values()]) != row["digest"]:
         raise ValueError("digest: the row is not as it was exported")
     if given["logprobs"] is not None:
@@ -123,4 +127,9 @@ def _read_answer(row: Mapping[str, Any]) -> tuple[Question, int, Output]:
             given["logprobs"] = {label: float(p) for label, p in json.loads(given["logprobs"]).items()}
         except (ValueError, TypeError, AttributeError):
             raise ValueError("logprobs: must be JSON, labels to numbers") from None
+    if given["steps"] is not None:
+        try:
+            given["steps"] = tuple(map(float, json.loads(given["steps"])))
+        except (ValueError, TypeError):
+            raise ValueError("steps: must be JSON, a list of numbers") from None
     return question, row["rank"], Output(**given)

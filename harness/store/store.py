@@ -29,11 +29,14 @@ from typing import Any, NamedTuple
 from judgescale.harness.types import JudgescaleError, Output, Request
 
 APPLICATION = 0x6A647363  # "jdsc", in the file's header
-VERSION = 1
+VERSION = 2  # 1 had no NEW_FIELDS; whoever writes to such a file adds them
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 ASKED = tuple(f.name for f in dataclasses.fields(Request))
+# What a request came to say later is left out where it says nothing, so that what was asked before has the same key.
+ASKED_LATER = {f.name: f.default for f in dataclasses.fields(Request) if f.name in ("marks", "good_label")}
 FIELDS = tuple(f.name for f in dataclasses.fields(Output) if f.name != "error")  # a failed answer is not kept
+NEW_FIELDS = ("steps",)  # the last of them
 
 SCHEMA = f"""
 CREATE TABLE model (id INTEGER PRIMARY KEY, settings TEXT NOT NULL UNIQUE);
@@ -46,8 +49,8 @@ PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
+UNSAID = object()  # equal to nothing that a request says
 ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-FIND_ANSWERS = f"SELECT rank, digest, {', '.join(FIELDS)} FROM answer WHERE key = ?"
 ADD_ANSWER = (
     f"INSERT OR IGNORE INTO answer (key, rank, {', '.join(FIELDS)}, digest)"
     f" VALUES ({', '.join('?' * (len(FIELDS) + 3))})"
@@ -65,8 +68,9 @@ class Question(NamedTuple):
     @classmethod
     def from_request(cls, settings: str, request: Request) -> Question:
         """Make the question of a request put to a model with these settings (canonical JSON)."""
-        asked = encode_canonical({name: getattr(request, name) for name in ASKED})
-        return cls.from_json(settings, _escape_surrogates(asked))
+        asked = {name: getattr(request, name) for name in ASKED}
+        said = {name: value for name, value in asked.items() if value != ASKED_LATER.get(name, UNSAID)}
+        return cls.from_json(settings, _escape_surrogates(encode_canonical(said)))
 
     @classmethod
     def from_json(cls, settings: str, request: str) -> Question:
@@ -75,7 +79,7 @@ class Question(NamedTuple):
         return cls(settings, request, digest, hashlib.sha256(settings.encode() + digest).digest()[:16])
 
 
-def encode_canonical(settings: Mapping[str, Any]) -> str:
+def encode_canonical(settings: Mapping[str, Any] | Sequence[float]) -> str:
     """Encode as JSON such that equal settings give equal text: sorted keys, no spaces."""
     return ENCODER.encode(settings)
 
@@ -109,6 +113,7 @@ class Store:
     _added: int = field(default=0, repr=False)  # since the last flush
     _file: tuple[int, int] = field(default=(0, 0), repr=False)  # device and number of the file that was opened
     _db: sqlite3.Connection = field(init=False, repr=False)
+    _columns: str = field(default=", ".join(FIELDS), repr=False)  # how the fields of an answer are selected
     _known: set[bytes] = field(default_factory=set, repr=False)  # questions that this process wrote
     _models: dict[str, int] = field(default_factory=dict, repr=False)
 
@@ -129,6 +134,8 @@ class Store:
                     raise
                 self._open_unwritable()
             self._file = self._identify_file()
+            missing = self._list_missing_columns()
+            self._columns = ", ".join(f"NULL AS {name}" if name in missing else name for name in FIELDS)
         return self
 
     def _open_file(self, how: str) -> None:
@@ -185,9 +192,24 @@ class Store:
             raise self._describe_damage(found)
         if not self.readonly:  # not before it is known to be ours: this writes to the file
             self._enable_wal()
+            if version < VERSION:
+                self._add_new_columns()
             # safe against a killed process; a power cut may lose the last moment
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA wal_autocheckpoint = 10000")  # pages: a checkpoint waits for the disk
+
+    def _add_new_columns(self) -> None:
+        """Make a file of version 1 one of this version; another process may have done so meanwhile."""
+        self._db.execute("BEGIN IMMEDIATE")
+        for name in self._list_missing_columns():
+            self._db.execute(f"ALTER TABLE answer ADD COLUMN {name}")
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("COMMIT")
+
+    def _list_missing_columns(self) -> list[str]:
+        """List the fields that the answers of an older file have no column for."""
+        there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(answer)")}
+        return [name for name in NEW_FIELDS if name not in there]
 
     def _enable_wal(self) -> None:
         """Turn on write-ahead logging; SQLite itself does not wait for others who are just opening a new file."""
@@ -203,7 +225,8 @@ class Store:
     def find_answers(self, question: Question) -> dict[int, Output]:
         """Return all answers to a question that were bought, by rank."""
         with self._translate_errors():
-            rows = self._db.execute(FIND_ANSWERS, (question.key,)).fetchall()
+            found = f"SELECT rank, digest, {self._columns} FROM answer WHERE key = ?"
+            rows = self._db.execute(found, (question.key,)).fetchall()
         return {rank: self._check_row(question.key, rank, digest, values) for rank, digest, *values in rows}
 
     def add_answer(self, question: Question, rank: int, output: Output) -> Output:
@@ -339,7 +362,7 @@ class Store:
         """Yield every answer with what was asked, checked, in the order of key and rank: the rows of an export."""
         with self._translate_errors():
             found = self._db.execute(
-                f"SELECT rank, digest, settings, request, key, created, {', '.join(FIELDS)} FROM answer"
+                f"SELECT rank, digest, settings, request, key, created, {self._columns} FROM answer"
                 " JOIN question USING (key) JOIN model ON model.id = question.model"
                 " ORDER BY key, rank"
             )
@@ -381,6 +404,7 @@ def _to_output(values: Sequence[Any]) -> Output:
     given = dict(zip(FIELDS, values, strict=True))
     given["shared"] = bool(given["shared"])
     given["logprobs"] = None if given["logprobs"] is None else json.loads(given["logprobs"])
+    given["steps"] = None if given["steps"] is None else tuple(json.loads(given["steps"]))
     return Output(**given)
 
 
@@ -394,9 +418,15 @@ def _to_column(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return _escape_surrogates(encode_canonical({str(k): float(v) for k, v in value.items()}))
+    if isinstance(value, tuple):
+        return encode_canonical([float(p) for p in value]) if all(map(math.isfinite, value)) else None
     return int(value) if -(2**63) <= value < 2**63 else None  # SQLite's integers have 64 bits
 
 
 def digest_row(values: Sequence[Any]) -> int:
-    """Compute a checksum by which a row changed by anything but this module is noticed; SQLite's own checks cannot."""
+    """Compute a checksum by which a row changed by anything but this module is noticed; SQLite's own checks cannot.
+
+    values: key, rank and FIELDS. A row without steps, which come last, has the checksum that version 1 gave it.
+    """
+    values = values[:-1] if values[-1] is None else values
     return zlib.crc32(repr([int(v) if isinstance(v, bool) else v for v in values]).encode("utf-8", "surrogatepass"))

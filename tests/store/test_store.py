@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from judgescale.harness.store import Question, Store, encode_canonical
 from judgescale.harness.store.__main__ import main
-from judgescale.harness.store.store import VERSION
+from judgescale.harness.store.store import FIELDS, VERSION, digest_row
 from judgescale.harness.types import JudgescaleError, Output, Request
 
 SETTINGS = encode_canonical({"model": "m", "engine": {"name": "fake"}, "sampling": {"temperature": 1.0}, "seed": 0})
@@ -64,6 +64,7 @@ outputs = st.builds(
     reasoning_tokens=numbers,
     shared=st.booleans(),
     seconds=st.none() | st.floats(0, 1e6),
+    steps=st.none() | st.lists(st.floats(), max_size=4).map(tuple),
 )
 
 
@@ -186,6 +187,46 @@ def foreign(path: Path) -> None:
     by_another(path, "CREATE TABLE bookmarks (url TEXT)")
 
 
+def as_version_1(path: Path) -> Path:
+    """A store as it was written before answers could have step scores."""
+    filled(path, 2)
+    by_another(path, "ALTER TABLE answer DROP COLUMN steps")
+    by_another(path, "PRAGMA user_version = 1")
+    return path
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_store_of_version_1_is_read_and_written_on(path, readonly):
+    as_version_1(path)
+    with Store(path, readonly) as store:
+        assert len(store.find_answers(asked("question 1"))) == 3
+        if not readonly:
+            store.add_answer(asked("question 1"), 3, Output(steps=(0.1, 1.0)))
+    with Store(path, readonly=True) as store:
+        assert [a.steps for a in store.find_answers(asked("question 1")).values()][3:] == [(0.1, 1.0)] * (not readonly)
+
+
+def test_what_was_asked_and_kept_before_step_scores_has_the_same_key_and_checksum():
+    question = Question.from_request(encode_canonical({"model": "m"}), Request((("user", "hi"),)))
+    assert question.key.hex() == "a23f2ec9b0af186e05b50307545cfa99"
+    values = {"text": "no", "finish": "stop", "shared": False}
+    assert digest_row([question.key, 1, *map(values.get, FIELDS)]) == 2797576606
+
+
+def test_steps_tell_questions_apart():
+    keys = {asked(kind="steps", marks=((3, 4),) * n, good_label=label).key for n in (1, 2) for label in (0, 1)}
+    assert len(keys) == 4
+
+
+def test_an_export_of_version_1_is_imported(path, tmp_path):
+    main(["export", str(filled(path, 2)), str(file := tmp_path / "new.parquet")])
+    table = pq.read_table(file).drop_columns("steps").replace_schema_metadata({"judgescale": "store 1"})
+    pq.write_table(table, old := tmp_path / "old.parquet")
+    main(["import", str(old), str(copy := tmp_path / "copy.sqlite")])
+    with Store(copy) as store:
+        assert len(store.find_answers(asked("question 1"))) == 3
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (lambda p: os.truncate(p, p.stat().st_size // 2), "is damaged"),
     "cut within a page": (lambda p: os.truncate(p, p.stat().st_size - 1000), "is damaged"),
@@ -200,6 +241,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "newer": (lambda p: by_another(p, f"PRAGMA user_version = {VERSION + 1}"), "written by a newer judgescale"),
     "changed text": (lambda p: by_another(p, "UPDATE answer SET text = 'A' WHERE rank = 1"), "is damaged"),
     "changed score": (lambda p: by_another(p, "UPDATE answer SET score = 1.0"), "is damaged"),
+    "changed steps": (lambda p: by_another(p, "UPDATE answer SET steps = '[1.0]'"), "is damaged"),
     "changed count": (lambda p: by_another(p, "UPDATE answer SET prompt_tokens = '10'"), "is damaged"),
     "lost table": (lambda p: by_another(p, "DROP TABLE answer"), "answer"),
 }
