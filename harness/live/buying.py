@@ -27,7 +27,7 @@ from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stopping import cancel_on_signals
-from judgescale.harness.store import Store
+from judgescale.harness.store import Store, name_as_now
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Sampling
 
 CHARACTERS_A_TOKEN = 4  # where nothing was measured yet
@@ -377,7 +377,7 @@ def _list_judgments(asks: Sequence[LiveAsk]) -> Iterator[tuple[Item, Judgment]]:
 
 
 def _read_settings(session: JudgeSession) -> dict[str, Any]:
-    settings: dict[str, Any] = json.loads(session.model.settings)
+    settings = name_as_now(json.loads(session.model.settings))
     if session.meta:
         engine = session.meta[1].connection.engine
         settings["meta_rm"] = "@".join(filter(None, (engine.model, engine.revision)))

@@ -23,12 +23,15 @@ from judgescale.harness.options import build, make, read_count, read_positive
 from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.plan.releases import check_release
+from judgescale.harness.plan.thinking import check_budget, name_with_budget
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Loaded, Request, Rules, Sampling, Task
 
 # options of a judge that its prompt format does not see
-FOR_HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "price", "label", "scorer")
+FOR_HARNESS = (
+    "model", "revision", "kind", "sampling", "thinking_budget", "active_parameters", "price", "label", "scorer"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,8 @@ def choose_order(rules: Rules) -> str:
 
 
 def read_label(cfg: DictConfig) -> str:
-    """Return the judge's name in results: its label, or else its model's name."""
-    return check_label("judge.label", cfg.judge.get("label", cfg.judge.model))
+    """Return the judge's name in results: its label, or else its model's name; and its thinking budget, if it has one."""
+    return name_with_budget(check_label("judge.label", cfg.judge.get("label", cfg.judge.model)), cfg.judge)
 
 
 def check_label(option: str, label: Any) -> str:
@@ -266,6 +269,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
                 " above 0 and at most 1"
             )
     made: Engine = build(running, "engine")
+    sampling = check_budget(judge, group, sampling, made)
     if not cfg.run.dry and (missing := [name for name in made.needs if not find_spec(name)]):
         raise JudgescaleError(f"engine={made.name} needs {missing[0]}: {write_install(made.extra_name)}")
     return ModelSpec(
