@@ -239,6 +239,7 @@ class CurvePoint:
     tokens_per_item: float | None
     flops_per_item: float | None
     can_split: bool = False  # an even vote, which may tie, and a tie earns other than a lot would
+    thinking_budget: int | None = None  # of the arm it is from, where arms of several budgets are one curve
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import re
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -254,14 +254,9 @@ class OpenAISession:
     ) -> AsyncIterator[tuple[int, Output]]:
         """Yield one answer for every seed. Up to max_n seeds go into one HTTP request; a continued answer takes two."""
         if sampling.thinking_budget is not None and self._options.continue_thoughts:
-            tasks_of_two = [asyncio.create_task(self._think_and_answer(request, sampling, seed)) for seed in seeds]
-            try:
-                for index, task in enumerate(tasks_of_two):
-                    yield index, await task
-            finally:
-                for task in tasks_of_two:
-                    task.cancel()
-                await asyncio.gather(*tasks_of_two, return_exceptions=True)
+            async with contextlib.aclosing(self._think_and_answer_all(request, sampling, seeds)) as answers:
+                async for answer in answers:
+                    yield answer
             return
         head = self._write_head(request, sampling)
         waiting = self._split_into_groups(range(len(seeds)), request)
@@ -364,6 +359,23 @@ class OpenAISession:
             return read_completions(reply, request.labels, self._find_wrapped_pattern(request), seconds)
 
         return await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
+
+    async def _think_and_answer_all(
+        self, request: Request, sampling: Sampling, seeds: Sequence[int]
+    ) -> AsyncGenerator[tuple[int, Output]]:
+        """Yield a continued answer for every seed, as (index into seeds, answer), each as soon as it is there."""
+
+        async def one(index: int) -> tuple[int, Output]:
+            return index, await self._think_and_answer(request, sampling, seeds[index])
+
+        answers = [asyncio.create_task(one(index)) for index in range(len(seeds))]
+        try:
+            for answer in asyncio.as_completed(answers):
+                yield await answer
+        finally:
+            for task in answers:
+                task.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)
 
     async def _think_and_answer(self, request: Request, sampling: Sampling, seed: int) -> Output:
         """Ask for a thought as long as the budget allows, close it, and ask for what follows; both are one answer.

@@ -20,7 +20,13 @@ from judgescale.harness.evaluation.estimates import (
     estimate_subsets,
     estimate_tags,
 )
-from judgescale.harness.evaluation.health import count_orders_per_reading, count_partial_judgments, count_problems
+from judgescale.harness.evaluation.health import (
+    count_orders_per_reading,
+    count_partial_judgments,
+    count_problems,
+    count_thoughts,
+    describe_thoughts,
+)
 from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.evaluation.splits import examine_ties
 from judgescale.harness.evaluation.ties import tie_all
@@ -95,7 +101,10 @@ def make_result(
         for section, e in curves.items()
         for j, k in enumerate(arm.ks)
     ]
-    live = arm.judgments.data.meta.get("live") if arm.bill else None
+    of_set = arm.judgments.data.meta.get("live") or {}
+    budget = (of_set.get("sampling") or {}).get("thinking_budget")
+    thoughts = count_thoughts(pools, budget) if budget and arm.bill else {}
+    live = of_set if arm.bill else None
     return Result(
         judge=arm.judge,
         engine=live["engine"]["name"] if live else "recorded",
@@ -113,7 +122,8 @@ def make_result(
         health=count_problems(pools, count_orders_per_reading(arm))
         | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
-        | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
+        | ({"faults": dict(arm.bill.faults)} if arm.bill else {})
+        | ({"thoughts": thoughts} if thoughts else {}),
         published=published,
         notes=[
             *arm.about,
@@ -121,6 +131,7 @@ def make_result(
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else []),
             *describe_pointwise_costs(arm, may_share_scores(arm, pools)),
+            *describe_thoughts(thoughts),
             *cost_notes,
             *describe_metrics(arm, metrics),
             *notes,
@@ -131,6 +142,7 @@ def make_result(
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
         stops=arm.strategy.stops,
+        thinking_budget=budget,
     )
 
 

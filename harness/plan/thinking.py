@@ -37,14 +37,19 @@ def split_by_budget(cfg: DictConfig) -> list[DictConfig]:
     return each
 
 
+def refuse_in_sampling(model: DictConfig, group: str) -> None:
+    """Raise JudgescaleError for a budget among the options of sampling, where it was once."""
+    for name in (OPTION, "thinking_tokens"):
+        if name in (model.get("sampling") or ()):
+            raise JudgescaleError(f"{group}.sampling.{name}: this option is {group}.{OPTION}")
+
+
 def check_budget(model: DictConfig, group: str, sampling: Sampling | None, engine: Engine) -> Sampling | None:
     """Return the sampling of a model with its thinking budget, if it has one.
 
     model: the group's part of the config. sampling: None for a scalar head.
     Raises JudgescaleError naming what does not go together with a budget.
     """
-    for old in {OPTION, "thinking_tokens"} & set(model.get("sampling") or ()):
-        raise JudgescaleError(f"{group}.sampling.{old}: this option is {group}.{OPTION}")
     if (budget := model.get(OPTION)) is None:
         return sampling
     told = f"{group}.{OPTION}={budget}"

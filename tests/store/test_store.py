@@ -344,7 +344,7 @@ def test_a_tampered_export_changes_nothing(exported, tmp_path, how):
 
 @pytest.mark.parametrize("width", [50, 80])
 def test_show_cuts_no_number_on_a_narrow_terminal(path, capsys, monkeypatch, width):
-    sampling = {"temperature": 1.0, "top_p": 0.95, "max_tokens": 8192, "thinking_tokens": 4096}
+    sampling = {"temperature": 1.0, "top_p": 0.95, "max_tokens": 8192, "thinking_budget": 4096}
     engine = {"name": "openai", "provider": "api.provider.example"}
     model = encode_canonical({"model": "org/Some-Judge-Model-32B-Instruct", "engine": engine, "sampling": sampling})
     with Store(path) as store:
@@ -354,7 +354,7 @@ def test_show_cuts_no_number_on_a_narrow_terminal(path, capsys, monkeypatch, wid
     main(["show", str(path)])
     shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     assert all(len(line) <= width for line in shown.splitlines())
-    for number in ("67,040", "1,234,567", "max_tokens=8192", "thinking_tokens=4096", "top_p=0.95"):
+    for number in ("67,040", "1,234,567", "max_tokens=8192", "thinking_budget=4096", "top_p=0.95"):
         assert re.search(rf"(?<!\d){number}(?!\d)", shown), shown
 
 
