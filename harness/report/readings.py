@@ -34,7 +34,7 @@ def join_budgets(results: Sequence[Result]) -> list[Result]:
     """
     groups: dict[tuple[str, ...], list[Result]] = {}
     for i, r in enumerate(results):
-        key = (str(i),)
+        key: tuple[str, ...] = (str(i),)
         if r.thinking_budget:
             signed = r.signature.replace(WITH_BUDGET.format("", r.thinking_budget), "").split("|")
             # a suite's members are told apart by a digest of their own signatures
