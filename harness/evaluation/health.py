@@ -116,10 +116,10 @@ def describe_thoughts(counts: Mapping[str, Any]) -> list[str]:
         return []
     if not counts["known"]:
         return [f"Thinking budget {counts['budget']:,}: the engine does not tell how long a thought was."]
-    of = f"of {counts['known']:,} thoughts"
+    of = f"{counts['used_up'] / counts['known']:.0%} of {counts['known']:,} thoughts"
     if counts["known"] < counts["answers"]:
         of += f" (the engine tells no length of {counts['answers'] - counts['known']:,} more)"
     return [
-        f"Thinking budget {counts['budget']:,}: {counts['used_up'] / counts['known']:.0%} {of} used it up, where they"
-        f" are ended by force; {counts['mean_tokens']:,.0f} thinking tokens on average."
+        f"Thinking budget {counts['budget']:,}: {of} used it up and were ended by force;"
+        f" {counts['mean_tokens']:,.0f} thinking tokens on average."
     ]

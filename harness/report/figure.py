@@ -179,6 +179,7 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     metric = flatten_text(arms[0].headline.metric)
     ax.set_title(_wrap(f"{_write_title(task, arms)}: {metric} against {unit}", 64))
     hint = "; equal points side by side" if any(a is not None for aside in moves for a in aside) else ""
+    hint += "; ≤: thinking budget" if any(p.thinking_budget for series in found for _, p in series) else ""
     ax.set_xlabel(f"{UNITS[unit]} (log scale{hint})")
     ax.set_ylabel(f"{metric} (%), 95 % interval")
     handles, names = ax.get_legend_handles_labels()
