@@ -53,9 +53,6 @@ def check_budget(model: DictConfig, group: str, sampling: Sampling | None, engin
     if (budget := model.get(OPTION)) is None:
         return sampling
     told = f"{group}.{OPTION}={budget}"
-    if type(budget) is not int or budget < 1:
-        several = ", or a list of them" if group == "judge" else ""
-        raise JudgescaleError(f"{told}: must be a whole number, 1 or more{several}; or null")
     if sampling is None:
         raise JudgescaleError(f"{told}: a scalar head ({group}.kind=score) does not think; leave it out")
     if not model.get("thinking"):
@@ -63,12 +60,15 @@ def check_budget(model: DictConfig, group: str, sampling: Sampling | None, engin
             f"{told}: this judge's verdict is read without a thought; choose a judge that thinks, and"
             f" {group}.thinking=true, or leave it out"
         )
+    engine.check_thinking_budget()
+    if type(budget) is not int or budget < 1:
+        several = ", or a list of them" if group == "judge" else ""
+        raise JudgescaleError(f"{told}: must be a whole number, 1 or more{several}; or null")
     if budget >= sampling.max_tokens:
         raise JudgescaleError(
             f"{told}: leaves no room for an answer; {group}.sampling.max_tokens={sampling.max_tokens} holds thought and"
             " answer, and must be larger"
         )
-    engine.check_thinking_budget()
     return dataclasses.replace(sampling, thinking_budget=budget)
 
 

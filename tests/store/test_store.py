@@ -385,3 +385,14 @@ def test_the_command_line_tells_damage_in_one_line(path, tmp_path, command):
     with pytest.raises(SystemExit, match=r"^error: store .* is damaged .*$"):
         main([command, str(path), *([str(tmp_path / "out.parquet")] if command == "export" else [])])
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".parquet"] == []
+
+
+def test_an_option_that_was_renamed_keeps_the_answers_it_had(tmp_path):
+    old = encode_canonical({"model": "m", "sampling": {"max_tokens": 9, "thinking_tokens": 4}, "seed": 0})
+    new = encode_canonical({"model": "m", "sampling": {"max_tokens": 9, "thinking_budget": 4}, "seed": 0})
+    other = encode_canonical({"model": "m", "sampling": {"max_tokens": 9, "thinking_budget": 5}, "seed": 0})
+    with Store(tmp_path / "store.sqlite") as store:
+        assert store.find_settings(new) == new
+        store.add_answer(asked("q", old), 0, Output("kept"))
+        assert store.find_settings(new) == old and store.find_settings(other) == other
+        assert store.find_answers(asked("q", store.find_settings(new)))[0].text == "kept"
