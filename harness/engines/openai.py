@@ -338,19 +338,14 @@ class OpenAISession:
             return group, [Output(finish="failed", error=str(rejected))] * n
         if empty := sum(output.text == "" and output.finish == "stop" for output in outputs):
             self.faults["empty"] += empty
-        if len(outputs) != n:
-            self.faults["wrong_n"] += 1
-        if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
-            # nobody asked for the others, but the bill has them
-            outputs[n - 1] = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
         if n > 1:
             self._short = self._short + 1 if len(outputs) < n else 0
             if self._short >= SHORT_REPLIES and self._options.many == "auto":
                 self._many = False
-        return group, outputs[:n]
+        return group, outputs
 
     async def _complete(self, request: Request, head: str, seed: int, n: int = 1) -> list[Output]:
-        """Return the answers of one chat completion. Raises Rejected where none can be had."""
+        """Return the answers of one chat completion, n at most. Raises Rejected where none can be had."""
         tail = f', "n": {n}' if n > 1 else ""
         if self._options.seed:
             tail += f', "seed": {seed % 2**31}'  # the range that every server takes
@@ -358,7 +353,13 @@ class OpenAISession:
         def read(reply: Any, seconds: float) -> list[Output]:
             return read_completions(reply, request.labels, self._find_wrapped_pattern(request), seconds)
 
-        return await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
+        outputs = await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
+        if len(outputs) != n:
+            self.faults["wrong_n"] += 1
+        if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
+            # nobody asked for the others, but the bill has them
+            outputs[n - 1] = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
+        return outputs[:n]
 
     async def _think_and_answer_all(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]

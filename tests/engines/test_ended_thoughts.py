@@ -117,6 +117,12 @@ def test_both_requests_are_retried():
     assert all(output.text.endswith(VERDICT) for output in outputs) and faults["429"] and faults["reset"]
 
 
+def test_answers_that_nobody_asked_for_are_on_the_bill():
+    with Thinker(words=60, faults={"more": 1.0}) as server:
+        ([output], faults) = ask(server, 40)
+    assert output.completion_tokens == 2 * 40 + 2 * 2 and output.text.endswith(VERDICT) and faults == {"wrong_n": 2}
+
+
 def test_a_template_that_drops_the_thought_ends_the_run(monkeypatch):
     own = faulty_server._tokens
     kept = lambda messages: own([m for m in messages if m["role"] != "assistant"])  # noqa: E731

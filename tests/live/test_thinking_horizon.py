@@ -14,6 +14,8 @@ pytest.importorskip("aiohttp")
 
 from faulty_server import FaultyServer  # noqa: E402
 
+from judgescale.harness.live.buying import SpendingLimits, estimate_costs  # noqa: E402
+from judgescale.harness.plan import plan_arms  # noqa: E402
 from judgescale.harness.report import figure, readings  # noqa: E402
 from judgescale.harness.runner import run  # noqa: E402
 from judgescale.harness.types import JudgescaleError  # noqa: E402
@@ -135,6 +137,23 @@ def test_an_answer_that_is_refused_late_is_paid_for(go):
     answered = [e for e in server.log if not e.fault]
     assert prompt == sum(len(m["content"].split()) for e in answered for m in e.body["messages"])
     assert completion > 2 * (40 - late)
+
+
+def test_the_estimate_counts_both_prompts(composed, tmp_path):
+    def estimate(*more):
+        cfg = composed(
+            "judge=pairwise", "judge.model=m", "judge.thinking=true", "judge.thinking_budget=[100,200]",
+            "engine=openai", "task=sanity", "task.size=8", "protocol.order=as_is", "strategy.k=3", *more,
+        )  # fmt: skip
+        limits = SpendingLimits(tmp_path / "none.sqlite", 0)
+        return estimate_costs([arm.purchase for arm in plan_arms(cfg)], limits)
+
+    at_once = estimate("engine.thinking_field=thinking_token_budget")
+    twice = estimate("engine.continue_thoughts=true")
+    prompt = at_once[0].tokens.prompt  # read once for all three samples
+    assert [e.tokens.prompt for e in at_once] == [prompt, prompt]
+    assert [e.tokens.prompt for e in twice] == [3 * (2 * prompt + 8 * budget) for budget in (100, 200)]
+    assert {e.lacking for e in at_once + twice} == {24}
 
 
 def test_the_figure_has_one_curve_over_budgets(go, monkeypatch):
