@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from judgescale.harness.types import Item, Output, Request, Rules, Sampling
+from judgescale.harness.types import Item, JudgescaleError, Output, Request, Rules, Sampling
 
 if TYPE_CHECKING:
     from judgescale.harness.stats.counting import Curve
@@ -314,6 +314,21 @@ class Engine:
     def window(self) -> int:
         """Return how many requests keep it busy."""
         raise NotImplementedError
+
+    @property
+    def asks_twice(self) -> bool:
+        """Tell whether it ends a thought by asking again, with the prompt and the thought so far."""
+        return False
+
+    def check_thinking_budget(self) -> None:
+        """Raise JudgescaleError where it cannot end a thought at `Sampling.thinking_budget`, or not as its options are.
+
+        Called before anything is bought. The answer is then the thought, `</think>` and what follows; the tokens of the
+        thought are its `reasoning_tokens`, where they are known.
+        """
+        raise JudgescaleError(
+            f"judge.thinking_budget: engine={self.name} cannot end a thought; engine=vllm and engine=openai can"
+        )
 
     def identity(self) -> Mapping[str, Any]:
         """Return every option, besides model and revision, that may change what it answers; no secret."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 HUMAN = "human"  # the judge name under which a set keeps its annotators' labels
+WITH_BUDGET = "{}, thinking ≤ {:,}"  # the name of a judge whose thoughts are held to a budget
 TIES = ("zero", "half", "share")  # what a tied decision may earn: nothing, one half, its share 1/m
 OWN_TIE = "task"  # what stands in their place where a tie is a class of the task's, so that no rule credits it
 STATUSES = ("ok", "unparsed", "truncated", "refused", "failed")
@@ -106,7 +107,7 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 2048  # of the whole answer, thinking included
-    thinking_tokens: int | None = None  # of those, the most it may think with, where the engine can see to it
+    thinking_budget: int | None = None  # of those, the most it may think with: then its thought is ended by force
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,7 @@ class CurvePoint:
     tokens_per_item: float | None
     flops_per_item: float | None
     can_split: bool = False  # an even vote, which may tie, and a tie earns other than a lot would
+    thinking_budget: int | None = None  # of the arm it is from, where arms of several budgets are one curve
 
 
 @dataclass(frozen=True)
@@ -294,3 +296,4 @@ class Result:
     judgments: Sequence[Mapping[str, Any]] = ()  # rows of judgments.parquet; `calls` are keys and ranks in the store
     store: Path | None = None  # where the texts of live judgments are
     stops: bool = False  # its strategy may stop before its k, which is the most; how many it took is measured
+    thinking_budget: int | None = None  # tokens that its judge might think with; it is in the judge's name

@@ -264,12 +264,13 @@ class FaultyServer:
 
 
 def completion(body: Mapping[str, Any], n: int, answer: Callable[[Any, int], str], null: bool = False) -> Any:
-    """A chat completion of n choices, a token a word."""
+    """A chat completion of n choices, a token a word; it ends where the request says."""
     messages, seed = body["messages"], body.get("seed", 0)
-    texts = [None if null else answer(messages, seed + i) for i in range(n)]
+    said = [end_text(body, None if null else answer(messages, seed + i)) for i in range(n)]
+    texts = [text for text, _ in said]
     choices = [
-        {"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        for i, text in enumerate(texts)
+        {"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
+        for i, (text, reason) in enumerate(said)
     ]
     written = sum(len((text or "").split()) for text in texts)
     read = _tokens(messages)
@@ -282,6 +283,17 @@ def completion(body: Mapping[str, Any], n: int, answer: Callable[[Any, int], str
         "choices": choices,
         "usage": usage,
     }
+
+
+def end_text(body: Mapping[str, Any], text: str | None) -> tuple[str | None, str]:
+    """A text up to a stop string, which is left out, or to the limit of its tokens; and which of these ended it."""
+    if text is None:
+        return None, "stop"
+    for stop in body.get("stop") or ():
+        text = text.partition(stop)[0]
+    words = re.findall(r"\s*\S+", text)
+    most = body.get("max_tokens", math.inf)
+    return (text, "stop") if len(words) <= most else ("".join(words[:most]), "length")
 
 
 @functools.cache

@@ -28,6 +28,28 @@ def safetensors_folder(tmp: Path) -> Path:
     return folder
 
 
+def thinking_folder(tmp: Path) -> Path:
+    """The language model with the tokens <think> and </think>, and a chat template that opens a thought.
+
+    It never learned to end one: their embeddings are zero, so that every other token is likelier.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if (folder := tmp / "thinking").exists():
+        return folder
+    text = safetensors_folder(tmp)
+    tokenizer = AutoTokenizer.from_pretrained(text)
+    tokenizer.add_tokens(["<think>", "</think>"])
+    opens = "{% if add_generation_prompt %}{{ '<think>\\n' }}{% endif %}"
+    tokenizer.chat_template = tokenizer.chat_template.rstrip() + opens
+    model = AutoModelForCausalLM.from_pretrained(text)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.get_input_embeddings().weight.data[-2:] = 0
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def scalar_folder(tmp: Path, labels: int = 1) -> Path:
     """The same body under a random scalar head, as a reward model is stored: LlamaForSequenceClassification."""
     import torch

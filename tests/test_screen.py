@@ -22,7 +22,7 @@ COUNTS = ("67,040", "1,234,567", "98,765,432", "12,345,678")
 
 def show(width: int, name: str = NAME) -> str:
     table = make_table(["model", "settings"], ["ques-\ntions", "answers", "prompt\ntokens", "compl.\ntokens"])
-    table.add_row(Text(name), Text("max_tokens=8192\nthinking_tokens=4096"), *COUNTS)
+    table.add_row(Text(name), Text("max_tokens=8192\nthinking_budget=4096"), *COUNTS)
     table.add_row(Text("[b]another"), Text(""), "1", "2", "-", "-")
     file = io.StringIO()
     print_table(Console(file=file, width=width), table, longest=24)
@@ -34,7 +34,7 @@ def test_no_number_is_ever_cut(width: int) -> None:
     text = show(width)
     assert all(len(line) <= width for line in text.splitlines())
     assert all(re.search(rf"(?<![\d,]){count}(?![\d,])", text) for count in COUNTS), text
-    assert "max_tokens=8192" in text and "thinking_tokens=4096" in text and "[b]another" in text
+    assert "max_tokens=8192" in text and "thinking_budget=4096" in text and "[b]another" in text
     assert "…" not in text
     if width >= 50:
         folded = "".join(line[:40].split("  ")[0].strip() for line in text.splitlines())

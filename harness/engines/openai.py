@@ -16,13 +16,14 @@ import re
 import time
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
 from judgescale.harness.contracts import Engine, EngineSession
+from judgescale.harness.engines import thoughts
 from judgescale.harness.engines.openai_replies import (
     WRAPPER,
     Fault,
@@ -76,6 +77,8 @@ class OpenAI(Engine):
     seed: bool = True
     max_tokens_field: str = "max_tokens"
     thinking_field: str | None = None
+    continue_thoughts: bool = False
+    end_of_thought: str = thoughts.ENDED_ITSELF
     extra_body: Mapping[str, Any] | None = None
     provider: str | None = None
 
@@ -84,6 +87,7 @@ class OpenAI(Engine):
             ("many", self.many, ("auto", True, False)),
             ("constrain", self.constrain, ("none", "structured_outputs", "json_schema")),
             ("max_tokens_field", self.max_tokens_field, ("max_tokens", "max_completion_tokens")),
+            ("continue_thoughts", self.continue_thoughts, (True, False)),
         ):
             if choice not in allowed:
                 raise JudgescaleError(f"engine.{name}={choice}: choose one of {', '.join(map(str, allowed)).lower()}")
@@ -96,6 +100,12 @@ class OpenAI(Engine):
                 raise JudgescaleError(f"engine.{name}={value}: must be a number above 0{none}")
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(self.api_key_env)):  # not shown: it may be the key
             raise JudgescaleError("engine.api_key_env: give the name of the variable that holds the key, not the key")
+        if self.thinking_field and self.continue_thoughts:
+            raise JudgescaleError(
+                "engine.thinking_field and engine.continue_thoughts: either the server ends a thought, or the harness"
+            )
+        if thoughts.CLOSE not in str(self.end_of_thought):
+            raise JudgescaleError(f"engine.end_of_thought: must hold {thoughts.CLOSE}, after which the model answers")
         if not isinstance(self.extra_body, Mapping | None):
             raise JudgescaleError(f"engine.extra_body={self.extra_body}: fields and their values, e.g. {{top_k: 20}}")
         try:
@@ -131,7 +141,21 @@ class OpenAI(Engine):
             "max_tokens_field": self.max_tokens_field,
             "thinking_field": self.thinking_field,
             "extra_body": dict(self.extra_body or {}),
+            **({"end_of_thought": self.end_of_thought} if self.continue_thoughts else {}),  # it came later
         }
+
+    @property
+    def asks_twice(self) -> bool:
+        """Tell whether the harness ends thoughts, and not the server."""
+        return self.continue_thoughts
+
+    def check_thinking_budget(self) -> None:
+        """Ask who ends a thought: the server, or the harness."""
+        if self.thinking_field is None and not self.continue_thoughts:
+            raise JudgescaleError(
+                "judge.thinking_budget: servers call this limit differently; name it with engine.thinking_field (vLLM:"
+                " thinking_token_budget), or set engine.continue_thoughts=true where a server can continue an answer"
+            )
 
     def stop_sending(self, session: EngineSession) -> None:
         """Send nothing any more, no retries either."""
@@ -228,7 +252,12 @@ class OpenAISession:
     async def __call__(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
     ) -> AsyncIterator[tuple[int, Output]]:
-        """Yield one answer for every seed. Up to max_n seeds go into one HTTP request."""
+        """Yield one answer for every seed. Up to max_n seeds go into one HTTP request; a continued answer takes two."""
+        if sampling.thinking_budget is not None and self._options.continue_thoughts:
+            async with contextlib.aclosing(self._think_and_answer_all(request, sampling, seeds)) as answers:
+                async for answer in answers:
+                    yield answer
+            return
         head = self._write_head(request, sampling)
         waiting = self._split_into_groups(range(len(seeds)), request)
         tasks: set[asyncio.Task[tuple[Sequence[int], list[Output]]]] = set()
@@ -259,8 +288,11 @@ class OpenAISession:
         size = self._options.max_n if self._many else 1
         return [indices[i : i + size] for i in range(0, len(indices), size)]
 
-    def _write_head(self, request: Request, sampling: Sampling) -> str:
-        """Write the JSON body that all groups of a request share: without n, seed and the closing brace."""
+    def _write_head(self, request: Request, sampling: Sampling, more: Mapping[str, Any] | None = None) -> str:
+        """Write the JSON body that all groups of a request share: without n, seed and the closing brace.
+
+        more: further fields.
+        """
         options = self._options
         messages = [{"role": role, "content": content} for role, content in request.messages]
         body: dict[str, Any] = {"model": options.model, "messages": messages}
@@ -270,20 +302,15 @@ class OpenAISession:
             wrapped = self._find_wrapped_pattern(request)
             body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
             body[options.max_tokens_field] = sampling.max_tokens + (WRAPPER if wrapped else 0)
-            if sampling.thinking_tokens is not None:
-                if options.thinking_field is None:
-                    raise JudgescaleError(
-                        "judge.sampling.thinking_tokens: servers call this limit differently;"
-                        " name it with engine.thinking_field (vLLM: thinking_token_budget)"
-                    )
-                body[options.thinking_field] = sampling.thinking_tokens
+            if sampling.thinking_budget is not None and options.thinking_field is not None:
+                body[options.thinking_field] = sampling.thinking_budget
             if request.labels:
                 body |= {"logprobs": True, "top_logprobs": 20}
             if request.pattern and options.constrain == "structured_outputs":
                 body["structured_outputs"] = {"regex": request.pattern}
             elif wrapped:
                 body["response_format"] = make_json_schema(wrapped)
-        body |= options.extra_body or {}
+        body |= {**(options.extra_body or {}), **(more or {})}
         return json.dumps({key: value for key, value in body.items() if value is not None})[:-1]
 
     def _find_wrapped_pattern(self, request: Request) -> str | None:
@@ -303,14 +330,7 @@ class OpenAISession:
                 (score,) = await self._send("classify", f"{head}}}".encode(), read_scores)
                 again = replace(score, shared=True, cached_tokens=score.prompt_tokens)
                 return group, [score] + [again] * (n - 1)
-            tail = f', "n": {n}' if n > 1 else ""
-            if self._options.seed:
-                tail += f', "seed": {seeds[group[0]] % 2**31}'  # the range that every server takes
-
-            def read(reply: Any, seconds: float) -> list[Output]:
-                return read_completions(reply, request.labels, self._find_wrapped_pattern(request), seconds)
-
-            outputs = await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
+            outputs = await self._complete(request, head, seeds[group[0]], n)
         except Rejected as rejected:
             if n > 1 and rejected.of_n and self._options.many == "auto":
                 self._many = False
@@ -318,16 +338,80 @@ class OpenAISession:
             return group, [Output(finish="failed", error=str(rejected))] * n
         if empty := sum(output.text == "" and output.finish == "stop" for output in outputs):
             self.faults["empty"] += empty
+        if n > 1:
+            self._short = self._short + 1 if len(outputs) < n else 0
+            if self._short >= SHORT_REPLIES and self._options.many == "auto":
+                self._many = False
+        return group, outputs
+
+    async def _complete(self, request: Request, head: str, seed: int, n: int = 1) -> list[Output]:
+        """Return the answers of one chat completion, n at most. Raises Rejected where none can be had."""
+        tail = f', "n": {n}' if n > 1 else ""
+        if self._options.seed:
+            tail += f', "seed": {seed % 2**31}'  # the range that every server takes
+
+        def read(reply: Any, seconds: float) -> list[Output]:
+            return read_completions(reply, request.labels, self._find_wrapped_pattern(request), seconds)
+
+        outputs = await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
         if len(outputs) != n:
             self.faults["wrong_n"] += 1
         if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
             # nobody asked for the others, but the bill has them
             outputs[n - 1] = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
-        if n > 1:
-            self._short = self._short + 1 if len(outputs) < n else 0
-            if self._short >= SHORT_REPLIES and self._options.many == "auto":
-                self._many = False
-        return group, outputs[:n]
+        return outputs[:n]
+
+    async def _think_and_answer_all(
+        self, request: Request, sampling: Sampling, seeds: Sequence[int]
+    ) -> AsyncGenerator[tuple[int, Output]]:
+        """Yield a continued answer for every seed, as (index into seeds, answer), each as soon as it is there."""
+
+        async def one(index: int) -> tuple[int, Output]:
+            return index, await self._think_and_answer(request, sampling, seeds[index])
+
+        answers = [asyncio.create_task(one(index)) for index in range(len(seeds))]
+        try:
+            for answer in asyncio.as_completed(answers):
+                yield await answer
+        finally:
+            for task in answers:
+                task.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)
+
+    async def _think_and_answer(self, request: Request, sampling: Sampling, seed: int) -> Output:
+        """Ask for a thought as long as the budget allows, close it, and ask for what follows; both are one answer.
+
+        Raises JudgescaleError where the server's chat template does not keep the thought.
+        """
+        budget = sampling.thinking_budget or 0
+        thinking = replace(request, pattern=None, labels=())
+        head = self._write_head(thinking, replace(sampling, max_tokens=budget), {"stop": [thoughts.CLOSE]})
+        try:
+            first = (await self._complete(thinking, head, seed))[0]
+        except Rejected as rejected:
+            return Output(finish="failed", error=str(rejected))
+        if first.finish == "refused":
+            return first
+        begun = thoughts.close_thought(first, self._options.end_of_thought)
+        if begun.whole:
+            return replace(first, text=begun.text, reasoning=None)
+        written = budget if begun.written is None else begun.written
+        messages = [{"role": role, "content": content} for role, content in request.messages]
+        more = {
+            "messages": [*messages, {"role": "assistant", "content": begun.partial}],
+            "continue_final_message": True,
+            "add_generation_prompt": False,
+        }
+        rest = replace(sampling, max_tokens=max(sampling.max_tokens - written, 1))
+        try:
+            second = (await self._complete(request, self._write_head(request, rest, more), seed))[0]
+        except Rejected as rejected:
+            if "final message" in str(rejected) or "continue_final_message" in str(rejected):
+                raise thoughts.refuse_template(str(rejected)) from None
+            second = Output(finish="failed", error=str(rejected))
+        else:
+            thoughts.check_continued(first, second)
+        return thoughts.join_outputs(first, begun, second)
 
     async def _send(self, path: str, body: bytes, read: Read) -> list[Output]:
         """Send a body until a reply can be read, and return its outputs. Raises Rejected where none can be had.

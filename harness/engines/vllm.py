@@ -51,6 +51,7 @@ class Vllm(Engine):
     enforce_eager: bool | None = None  # None: on the CPU, where compiling takes a minute and gains nothing
     download_dir: str | None = None
     reasoning_parser: str | None = None
+    end_of_thought: str | None = None
     seed_requests: bool = True
     extra: Mapping[str, Any] | None = None
 
@@ -69,7 +70,18 @@ class Vllm(Engine):
             "reasoning_parser": self.reasoning_parser,
             "seed_requests": self.seed_requests,
             "extra": dict(self.extra or {}),
+            **({"end_of_thought": self.end_of_thought} if self.end_of_thought else {}),  # it came later
         }
+
+    def check_thinking_budget(self) -> None:
+        """Ask for the name of the model's way of thinking, by which vLLM knows where a thought begins and ends."""
+        if self.reasoning_parser is None:
+            raise JudgescaleError(
+                "judge.thinking_budget needs engine.reasoning_parser, vLLM's name for this model's way of thinking:"
+                " deepseek_r1, qwen3, …"
+            )
+        if self.end_of_thought is not None and not self.end_of_thought.endswith("</think>"):
+            raise JudgescaleError("engine.end_of_thought: must end with </think>, after which the model answers")
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[VllmSession]:
@@ -98,6 +110,10 @@ class Vllm(Engine):
         elif cpu:
             # after a chunk of a prompt, vLLM rewinds the request's random generator, which CPU generators cannot do
             options["enable_chunked_prefill"] = False
+        if self.end_of_thought:
+            from vllm.config import ReasoningConfig
+
+            options["reasoning_config"] = ReasoningConfig(reasoning_end_str=self.end_of_thought)
         if cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")  # GiB; vLLM's default is most of the machine
         return AsyncEngineArgs(
@@ -173,11 +189,6 @@ class VllmSession:
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
     ) -> AsyncIterator[tuple[int, Output]]:
         """Yield one answer for every seed. With seed_requests false, the seeds only say how many."""
-        if sampling.thinking_tokens is not None and self._options.reasoning_parser is None:
-            raise JudgescaleError(
-                "judge.sampling.thinking_tokens needs engine.reasoning_parser, vLLM's name for this model's way of "
-                "thinking: deepseek_r1, qwen3, …"
-            )
         try:
             if request.kind == "steps":
                 ids, places = tokenize_steps(self._tokenizer, request, self._options.model)
@@ -306,7 +317,7 @@ class VllmSession:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_tokens=sampling.max_tokens,
-            thinking_token_budget=sampling.thinking_tokens,
+            thinking_token_budget=sampling.thinking_budget,
             seed=seed if self._options.seed_requests else None,
             structured_outputs=StructuredOutputsParams(regex=request.pattern) if request.pattern else None,
             logprob_token_ids=[i for label in request.labels for i in self._find_tokens(label)] or None,

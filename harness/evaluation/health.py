@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
@@ -158,3 +158,41 @@ def _credit_each(arm: Arm, item: Item, whole: bool, scores: np.ndarray) -> np.nd
     if arm.rules.tie == OWN_TIE and len(item.responses) > 1:  # a tie is a verdict
         return arm.task.credit([item], [scores], arm.rules)
     return credit_by_lot(arm.task, arm.rules, [item], [scores])
+
+
+def count_thoughts(pools: Sequence[Pools], budget: int) -> dict[str, Any]:
+    """Count the thoughts of a judge that is held to a thinking budget, each answer of its model once.
+
+    answers: all of them. known: those whose thinking tokens the engine told, their end included. used_up: of these,
+    those that reached the budget, where a thought is ended by force. mean_tokens: of these, what they thought.
+    """
+    every = {
+        (call.key, call.rank): call.reasoning_tokens
+        for p in pools
+        for pool, row in list_judgments(p)
+        for call in pool.judgments[row].calls
+        if call.role == "judge"
+    }
+    known = [tokens for tokens in every.values() if tokens is not None]
+    return {
+        "budget": budget,
+        "answers": len(every),
+        "known": len(known),
+        "used_up": sum(tokens >= budget for tokens in known),
+        "mean_tokens": float(np.mean(known)) if known else None,
+    }
+
+
+def describe_thoughts(counts: Mapping[str, Any]) -> list[str]:
+    """Say how many thoughts reached their budget, and how long they were; nothing where there is no budget."""
+    if not counts:
+        return []
+    if not counts["known"]:
+        return [f"Thinking budget {counts['budget']:,}: the engine does not tell how long a thought was."]
+    of = f"{counts['used_up'] / counts['known']:.0%} of {counts['known']:,} thoughts"
+    if counts["known"] < counts["answers"]:
+        of += f" (the engine tells no length of {counts['answers'] - counts['known']:,} more)"
+    return [
+        f"Thinking budget {counts['budget']:,}: {of} used it up and were ended by force;"
+        f" {counts['mean_tokens']:,.0f} thinking tokens on average."
+    ]

@@ -30,6 +30,8 @@ from judgescale.harness.evaluation.health import (
     count_orders_per_reading,
     count_partial_judgments,
     count_problems,
+    count_thoughts,
+    describe_thoughts,
     measure_effective_votes,
 )
 from judgescale.harness.evaluation.metrics import describe_metrics
@@ -115,7 +117,10 @@ def make_result(
         for section, e in curves.items()
         for j, k in enumerate(arm.ks)
     ]
-    live = arm.judgments.data.meta.get("live") if arm.bill else None
+    of_set = arm.judgments.data.meta.get("live") or {}
+    budget = (of_set.get("sampling") or {}).get("thinking_budget")
+    thoughts = count_thoughts(pools, budget) if budget and arm.bill else {}
+    live = of_set if arm.bill else None
     return Result(
         judge=arm.judge,
         engine=live["engine"]["name"] if live else "recorded",
@@ -134,7 +139,8 @@ def make_result(
         | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
         | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, pools)) else {})
-        | ({"faults": dict(arm.bill.faults)} if arm.bill else {}),
+        | ({"faults": dict(arm.bill.faults)} if arm.bill else {})
+        | ({"thoughts": thoughts} if thoughts else {}),
         published=published,
         notes=[
             *arm.about,
@@ -142,6 +148,7 @@ def make_result(
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else tell_why_unknown(arm.strategy)),
             *describe_pointwise_costs(arm, may_share_scores(arm, pools)),
+            *describe_thoughts(thoughts),
             *cost_notes,
             *describe_metrics(arm, metrics),
             *notes,
@@ -152,6 +159,7 @@ def make_result(
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
         stops=arm.strategy.stops,
+        thinking_budget=budget,
     )
 
 

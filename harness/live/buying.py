@@ -27,7 +27,7 @@ from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stopping import cancel_on_signals
-from judgescale.harness.store import Store
+from judgescale.harness.store import Store, name_as_now
 from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Sampling
 
 CHARACTERS_A_TOKEN = 4  # where nothing was measured yet
@@ -176,13 +176,17 @@ def _estimate_model(model: Model, store: Store, seen: set[tuple[bytes, int]], qu
     measured = store.average_tokens(model.settings)
     most = 0 if model.sampling is None else model.sampling.max_tokens
     per_character, written = measured or (1 / CHARACTERS_A_TOKEN, float(most))
+    budget = model.sampling.thinking_budget if model.sampling and model.connection.engine.asks_twice else None
     lacking, tokens = 0, Tokens()
     for question, ranks in model.missing.values():
         new = [r for r in ranks if (question.key, r) not in seen]
         seen |= {(question.key, r) for r in new}
         if new:
             lacking += len(new)
-            tokens = tokens.plus(Tokens(len(question.request) * per_character + quoted, 0, len(new) * written))
+            read = len(question.request) * per_character + quoted
+            if budget:  # every answer reads the prompt twice, and the second time the thought too
+                read = len(new) * (read if measured else 2 * read + budget)
+            tokens = tokens.plus(Tokens(read, 0, len(new) * written))
     dollars = model.price.dollars(tokens) if model.price else None
     return CostEstimate(0, lacking, tokens, dollars, measured is not None)
 
@@ -377,7 +381,7 @@ def _list_judgments(asks: Sequence[LiveAsk]) -> Iterator[tuple[Item, Judgment]]:
 
 
 def _read_settings(session: JudgeSession) -> dict[str, Any]:
-    settings: dict[str, Any] = json.loads(session.model.settings)
+    settings = name_as_now(json.loads(session.model.settings))
     if session.meta:
         engine = session.meta[1].connection.engine
         settings["meta_rm"] = "@".join(filter(None, (engine.model, engine.revision)))

@@ -173,7 +173,10 @@ class Model:
     def _bound_spending(self, question: Question) -> Spending:
         """Bound what an answer may cost: no token is shorter than a byte."""
         written = 0 if self.sampling is None else self.sampling.max_tokens
-        most = Tokens(prompt=len(question.request.encode()) + TEMPLATE_TOKENS, completion=written)
+        read = len(question.request.encode()) + TEMPLATE_TOKENS
+        if self.sampling is not None and self.sampling.thinking_budget and self.connection.engine.asks_twice:
+            read = 2 * read + self.sampling.thinking_budget
+        most = Tokens(prompt=read, completion=written)
         return Spending(most.prompt + most.completion, self.price.dollars(most) if self.price else 0.0)
 
     def _commit_soon(self) -> None:

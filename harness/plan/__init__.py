@@ -11,13 +11,17 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.plan.common import refuse_unknown_options
 from judgescale.harness.plan.live import LiveArm, plan_live_arm, read_limits
 from judgescale.harness.plan.recorded import plan_recorded_arms
+from judgescale.harness.plan.thinking import split_by_budget
 from judgescale.harness.types import JudgescaleError
 
 __all__ = ["LiveArm", "plan_arms", "read_limits"]
 
 
 def plan_arms(cfg: DictConfig) -> list[Arm | LiveArm]:
-    """Plan the arms of one composed config: one, or one for each judge of a set whose judges are not pooled."""
+    """Plan the arms of one composed config: one, or several.
+
+    Each judge of a set whose judges are not pooled has its own, and so has each thinking budget of a live judge.
+    """
     refuse_unknown_options(cfg)
     if OmegaConf.is_missing(cfg.judge, "_target_"):
         raise JudgescaleError(
@@ -32,7 +36,7 @@ def plan_arms(cfg: DictConfig) -> list[Arm | LiveArm]:
             else "judge=recorded reads a recorded set; an engine that runs a model needs a prompt format, such as"
             " judge=pairwise judge.model=NAME (python run.py --help lists all)"
         )
-    return list(plan_recorded_arms(cfg)) if recorded else [plan_live_arm(cfg)]
+    return list(plan_recorded_arms(cfg)) if recorded else [plan_live_arm(one) for one in split_by_budget(cfg)]
 
 
 def find_source(cfg: DictConfig) -> str:

@@ -23,12 +23,15 @@ from judgescale.harness.options import build, make, read_count, read_positive, s
 from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.plan.releases import check_release
+from judgescale.harness.plan.thinking import check_budget, name_with_budget, refuse_in_sampling
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Loaded, Request, Rules, Sampling, Task
 
 # options of a judge that its prompt format does not see
-FOR_HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "price", "label", "scorer")
+FOR_HARNESS = (
+    "model", "revision", "kind", "sampling", "thinking_budget", "active_parameters", "price", "label", "scorer"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,8 @@ def choose_order(rules: Rules) -> str:
 
 
 def read_label(cfg: DictConfig) -> str:
-    """Return the judge's name in results: its label, or else its model's name."""
-    return check_label("judge.label", cfg.judge.get("label", cfg.judge.model))
+    """Return the judge's name in results: its label, or else its model's name, and its thinking budget."""
+    return name_with_budget(check_label("judge.label", cfg.judge.get("label", cfg.judge.model)), cfg.judge)
 
 
 def check_label(option: str, label: Any) -> str:
@@ -264,6 +267,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
         if value is not None and (not isinstance(value, DictConfig) or any(key not in value for key in least)):
             raise JudgescaleError(f"{group}.{name}={value}: must be a mapping" + " with input and output" * bool(least))
     sampling = None
+    refuse_in_sampling(judge, group)
     if judge.get("kind", "text") == "text":
         sampling = make(Sampling, judge.get("sampling") or {}, f"{group}.sampling")
         if not (sampling.temperature >= 0 and 0 < sampling.top_p <= 1):
@@ -278,6 +282,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
             f"{group}.kind={made.kind}: engine={made.name} does not answer such requests, only those of kind"
             f" {' or '.join(made.kinds)}{able}"
         )
+    sampling = check_budget(judge, group, sampling, made)
     if not cfg.run.dry and (missing := [name for name in made.needs if not find_spec(name)]):
         raise JudgescaleError(f"engine={made.name} needs {missing[0]}: {write_install(made.extra_name)}")
     return ModelSpec(

@@ -1,8 +1,9 @@
 """The figure of accuracy against compute: curve.png and curve.pdf.
 
 A task whose arms have a curve gets a panel with judgments per item on a log axis (and one below it with tokens, where
-they are known); a task of single points gets a row a judge. Series differ in lightness, line and marker, so the figure
-survives a black-and-white printer; names stand outside the axes, so they never cover data.
+they are known); a task of single points gets a row a judge. Arms that differ in the thinking budget alone also are one
+curve against tokens, above the rest, each point named after its budget. Series differ in lightness, line and marker, so
+the figure survives a black-and-white printer; names stand outside the axes, so they never cover data.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from judgescale.harness.report.readings import (
     describe_published,
     find_own_published,
     group_by_task,
+    join_budgets,
     list_context,
     list_curve_points,
     name_arms,
@@ -38,6 +40,7 @@ MARKERS = "os^DvX<p>"  # nine, so that a marker meets a colour again only after 
 LINES = ("-", "--", "-.", ":")
 GREY = "#555555"
 HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.1}
+BESIDE: dict[str, Any] = {"fontsize": 6.5, "color": GREY, "ha": "center", "annotation_clip": False}
 SPLIT = "hollow: an even vote, which can split; a tie earns other than a lot would"
 LINES_AT_MOST = 8  # more short curves than this cross too often to follow: one row each instead
 SHORT = 3  # points
@@ -97,15 +100,24 @@ def _make_panels(task: str, arms: Sequence[Result]) -> list[Panel]:
     """Make the panels of one task: dots where its arms have no curve, else curves, by tokens too where known."""
     curves = [list_curve_points(r) for r in arms]
     longest = max(map(len, curves))
+    over_budgets = [panel for panel in [_make_budget_panel(task, arms)] if panel]
     if longest <= 1 or (longest <= SHORT and len(arms) > LINES_AT_MOST):
         rows = _list_sections(arms)
         height = 1.5 + (0.32 if len(rows) > 1 else 0.36) * len(rows) * len(arms)
-        return [Panel(lambda ax: _draw_dots(ax, task, arms, rows), height)]
+        return [*over_budgets, Panel(lambda ax: _draw_dots(ax, task, arms, rows), height)]
     legend = 0.19 * sum(_wrap(name, LEGEND).count("\n") + 1 for name in name_arms(arms)) + 0.19 * _any_can_split(arms)
-    panels = [Panel(lambda ax: _draw_curves(ax, task, arms, "judgments"), 4 + legend)]
+    panels = [*over_budgets, Panel(lambda ax: _draw_curves(ax, task, arms, "judgments"), 4 + legend)]
     if all(p.tokens_per_item for c in curves for p in c):
         panels.append(Panel(lambda ax: _draw_curves(ax, task, arms, "tokens"), 4 + legend))
     return panels
+
+
+def _make_budget_panel(task: str, arms: Sequence[Result]) -> Panel | None:
+    """Make the panel of accuracy against tokens over thinking budgets; None where no judge has several."""
+    joined = join_budgets(arms)
+    if not joined or not all(p.tokens_per_item for r in joined for p in list_curve_points(r)):
+        return None
+    return Panel(lambda ax: _draw_curves(ax, task, joined, "tokens"), 4 + 0.19 * len(joined))
 
 
 def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None:
@@ -143,6 +155,9 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
             barred = [j for j in here if j not in banded and (len(arms) <= LINES_AT_MOST or j == len(series) - 1)]
             at, down, up = ([values[j] for j in barred] for values in (xs, lows, highs))
             ax.vlines(at, down, up, color=style["color"], alpha=0.6, linewidth=1, transform=shift(by))
+        for x, y, (_, point) in zip(xs, ys, series, strict=True):
+            if point.thinking_budget:
+                ax.annotate(f"≤ {point.thinking_budget:,}", (x, y), (0, 7), textcoords="offset points", **BESIDE)
         for line in lines:
             at, middle, down, up = ([values[j] for j in line] for values in (xs, ys, lows, highs))
             thin = {"linewidth": 0.8} if split[line[0]] else {}
@@ -164,6 +179,7 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     metric = flatten_text(arms[0].headline.metric)
     ax.set_title(_wrap(f"{_write_title(task, arms)}: {metric} against {unit}", 64))
     hint = "; equal points side by side" if any(a is not None for aside in moves for a in aside) else ""
+    hint += "; ≤: thinking budget" if any(p.thinking_budget for series in found for _, p in series) else ""
     ax.set_xlabel(f"{_name_unit(unit, arms)} (log scale{hint})")
     ax.set_ylabel(f"{metric} (%), 95 % interval")
     handles, names = ax.get_legend_handles_labels()

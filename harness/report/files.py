@@ -123,6 +123,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "judging": dict(r.judging) or None,
         "data": dict(r.data),
         **({"stops": True} if r.stops else {}),  # k is then the most that it may take
+        **({"thinking_budget": r.thinking_budget} if r.thinking_budget else {}),
     }
     entry: dict[str, Any] = _to_json(arm)
     return entry

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import isfinite
 
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.text import format_count, format_percent
-from judgescale.harness.types import CurvePoint, Published, Result
+from judgescale.harness.types import WITH_BUDGET, CurvePoint, Published, Result
 
 OVERALL = "overall"
 
@@ -21,9 +22,41 @@ def group_by_task(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def list_curve_points(result: Result, section: str = OVERALL) -> list[CurvePoint]:
-    """List one section's points that have a value, the fewest judgments first."""
+    """List one section's points that have a value, the smallest thinking budget and the fewest judgments first."""
     points = (p for p in result.curve if p.section == section and isfinite(p.estimate.value))
-    return sorted(points, key=lambda p: (p.judgments_per_item, p.k))
+    return sorted(points, key=lambda p: (p.thinking_budget or 0, p.judgments_per_item, p.k))
+
+
+def join_budgets(results: Sequence[Result]) -> list[Result]:
+    """Join the arms of one task that differ in nothing but the thinking budget: each judge's are one curve.
+
+    Every arm is reduced to its headline's point, at its k. Empty where no judge has arms of several budgets.
+    """
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for i, r in enumerate(results):
+        key: tuple[str, ...] = (str(i),)
+        if r.thinking_budget:
+            signed = r.signature.replace(WITH_BUDGET.format("", r.thinking_budget), "").split("|")
+            # a suite's members are told apart by a digest of their own signatures
+            alike = [part for part in signed if not part.startswith(("thinking_budget:", "members:"))]
+            key = (name_without_budget(r), str(r.k), *alike)
+        groups.setdefault(key, []).append(r)
+    if len(groups) == len(results):
+        return []
+    joined = []
+    for of_judge in groups.values():
+        points = [
+            replace(p, thinking_budget=r.thinking_budget) for r in of_judge for p in list_curve_points(r) if p.k == r.k
+        ]
+        joined.append(replace(of_judge[0], judge=name_without_budget(of_judge[0]), curve=points))
+    return joined
+
+
+def name_without_budget(result: Result) -> str:
+    """Name an arm's judge as it is called without a thinking budget."""
+    if result.thinking_budget is None:
+        return result.judge
+    return result.judge.removesuffix(WITH_BUDGET.format("", result.thinking_budget))
 
 
 def find_value_at_one(result: Result) -> float | None:

@@ -20,7 +20,7 @@ from judgescale.harness.errors import explain_error
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.redaction import redact
 from judgescale.harness.screen import make_table, open_screen, print_table
-from judgescale.harness.store import Store
+from judgescale.harness.store import Store, name_as_now
 from judgescale.harness.store.exchange import export_answers, import_answers
 from judgescale.harness.types import JudgescaleError
 
@@ -74,13 +74,13 @@ def show_models(path: Path) -> None:
             rest = "\n".join(flatten_text(f"{k}={v}") for k, v in sorted(sampling.items()) if v is not None)
             cells = (flatten_text(model), flatten_text(where), rest)
             table.add_row(*map(Text, cells), *(f"{c:,}" if c is not None else "-" for c in counts))
-    print_table(open_screen(), table, longest=24)  # a setting with its number, such as thinking_tokens=32768
+    print_table(open_screen(), table, longest=24)  # a setting with its number, such as thinking_budget=32768
 
 
 def read_settings(settings: Any, path: Path) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
     """Read a model's name, its engine and its sampling from a row. Raises JudgescaleError where that is damaged."""
     try:
-        known = redact(json.loads(settings))
+        known = redact(name_as_now(json.loads(settings)))
         parts = str(known["model"]), known.get("engine") or {}, known.get("sampling") or {}
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         parts = "", None, None

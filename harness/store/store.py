@@ -32,6 +32,8 @@ APPLICATION = 0x6A647363  # "jdsc", in the file's header
 VERSION = 2  # 1 had no NEW_FIELDS; whoever writes to such a file adds them
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
+OLD_NAMES = {"thinking_tokens": "thinking_budget"}  # of options, in settings that earlier versions wrote
+
 ASKED = tuple(f.name for f in dataclasses.fields(Request))
 # What a request came to say later is left out where it says nothing, so that what was asked before has the same key.
 ASKED_LATER = {f.name: f.default for f in dataclasses.fields(Request) if f.name in ("marks", "good_label")}
@@ -85,8 +87,16 @@ def encode_canonical(settings: Mapping[str, Any] | Sequence[float]) -> str:
 
 
 def _spell_alike(settings: str) -> str:
-    """Spell canonical JSON with every whole number as an integer."""
-    return encode_canonical(json.loads(settings, parse_float=lambda text: _to_integer(float(text))))
+    """Spell canonical JSON with every whole number as an integer, and options by the names that they have now."""
+    return encode_canonical(name_as_now(json.loads(settings, parse_float=lambda text: _to_integer(float(text)))))
+
+
+def name_as_now(settings: Any) -> Any:
+    """Name the options in settings as they are called now; what holds no sampling is returned as it is."""
+    sampling = settings.get("sampling") if isinstance(settings, Mapping) else None
+    if not isinstance(sampling, Mapping) or OLD_NAMES.keys().isdisjoint(sampling):
+        return settings
+    return {**settings, "sampling": {OLD_NAMES.get(name, name): value for name, value in sampling.items()}}
 
 
 def _to_integer(number: float) -> float:
@@ -318,7 +328,10 @@ class Store:
         self._models.clear()
 
     def find_settings(self, settings: str) -> str:
-        """Return settings as this store spells them, where it knows them: to a model, 1 and 1.0 are one number."""
+        """Return settings as this store spells them, where it knows them: to a model, 1 and 1.0 are one number.
+
+        Options that were renamed keep the name under which the store has answers.
+        """
         with self._translate_errors():
             known = [text for (text,) in self._db.execute("SELECT settings FROM model")]
         if settings in known:

@@ -311,7 +311,7 @@ def test_pattern_labels_and_limits_in_the_request():
         ask(engine(server, constrain="structured_outputs"), [asked])
         extra = {"temperature": None, "service_tier": "flex"}
         made = engine(server, max_tokens_field="max_completion_tokens", thinking_field="budget", extra_body=extra)
-        ask(made, [prompt(labels=("A", "B"))], sampling=Sampling(thinking_tokens=9))
+        ask(made, [prompt(labels=("A", "B"))], sampling=Sampling(thinking_budget=9))
     assert (plain[0].text, wrapped[0].text) == ('{"answer": "A"}', "A")
     assert [entry.body["max_tokens"] for entry in server.log[:3]] == [2048, 2048 + WRAPPER, 2048]
     schema = server.log[1].body["response_format"]["json_schema"]["schema"]
@@ -320,11 +320,6 @@ def test_pattern_labels_and_limits_in_the_request():
     last = server.log[3].body
     assert last["max_completion_tokens"] == 2048 and last["budget"] == 9 and last["service_tier"] == "flex"
     assert last["logprobs"] is True and last["top_logprobs"] == 20 and not {"temperature", "max_tokens"} & set(last)
-
-
-def test_a_limit_on_thinking_needs_its_name():
-    with FaultyServer() as server, pytest.raises(JudgescaleError, match="engine.thinking_field"):
-        ask(engine(server), [prompt()], sampling=Sampling(thinking_tokens=9))
 
 
 def test_scores_of_a_scalar_head():

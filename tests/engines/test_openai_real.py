@@ -70,3 +70,17 @@ def test_a_prompt_that_is_too_long_fails_with_the_servers_reason(server):
 def test_scalar_judges_are_told_where_to_go(server):
     with pytest.raises(JudgescaleError, match="engine=vllm"):
         ask(server, Request(QUESTION, kind="score"))
+
+
+def test_a_thought_is_ended_and_the_answer_goes_on_from_it(server):
+    """llama.cpp goes on with an assistant's turn that is last; SmolLM2 never closes a thought of its own accord."""
+    asked = Request((("user", "Tell me about foxes."),))
+    for budget in (8, 16):
+        sampling = Sampling(1.0, max_tokens=40, thinking_budget=budget)
+        outputs, faults = ask(server, asked, (5, 6), sampling, continue_thoughts=True)
+        plain, _ = ask(server, asked, (5, 6), Sampling(1.0, max_tokens=budget), many=False)
+        for output, thought in zip(outputs, plain, strict=True):
+            assert output.text.startswith(f"{thought.text.strip()}\n</think>\n\n") and output.reasoning_tokens == budget
+            assert output.text.partition("</think>")[2].strip() and output.completion_tokens <= 40
+            assert output.prompt_tokens > 2 * thought.prompt_tokens + budget
+        assert not faults

@@ -71,8 +71,13 @@ def test_a_missing_package_is_said_in_one_line(monkeypatch):
 
 
 def test_thoughts_cannot_be_bounded_without_knowing_where_they_end():
-    with pytest.raises(JudgescaleError, match="thinking_tokens needs engine.reasoning_parser"):
-        asyncio.run(ask(VllmSession(Vllm("m")), FOX, Sampling(thinking_tokens=10)))
+    with pytest.raises(JudgescaleError, match="judge.thinking_budget needs engine.reasoning_parser"):
+        Vllm("m").check_thinking_budget()
+    Vllm("m", reasoning_parser="qwen3").check_thinking_budget()
+    with pytest.raises(JudgescaleError, match="engine.end_of_thought: must end with </think>"):
+        Vllm("m", reasoning_parser="qwen3", end_of_thought="Time is up.").check_thinking_budget()
+    assert Vllm("m").identity() != Vllm("m", end_of_thought="So.</think>").identity()
+    assert "end_of_thought" not in Vllm("m").identity()  # answers of before keep their place in the store
 
 
 def test_transformers_does_not_write():
@@ -116,10 +121,11 @@ def test_logsumexp(values):
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     pytest.importorskip("vllm")
-    from smollm2 import safetensors_folder, scalar_folder
+    from smollm2 import safetensors_folder, scalar_folder, thinking_folder
 
     tmp = tmp_path_factory.mktemp("models")
-    return {"text": safetensors_folder(tmp), "scalar": scalar_folder(tmp), "two labels": scalar_folder(tmp, labels=2)}
+    scalar = {"scalar": scalar_folder(tmp), "two labels": scalar_folder(tmp, labels=2)}
+    return {"text": safetensors_folder(tmp), "thinking": thinking_folder(tmp), **scalar}
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +191,31 @@ def test_label_probabilities_are_of_the_whole_vocabulary(writer, loop):
     assert output.text in "AB" and sum(map(math.exp, output.logprobs.values())) == pytest.approx(1, abs=1e-3)
     with pytest.raises(JudgescaleError, match="no single token"):
         loop.run(ask(writer, Request(FOX.messages, labels=("Assistant 1",))))
+
+
+@on_vllm
+def test_a_thought_is_ended_at_its_budget(models, loop):
+    """The template opens a thought, which this model never ends; a token of the budget is the opening line's."""
+    end = "\nTime is up.\n</think>"
+    made = Vllm(
+        str(models["thinking"]), max_model_len=512, max_num_seqs=8, reasoning_parser="deepseek_r1", end_of_thought=end
+    )
+
+    async def think():
+        async with made.open() as session:
+            asked = [(Sampling(1.0, max_tokens=60, thinking_budget=b), (1, 2)) for b in (10, 20)]
+            free = await ask(session, FOX, Sampling(1.0, max_tokens=60), (1, 2))
+            return free, await asyncio.gather(*(ask(session, FOX, *how) for how in asked)), session._tokenizer
+
+    free, held, tokenizer = loop.run(think())
+    assert not any("</think>" in output.text or output.reasoning_tokens for output in free)
+    forced = len(tokenizer.encode(end, add_special_tokens=False))
+    for budget, outputs in zip((10, 20), held, strict=True):
+        for output, unbounded in zip(outputs, free, strict=True):
+            thought, answer = output.text.split(end)
+            assert unbounded.text.startswith(thought) and thought.strip()  # the same thought, cut
+            assert len(tokenizer.encode(thought, add_special_tokens=False)) <= budget and answer.strip()
+            assert budget <= output.reasoning_tokens <= budget + forced < output.completion_tokens <= 60
 
 
 @on_vllm

@@ -23,6 +23,7 @@ from judgescale.harness.judges.prompt import UNLIMITED, make_fence
 from judgescale.harness.judges.reading import read_answer
 from judgescale.harness.judges.scalar import Scalar
 from judgescale.harness.judges.token_prob import TokenProb
+from judgescale.harness.plan.live import FOR_HARNESS
 from judgescale.harness.types import STATUSES, Item, JudgescaleError, Output, Request, Sampling
 
 UNPARSED = Reading("unparsed")
@@ -461,7 +462,7 @@ def test_errors_name_the_culprit(make, complaint):
     assert complaint in str(error.value) and "\n" not in str(error.value)
 
 
-HARNESS = ("model", "revision", "kind", "sampling", "active_parameters", "price", "label", "scorer", "engine", "scores")
+HARNESS = (*FOR_HARNESS, "engine", "scores")
 
 
 @pytest.mark.parametrize("name", sorted({p.stem for p in (ROOT / "conf/judge").glob("*.yaml")} - {"base", "recorded"}))

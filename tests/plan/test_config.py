@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from conftest import ROOT
+from shapes import REWARDBENCH
 
 from judgescale.harness.options import build, make
 from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.common import FOR_HARNESS
+from judgescale.harness.published.lists import find_rows
 from judgescale.harness.types import JudgescaleError, Rules, Task
 
 
@@ -30,12 +34,37 @@ def test_every_strategy_is_made_from_its_yaml(composed, name):
     assert strategy.name == name
 
 
-@pytest.mark.parametrize("name", names("experiment"))
+LIVE = ("rrm_thinking_horizon",)  # experiments that need a model, and texts for it to read
+
+
+@pytest.mark.parametrize("name", [name for name in names("experiment") if name not in LIVE])
 def test_every_experiment_can_run(composed, name):
     cfg = composed(f"experiment={name}")
     assert all(arm.items for arm in plan_arms(cfg))
     for overrides in cfg.compare:
         assert plan_arms(composed(f"experiment={name}", *overrides))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("judge=rrm_32b",),
+        ("engine=openai", "engine.thinking_field=thinking_token_budget", "~engine.reasoning_parser"),
+    ],
+)
+def test_the_thinking_horizon_has_the_budgets_that_were_printed(composed, tmp_path, more):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(REWARDBENCH | {"prompt": f"q{i}", "id": i}) for i in range(3)))
+    arms = plan_arms(composed("experiment=rrm_thinking_horizon", f"task.path={path}", "run.dry=true", *more))
+    model = arms[0].purchase.spec.engine.model
+    printed = {
+        row.subset.removeprefix("thinking_budget_")
+        for row in find_rows("RewardBench", model)
+        if row.subset.startswith("thinking_budget_")
+    }
+    assert {f"{arm.purchase.spec.sampling.thinking_budget // 1024}k" for arm in arms} == printed and len(arms) == 4
+    assert all(arm.purchase.label.startswith(f"{model}, thinking ≤ ") and arm.arm.k == 1 for arm in arms)
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ def test_a_tampered_export_changes_nothing(exported, tmp_path, how):
 
 @pytest.mark.parametrize("width", [50, 80])
 def test_show_cuts_no_number_on_a_narrow_terminal(path, capsys, monkeypatch, width):
-    sampling = {"temperature": 1.0, "top_p": 0.95, "max_tokens": 8192, "thinking_tokens": 4096}
+    sampling = {"temperature": 1.0, "top_p": 0.95, "max_tokens": 8192, "thinking_budget": 4096}
     engine = {"name": "openai", "provider": "api.provider.example"}
     model = encode_canonical({"model": "org/Some-Judge-Model-32B-Instruct", "engine": engine, "sampling": sampling})
     with Store(path) as store:
@@ -396,7 +396,7 @@ def test_show_cuts_no_number_on_a_narrow_terminal(path, capsys, monkeypatch, wid
     main(["show", str(path)])
     shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     assert all(len(line) <= width for line in shown.splitlines())
-    for number in ("67,040", "1,234,567", "max_tokens=8192", "thinking_tokens=4096", "top_p=0.95"):
+    for number in ("67,040", "1,234,567", "max_tokens=8192", "thinking_budget=4096", "top_p=0.95"):
         assert re.search(rf"(?<!\d){number}(?!\d)", shown), shown
 
 
@@ -427,3 +427,14 @@ def test_the_command_line_tells_damage_in_one_line(path, tmp_path, command):
     with pytest.raises(SystemExit, match=r"^error: store .* is damaged .*$"):
         main([command, str(path), *([str(tmp_path / "out.parquet")] if command == "export" else [])])
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".parquet"] == []
+
+
+def test_an_option_that_was_renamed_keeps_the_answers_it_had(tmp_path):
+    old = encode_canonical({"model": "m", "sampling": {"max_tokens": 9, "thinking_tokens": 4}, "seed": 0})
+    new = encode_canonical({"model": "m", "sampling": {"max_tokens": 9, "thinking_budget": 4}, "seed": 0})
+    other = encode_canonical({"model": "m", "sampling": {"max_tokens": 9, "thinking_budget": 5}, "seed": 0})
+    with Store(tmp_path / "store.sqlite") as store:
+        assert store.find_settings(new) == new
+        store.add_answer(asked("q", old), 0, Output("kept"))
+        assert store.find_settings(new) == old and store.find_settings(other) == other
+        assert store.find_answers(asked("q", store.find_settings(new)))[0].text == "kept"
