@@ -29,9 +29,9 @@ from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, 
 from judgescale.harness.options import build, check_count, check_types
 from judgescale.harness.plan.common import FOR_HARNESS, Numbers, Shared, list_ks, load_rules
 from judgescale.harness.plan.items import Selection, choose_edition
+from judgescale.harness.plan.juries import choose_judges, find_costs
 from judgescale.harness.plan.live import check_label, check_widths, choose_amounts, choose_order, make_live_arm
 from judgescale.harness.plan.recorded import (
-    choose_judges,
     make_arms,
     name_part,
     read_steps_rule,
@@ -78,7 +78,8 @@ def evaluate(
     judges: Sequence[str] | None = None,
     variants: Sequence[str] | None = None,
     steps: str | None = None,
-    pool: bool | Literal["equal"] | None = None,
+    pool: bool | Literal["equal", "by_cost", "in_order"] | None = None,
+    costs: Mapping[str, float] | None = None,
     ks: Sequence[int] | None = None,
     seed: int = 0,
     draws: int = 200,
@@ -91,8 +92,9 @@ def evaluate(
     strategy: k=None takes all judgments there are. protocol: a name of conf/protocol/, or rules of your own.
     task: who turns the set into items and credits decisions; None = by the gold labels of the set, as task=custom.
     judges, variants: which of the set's; None = all. steps: the rule that makes one score of a response's step scores
-    ("prod", "min", …); None = the scores as recorded. pool: whether the judges vote together, "equal" with equal
-    shares; None = as the set says.
+    ("prod", "min", …); None = the scores as recorded. pool: whether the judges vote together: with "equal"
+    shares, or shares "by_cost"; "in_order" is for a cascade, which asks `judges` one after the other; None = as the set
+    says. costs: dollars a judgment, by judge.
 
     Raises JudgescaleError naming the row, item or option that does not fit.
     """
@@ -113,7 +115,8 @@ def evaluate(
     items = task.load(data)
     shared = shared._replace(task=choose_edition(task, items))
     selection = Selection(tuple(items), (), None, ())
-    arms = make_arms(of_judges, shared, selection, ks, sha256, pool)
+    known = find_costs(costs, pool, {}, data, part)
+    arms = make_arms(of_judges, shared, selection, ks, sha256, pool, known)
     return [evaluate_arm(arm)[0] for arm in arms]
 
 

@@ -153,7 +153,7 @@ def assess_weights(
         f"weights by {fit}": ", ".join(f"{judge} {write_rounded(w, 2)}" for judge, w in weights.of_judges.items()),
         f"{vote.printed_as} at k={arm.k}": roll_up_headline(arm, plain),
     }
-    return details, [*weights.notes, describe_difference(arm, what, ours, plain)]
+    return details, [*weights.notes, describe_difference(arm, what, ours, plain, fitted=False)]
 
 
 def is_upper_bound(arm: Arm, pools: Sequence[Pools], meta: MetaScores) -> bool:
