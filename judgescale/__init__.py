@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from judgescale.harness.contracts import Reading as Reading
     from judgescale.harness.contracts import Strategy as Strategy
     from judgescale.harness.strategies.budget import Budget as Budget
+    from judgescale.harness.strategies.cascade import Cascade as Cascade
     from judgescale.harness.strategies.double_elimination import DoubleElimination as DoubleElimination
     from judgescale.harness.strategies.elo import Elo as Elo
     from judgescale.harness.strategies.information_gain import InformationGain as InformationGain
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from judgescale.harness.strategies.stopping import Stopping as Stopping
     from judgescale.harness.strategies.swiss import Swiss as Swiss
     from judgescale.harness.strategies.voting import Voting as Voting
+    from judgescale.harness.strategies.weighted_voting import WeightedVoting as WeightedVoting
     from judgescale.harness.types import Estimate as Estimate
     from judgescale.harness.types import Item as Item
     from judgescale.harness.types import JudgescaleError as JudgescaleError
@@ -56,6 +58,7 @@ _HOMES = {
     "api": "evaluate load_protocol load_task run_judge",
     "harness.contracts": "Answers Ask Engine EngineSession Judge MetaRM Reading Strategy",
     "harness.strategies.budget": "Budget",
+    "harness.strategies.cascade": "Cascade",
     "harness.strategies.double_elimination": "DoubleElimination",
     "harness.strategies.elo": "Elo",
     "harness.strategies.information_gain": "InformationGain",
@@ -65,6 +68,7 @@ _HOMES = {
     "harness.strategies.stopping": "Stopping",
     "harness.strategies.swiss": "Swiss",
     "harness.strategies.voting": "Voting",
+    "harness.strategies.weighted_voting": "WeightedVoting",
     "harness.types": "Estimate Item JudgescaleError Judgment Output Record Request Result Rules Sampling Task",
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -73,6 +77,7 @@ __all__ = [
     "Answers",
     "Ask",
     "Budget",
+    "Cascade",
     "DoubleElimination",
     "Elo",
     "Engine",
@@ -99,6 +104,7 @@ __all__ = [
     "Swiss",
     "Task",
     "Voting",
+    "WeightedVoting",
     "evaluate",
     "load_protocol",
     "load_task",

@@ -79,7 +79,7 @@ def test_variants_steps_and_the_pool_of_a_shipped_set_are_chosen_as_on_the_comma
         ({"steps": "prod"}, "judge.steps=prod: mine has no step scores in set rows"),
         ({"variants": ["terse"]}, "judge.variants: 'terse' is not among those of these judges"),
         ({"variants": [3]}, r"judge.variants=\[3\]: must be a list of variants"),
-        ({"pool": "alike"}, "judge.pool=alike: must be true, false, equal or null"),
+        ({"pool": "alike"}, "judge.pool=alike: must be true, false, equal, by_cost, in_order or null"),
     ],
 )
 def test_a_choice_that_a_set_does_not_have_is_named(options, words) -> None:
