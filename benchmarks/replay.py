@@ -89,7 +89,9 @@ def main() -> None:
             cells = ["-" if s in refused else f"{Clock.took[s]:.2f}" for s in options.strategies]
             print(f"{name:24}" + "".join(f"{cell:>12}" for cell in [*cells, f"{Clock.took['']:.2f}"]), flush=True)
             for strategy, line in refused.items():
-                skipped.setdefault(f"{name}: {line.partition('error: ')[2].partition('; use ')[0]}", []).append(strategy)
+                skipped.setdefault(f"{name}: {line.partition('error: ')[2].partition('; use ')[0]}", []).append(
+                    strategy
+                )
             total += len(options.strategies) - len(told)
     used = resource.getrusage(resource.RUSAGE_SELF)
     for why, strategies in skipped.items():
