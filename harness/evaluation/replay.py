@@ -108,7 +108,8 @@ def batch_items(
 ) -> Iterator[list[int]]:
     """Yield the places of items that may be replayed at once, some CELLS at a time.
 
-    They have equally many responses, and the same questions are asked about them. A batch holds the same items in the same order, whatever the order of all of them.
+    They have equally many responses, and the same questions are asked about them. A batch holds the same items in the
+    same order, whatever the order of all of them.
 
     draws: replays of each item. kinds: what else items of a batch must have in common, one an item.
     """
