@@ -26,7 +26,7 @@ class Shelf:
 
     @classmethod
     def fill(cls, of_items: Sequence[Pools]) -> Shelf:
-        """Put the pools of each item side by side."""
+        """Put the pools of each item side by side; all items name the same questions in the same order."""
         questions, pools = np.array(list(of_items[0])), [pool for pools in of_items for pool in pools.values()]
         sizes = np.array([len(pool) for pool in pools])
         scores = np.full((len(pools), sizes.max(), questions.shape[1]), np.nan)

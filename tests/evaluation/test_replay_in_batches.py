@@ -44,8 +44,7 @@ def items_of_one_shape(draw: st.DrawFn, questions: list[tuple[int, ...]]) -> lis
     made = st.fixed_dictionaries(dict.fromkeys(questions, rows))
     items = draw(st.lists(made, min_size=1, max_size=4))
     return [
-        {q: pool([s for s, _ in said], [m for _, m in said], width=len(q)) for q, said in item.items()}
-        for item in items
+        {q: pool([s for s, _ in item[q]], [m for _, m in item[q]], width=len(q)) for q in questions} for item in items
     ]
 
 
