@@ -22,8 +22,8 @@ from judgescale.harness.types import Item, JudgescaleError
 Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 
 
-# Replays of a strategy that decides about all items at once are dear, and each has thousands of decisions: one for so
-# many of run.draws, within these bounds.
+# Replays of a strategy that decides about all items at once take long, and each has thousands of decisions: one for
+# every so many of run.draws, within these bounds.
 ACROSS_SHARE, ACROSS_DRAWS = 12, (4, 16)
 
 # One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.

@@ -27,7 +27,7 @@ class Shelf:
 
     @classmethod
     def fill(cls, of_items: Sequence[Pools], costs: Mapping[str, float] | None = None) -> Shelf:
-        """Put the pools of each item side by side.
+        """Put the pools of each item side by side; all items name the same questions in the same order.
 
         costs: dollars a judgment of each judge; empty or None where nobody knows.
         """
@@ -124,15 +124,17 @@ class Replay:
 def batch_items(
     items: Sequence[Item], pools: Sequence[Pools], draws: int, kinds: Sequence[object] = ()
 ) -> Iterator[list[int]]:
-    """Yield the places of items that may be replayed at once: those with the same questions, some CELLS at a time.
+    """Yield the places of items that may be replayed at once, some CELLS at a time.
 
-    A batch holds the same items in the same order, whatever the order of all of them.
+    They have equally many responses, and the same questions are asked about them. A batch holds the same items in the
+    same order, whatever the order of all of them.
 
     draws: replays of each item. kinds: what else items of a batch must have in common, one an item.
     """
     groups: dict[object, list[int]] = {}
     for place in sorted(range(len(items)), key=lambda place: items[place].id):
-        groups.setdefault((tuple(pools[place]), kinds[place] if kinds else None), []).append(place)
+        shape = len(items[place].responses), tuple(pools[place]), kinds[place] if kinds else None
+        groups.setdefault(shape, []).append(place)
     for places in groups.values():
         sizes = [max(map(len, pools[place].values())) * sum(map(len, pools[place])) for place in places]
         step = max(1, CELLS // max(1, draws * max(sizes)))
