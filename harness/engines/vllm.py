@@ -83,6 +83,7 @@ class Vllm(Engine):
 
     def make_arguments(self) -> Any:
         """Make vLLM's AsyncEngineArgs. Raises JudgescaleError where engine.extra names what vLLM does not have."""
+        from vllm.config import PoolerConfig
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.platforms import current_platform
 
@@ -98,6 +99,8 @@ class Vllm(Engine):
         elif cpu:
             # after a chunk of a prompt, vLLM rewinds the request's random generator, which CPU generators cannot do
             options["enable_chunked_prefill"] = False
+        if self.kind == "steps":  # of every token: for some models vLLM would look for a tag of its own choice
+            options["pooler_config"] = PoolerConfig(tok_pooling_type="ALL")
         if cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")  # GiB; vLLM's default is most of the machine
         return AsyncEngineArgs(
