@@ -95,6 +95,7 @@ class Vllm(Engine):
 
     def make_arguments(self) -> Any:
         """Make vLLM's AsyncEngineArgs. Raises JudgescaleError where engine.extra names what vLLM does not have."""
+        from vllm.config import PoolerConfig
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.platforms import current_platform
 
@@ -114,6 +115,8 @@ class Vllm(Engine):
             from vllm.config import ReasoningConfig
 
             options["reasoning_config"] = ReasoningConfig(reasoning_end_str=self.end_of_thought)
+        if self.kind == "steps":  # of every token: for some models vLLM would look for a tag of its own choice
+            options["pooler_config"] = PoolerConfig(tok_pooling_type="ALL")
         if cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")  # GiB; vLLM's default is most of the machine
         return AsyncEngineArgs(
