@@ -85,6 +85,7 @@ class Strategy:
     across: ClassVar[bool] = False  # it weighs items against each other, and decides about all of them at once
     stops: ClassVar[bool] = False  # it may stop before its k: what a decision costs is measured (it is `adaptive` too)
     calibrated: ClassVar[bool] = False  # it asks judges in turn, and learns from labels of other items when to stop
+    slow: ClassVar[bool] = False  # it computes so much that it is replayed less often where there are many items
     random: ClassVar[bool] = True  # more than which judgments it gets is left to chance: lots of its own, their order
     may_tie: ClassVar[bool] = True  # its decision may be tied; False where it breaks every tie itself
     plain_vote: ClassVar[bool] = False  # it takes the k judgments as they come: at k=1 it is a single judgment

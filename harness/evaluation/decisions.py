@@ -25,6 +25,7 @@ Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 # Replays of a strategy that decides about all items at once take long, and each has thousands of decisions: one for
 # every so many of run.draws, within these bounds.
 ACROSS_SHARE, ACROSS_DRAWS = 12, (4, 16)
+SLOW_REPLAYS, SLOW_DRAWS = 5_000, 8  # of a slow strategy: about so many of all items, and at least so many of each
 
 # One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.
 FOR_PAIR = np.array([[1, 0], [0.5, 0.5], [0, 1], [np.nan, np.nan]])
@@ -75,9 +76,9 @@ def decide_by_replay(
 ) -> list[list[Decisions]]:
     """Return the decisions as [k][item], by running the strategy itself on recorded judgments.
 
-    It runs on `arm.draws` random orders of every item's pools, or on all subsets of a pool where nothing but the
-    subset is left to chance and there are at most `arm.draws` of them. A plain vote takes equal judgments for one, so
-    that there are fewer; where meta scores are equal, their order is left to chance as well.
+    It runs on `arm.draws` random orders of every item's pools (a slow one on fewer), or on all subsets of a pool where
+    nothing but the subset is left to chance and there are at most `arm.draws` of them. A plain vote takes equal
+    judgments for one, so that there are fewer; where meta scores are equal, their order is left to chance as well.
 
     Raises JudgescaleError where a strategy that chooses its questions asks one that was not bought.
     """
@@ -146,7 +147,8 @@ async def _fill_by_replay(
     countable = [_is_countable(arm, strategy, of_item) for of_item in pools]
     # a live run drew its lots item by item
     alone = [[place] for place in range(len(pools))] if arm.as_bought else None
-    for places in alone or batch_items(arm.items, pools, arm.draws, countable):
+    replays = min(arm.draws, max(SLOW_DRAWS, SLOW_REPLAYS // len(pools))) if strategy.slow else arm.draws
+    for places in alone or batch_items(arm.items, pools, replays, countable):
         items, of_items = [arm.items[i] for i in places], [pools[i] for i in places]
         counted, shelf = countable[places[0]], Shelf.fill(of_items, arm.costs)
         if counted:
@@ -155,7 +157,7 @@ async def _fill_by_replay(
             orders = [np.arange(shelf.size.max())[None, None].repeat(shelf.size.shape[1], axis=1)]
         else:
             orders = [
-                draw_orders(of_item, arm.draws, make_rng(arm.seed, "pool", item.id), arm.shares, arm.queue)
+                draw_orders(of_item, replays, make_rng(arm.seed, "pool", item.id), arm.shares, arm.queue)
                 for item, of_item in zip(items, of_items, strict=True)
             ]
         for j, k in enumerate(ks):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.contracts import has_closed_form
 from judgescale.harness.evaluation.credits import make_units
 from judgescale.harness.evaluation.decisions import Decisions, decide, decide_by_replay
 from judgescale.harness.recorded.pools import Pools
@@ -87,9 +88,9 @@ def _decide_for_metric(
 ) -> list[list[Decisions]]:
     """Return the decisions that a metric looks at, as [k][item]."""
     strategy = arm.strategy.let_unusable_abstain() if name in arm.task.of_mean else arm.strategy
-    if is_counted(metric):
-        return decided if strategy == arm.strategy else decide(arm, strategy, arm.ks, pools)
-    return decide_by_replay(arm, strategy, arm.ks, pools)
+    if strategy == arm.strategy and (is_counted(metric) or not has_closed_form(strategy, arm.items)):
+        return decided  # a plain function needs decisions that were replayed, and these were
+    return (decide if is_counted(metric) else decide_by_replay)(arm, strategy, arm.ks, pools)
 
 
 def _find_in_sections(

@@ -21,14 +21,15 @@ def fit_posterior(won: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def draw_strengths(mode: np.ndarray, precision: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
     """Draw log strengths from the posterior's normal approximation (see `fit_posterior`): (D, n, samples)."""
-    noise = rng.standard_normal((*mode.shape, samples))
-    spread: np.ndarray = np.linalg.solve(np.linalg.cholesky(precision).transpose(0, 2, 1), noise)
-    return mode[..., None] + spread
+    noise = rng.standard_normal((*mode.shape, samples), dtype=np.float32)
+    spread = np.linalg.inv(np.linalg.cholesky(precision)).transpose(0, 2, 1).astype(np.float32)
+    drawn: np.ndarray = spread @ noise + mode[..., None].astype(np.float32)
+    return drawn
 
 
 def expect_information(strengths: np.ndarray) -> np.ndarray:
     """Return what a verdict on each pair is expected to tell about who is best: (D, n, samples) to (D, Q), in nats."""
-    power, gains = np.exp(strengths).astype(np.float32), []
+    power, gains = np.exp(strengths), []
     best = np.eye(power.shape[1], dtype=np.float32)[strengths.argmax(axis=1)]  # (D, samples, n)
     times = best.sum(axis=1)[:, None]  # (D, 1, n)
     for first in range(power.shape[1] - 1):  # all its pairs at once; with those of the others, memory takes the time

@@ -27,6 +27,7 @@ class InformationGain(Strategy):
 
     name: ClassVar[str] = "information_gain"
     adaptive: ClassVar[bool] = True  # who meets whom depends on the verdicts
+    slow: ClassVar[bool] = True
     next_try: ClassVar[str] = "elo"
 
     matches: int | None = None  # at most all pairs; None = as many as `swiss` plays
@@ -41,12 +42,15 @@ class InformationGain(Strategy):
 
     async def __call__(self, ask: Ask, n: int, rng: np.random.Generator) -> np.ndarray:
         """Play one match of k judgments after the other; return the log strengths, (D, n)."""
-        pairs, replay = np.array(self.questions(n)), np.arange(ask.draws)
+        pairs, replay, matches = np.array(self.questions(n)), np.arange(ask.draws), self.at(1).judgments(n)
         met = np.zeros((ask.draws, len(pairs)), bool)
         won = np.zeros((ask.draws, n, n))
         mode, precision = fit_posterior(won)
-        for _ in range(self.at(1).judgments(n)):
-            tells = expect_information(draw_strengths(mode, precision, SAMPLES, rng))
+        for _ in range(matches):
+            if matches < len(pairs):  # else all will meet, in whatever order
+                tells = expect_information(draw_strengths(mode, precision, SAMPLES, rng))
+            else:
+                tells = np.zeros(met.shape)
             match = np.where(met, -np.inf, tells).argmax(axis=1)
             met[replay, match] = True
             answers = await ask(pairs[match][:, None], self.k or 0)
