@@ -23,6 +23,7 @@ REWARDBENCH = {  # the subsets of each section, by pairs; math-prm's 447 count a
     "Reasoning": {"math-prm": 984, "hep-cpp": 164, "hep-go": 164, "hep-java": 164, "hep-js": 164, "hep-python": 164,
                   "hep-rust": 164},
 }  # fmt: skip
+EVERY_PAIR = {name: count for subsets in REWARDBENCH.values() for name, count in subsets.items()} | {"math-prm": 447}
 REWARDBENCH2 = {"Factuality": 475, "PreciseIF": 160, "Math": 183, "Safety": 450, "Focus": 495, "Ties": 102}
 JUDGEBENCH = {"Knowledge": 154, "Reasoning": 98, "Math": 56, "Coding": 42}
 JUDGEBENCH_CLAUDE = {"Knowledge": 154, "Reasoning": 51, "Math": 34, "Coding": 31}
@@ -64,7 +65,7 @@ REWARDBENCH_OVERALL = Headline(
 HEADLINES = (
     REWARDBENCH_OVERALL,
     REWARDBENCH_OVERALL._replace(metric="score_as_published"),
-    Headline("RewardBench", {"mean over pairs": PAIRS}, {"plain mean of the four sections": FOUR}, "MicroOverall"),
+    Headline("RewardBench", {"mean over the 2,985 pairs": EVERY_PAIR}, subset="MicroOverall"),
     *(
         Headline("RewardBench", {"mean over pairs": subsets}, {"plain mean of its subsets": _even(subsets)}, section)
         for section, subsets in REWARDBENCH.items()

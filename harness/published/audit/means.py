@@ -1,0 +1,138 @@
+"""Find headlines that are not the mean of their own parts, by the arithmetic of intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from judgescale.harness.published.audit.findings import Finding, describe_setting
+from judgescale.harness.published.audit.lines import SLACK, Cell, Line
+from judgescale.harness.published.rollups import HEADLINES, Headline, Weights
+
+
+class Mean(NamedTuple):
+    """Hold a weighted mean of printed parts, and how far rounding them may have moved it."""
+
+    value: float
+    half: float
+    parts: tuple[Cell, ...]
+
+    def fits(self, cell: Cell) -> bool:
+        """Tell whether a printed number may be this mean, whatever was rounded."""
+        return abs(cell.value - self.value) <= self.half + cell.half + SLACK
+
+    def rounds_to(self, cell: Cell) -> bool:
+        """Tell whether the mean of the parts as they are printed rounds to a printed number."""
+        return abs(cell.value - self.value) <= cell.half + SLACK
+
+
+def find_wrong_means(lines: Sequence[Line], headlines: Sequence[Headline] = HEADLINES) -> list[Finding]:
+    """Find every headline that its parts do not give by its own definition.
+
+    Those that rounding of the parts may explain are found too (`beyond_rounding` is False). An explanation of the
+    others is looked for in other means, in another setting of the same model, and in an exchange with another headline
+    of the same table.
+    """
+    found = []
+    for headline in headlines:
+        wrong = [
+            f
+            for line in lines
+            for cell in _list_headlines(line, headline)
+            for f in _check_headline(cell, _find_parts(line, headline, cell, lines), headline)
+        ]
+        found += _explain_swaps(wrong)
+    return found
+
+
+def _list_headlines(line: Line, headline: Headline) -> list[Cell]:
+    """List the numbers of a line that a headline is about, one a metric."""
+    return [
+        cell
+        for (benchmark, subset, metric), cell in line.cells.items()
+        if (benchmark, subset) == (headline.benchmark, headline.subset) and headline.metric in (None, metric)
+    ]
+
+
+def _find_parts(line: Line, headline: Headline, cell: Cell, lines: Sequence[Line]) -> Line:
+    """Find the line that holds a headline's parts: its own, or else one that the same source prints without any."""
+    if _roll_up_all(line, headline, cell):
+        return line
+    return next(
+        (
+            other
+            for other in lines
+            if (other.source, other.model) == (line.source, line.model)
+            and not _list_headlines(other, headline)
+            and _roll_up_all(other, headline, cell)
+        ),
+        line,
+    )
+
+
+def _roll_up_all(line: Line, headline: Headline, cell: Cell) -> dict[str, Mean]:
+    """Roll the parts up by each of a headline's own definitions; those that lack a part are left out."""
+    means = {name: roll_up(line, headline, weights, cell.row.metric) for name, weights in headline.own.items()}
+    return {name: mean for name, mean in means.items() if mean}
+
+
+def roll_up(line: Line, headline: Headline, weights: Weights, metric: str) -> Mean | None:
+    """Roll the parts of a line up; None where one is not printed. Prior sets of 0.0 stand for none."""
+    metric = "accuracy" if headline.metric else metric
+    parts = []
+    for part in weights:
+        place = (part, "Overall", metric) if headline.across else (headline.benchmark, part, metric)
+        cell = line.cells.get(place)
+        if cell is None or (part == "PriorSets" and not cell.value):
+            return None
+        parts.append(cell)
+    shares = [weight / sum(weights.values()) for weight in weights.values()]
+    value = sum(share * cell.value for share, cell in zip(shares, parts, strict=True))
+    half = sum(share * cell.half for share, cell in zip(shares, parts, strict=True))
+    return Mean(value, half, tuple(parts))
+
+
+def _check_headline(cell: Cell, line: Line, headline: Headline) -> Iterator[Finding]:
+    """Yield a finding for each of its own definitions that a headline does not follow."""
+    for mean in _roll_up_all(line, headline, cell).values():
+        if mean.rounds_to(cell):
+            continue
+        certain = not mean.fits(cell)
+        found = Finding("mean", cell, mean.value, parts=mean.parts, beyond_rounding=certain)
+        yield replace(found, explained=_explain_mean(cell, mean, line, headline) if certain else "")
+
+
+def _explain_mean(cell: Cell, mean: Mean, line: Line, headline: Headline) -> str:
+    """Explain a headline by its parts' setting, or by another mean of them; empty where neither does."""
+    ours, theirs = describe_setting(cell.row), describe_setting(mean.parts[0].row)
+    if (cell.row.strategy, cell.row.k) != line.votes and ours != theirs:
+        return f"the headline is of {ours}, its parts are of {theirs}"
+    for name, weights in headline.others.items():
+        other = roll_up(line, headline, weights, cell.row.metric)
+        if other and other.fits(cell):
+            return f"{name} gives it"
+    return ""
+
+
+def _explain_swaps(wrong: Sequence[Finding]) -> list[Finding]:
+    """Explain pairs of one table whose headlines fit when they are exchanged."""
+    found = []
+    for f in wrong:
+        partners = [
+            other
+            for other in wrong
+            if f.beyond_rounding and other.cell.row.source == f.cell.row.source and other.cell is not f.cell
+            if _fits_other(f, other) and _fits_other(other, f)
+        ]
+        if len(partners) == 1 and not f.explained:
+            row = partners[0].cell.row
+            f = replace(f, other=partners[0].cell, explained=f"exchanged with the headline of {row.model}")
+        found.append(f)
+    return found
+
+
+def _fits_other(f: Finding, other: Finding) -> bool:
+    """Tell whether one line's parts give the other line's headline."""
+    half = sum(cell.half for cell in f.parts) / len(f.parts)
+    return Mean(f.against, half, f.parts).fits(other.cell)
