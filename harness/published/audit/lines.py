@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from judgescale.harness.published.lists import Row
@@ -32,7 +32,7 @@ class Line(NamedTuple):
     k_meta: int | None
     temperature: float | None
     prompt: str
-    cells: Mapping[Place, Cell]
+    cells: dict[Place, Cell]
 
 
 SLACK = 1e-9  # what sums of floats may be off by
@@ -44,7 +44,7 @@ def read_cells(printed: Iterable[tuple[Row, str]]) -> list[Cell]:
     A source that prints none but whole percents of a metric was written into the lists as 94.0.
     """
     printed = list(printed)
-    whole = {}
+    whole: dict[tuple[str, str, str], bool] = {}
     for row, text in printed:
         at = row.source, row.benchmark, row.metric
         whole[at] = whole.get(at, True) and float(text).is_integer()
@@ -60,9 +60,10 @@ def gather_lines(cells: Iterable[Cell]) -> list[Line]:
 
     Where one source gives a cell in two forms of the benchmark, the first one stands for it.
     """
-    lines: dict[tuple[object, ...], dict[Place, Cell]] = {}
+    lines: dict[tuple[object, ...], Line] = {}
     for cell in cells:
         row = cell.row
         key = (row.source, row.model, count_votes(row.strategy, row.k), row.k_meta, row.temperature, row.prompt)
-        lines.setdefault(key, {}).setdefault((row.benchmark, row.subset, row.metric), cell)
-    return [Line(*key, found) for key, found in lines.items()]  # type: ignore[arg-type]
+        line = lines.setdefault(key, Line(*key, {}))
+        line.cells.setdefault((row.benchmark, row.subset, row.metric), cell)
+    return list(lines.values())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from judgescale.harness.published.audit.findings import Finding, describe_setting
 from judgescale.harness.published.audit.lines import SLACK, Cell, Line
 from judgescale.harness.published.rollups import HEADLINES, Headline, Weights
+from judgescale.harness.published.setting import count_votes
 
 
 class Mean(NamedTuple):
@@ -94,25 +95,28 @@ def roll_up(line: Line, headline: Headline, weights: Weights, metric: str) -> Me
 
 
 def _check_headline(cell: Cell, line: Line, headline: Headline) -> Iterator[Finding]:
-    """Yield a finding for each of its own definitions that a headline does not follow."""
-    for mean in _roll_up_all(line, headline, cell).values():
-        if mean.rounds_to(cell):
-            continue
-        certain = not mean.fits(cell)
-        found = Finding("mean", cell, mean.value, parts=mean.parts, beyond_rounding=certain)
-        yield replace(found, explained=_explain_mean(cell, mean, line, headline) if certain else "")
+    """Yield a finding, of the definition that it is furthest from, where a headline does not follow all of its own."""
+    means = _roll_up_all(line, headline, cell)
+    wrong = {name: mean for name, mean in means.items() if not mean.rounds_to(cell)}
+    if not wrong:
+        return
+    name, mean = max(wrong.items(), key=lambda named: abs(cell.value - named[1].value))
+    certain = not mean.fits(cell)
+    told = _explain_mean(cell, line, headline, {n: m for n, m in means.items() if n != name}) if certain else ""
+    yield Finding("mean", cell, mean.value, parts=mean.parts, beyond_rounding=certain, explained=told)
 
 
-def _explain_mean(cell: Cell, mean: Mean, line: Line, headline: Headline) -> str:
-    """Explain a headline by its parts' setting, or by another mean of them; empty where neither does."""
-    ours, theirs = describe_setting(cell.row), describe_setting(mean.parts[0].row)
-    if (cell.row.strategy, cell.row.k) != line.votes and ours != theirs:
-        return f"the headline is of {ours}, its parts are of {theirs}"
-    for name, weights in headline.others.items():
-        other = roll_up(line, headline, weights, cell.row.metric)
-        if other and other.fits(cell):
-            return f"{name} gives it"
-    return ""
+def _explain_mean(cell: Cell, line: Line, headline: Headline, means: Mapping[str, Mean]) -> str:
+    """Explain a headline by the setting of its parts, or by another mean; empty where neither does.
+
+    means: those by its other definitions.
+    """
+    if (count_votes(cell.row.strategy, cell.row.k), cell.row.temperature) != (line.votes, line.temperature):
+        theirs = next(iter(line.cells.values())).row
+        whole, parts = (describe_setting(row._replace(protocol="")) for row in (cell.row, theirs))
+        return f"the headline is of {whole}, its parts are of {parts}"
+    others = {name: roll_up(line, headline, weights, cell.row.metric) for name, weights in headline.others.items()}
+    return next((f"{name} gives it" for name, mean in {**means, **others}.items() if mean and mean.fits(cell)), "")
 
 
 def _explain_swaps(wrong: Sequence[Finding]) -> list[Finding]:
