@@ -45,6 +45,11 @@ class Finding:
         return self.cell.value - self.against
 
     @property
+    def settled(self) -> bool:
+        """Tell whether it needs no doubt: rounding explains it, or the lists call it another metric for that reason."""
+        return not self.beyond_rounding or bool(self.explained and self.cell.row.metric == "score_as_published")
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """Return every row that it doubts."""
         cells = (self.cell, *([self.other] if self.other else []), *self.parts)

@@ -1,0 +1,254 @@
+"""The commands of printed numbers.
+
+    judgescale published find  --judge DeepSeek-GRM-27B --benchmark RewardBench --section overall
+    judgescale published show  RewardBench2
+    judgescale published curve DeepSeek-GRM-27B RewardBench
+    judgescale published audit
+
+In a checkout, `python -m harness.published` is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from judgescale.harness.errors import explain_error, list_some
+from judgescale.harness.plain_text import defuse_formula
+from judgescale.harness.published.audit.audit import audit
+from judgescale.harness.published.audit.findings import KINDS, Finding, describe_setting, render_csv
+from judgescale.harness.published.curves import list_curves
+from judgescale.harness.published.find import OPTIONS, Printed, find_printed, name_judges
+from judgescale.harness.published.lists import Row, read_printed
+from judgescale.harness.published.show import MARKS, choose_metric, list_columns, mark_row, tabulate_benchmark
+from judgescale.harness.rounding import write_rounded
+from judgescale.harness.screen import make_table, open_screen, print_line, print_table
+from judgescale.harness.types import JudgescaleError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+EXPLAIN = """\
+Numbers that papers, leaderboards and benchmark owners printed, each with its source and how far it is to be trusted.
+
+  judgescale published find --judge DeepSeek-GRM-27B --benchmark RewardBench --section overall
+  judgescale published show RewardBench2 --judge skywork
+  judgescale published curve DeepSeek-GRM-27B RewardBench
+  judgescale published audit
+
+Words are matched without case and separators: the name itself, or else every name that contains the word.
+"""
+LINES = 30  # of a table on the terminal, unless more are asked for
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exit with one line where the caller can mend what went wrong."""
+    given = build_parser().parse_args(arguments)
+    try:
+        {"find": find, "show": show, "curve": draw_curve, "audit": show_audit}[given.command](given)
+    except (JudgescaleError, OSError) as error:
+        sys.exit(explain_error(error))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Declare the commands and their arguments."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="judgescale published", description=EXPLAIN, formatter_class=raw)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    one = commands.add_parser("find", help="every printed number that fits, with source and status")
+    for name in OPTIONS:
+        one.add_argument(f"--{name}", nargs="+", action="extend", metavar="WORD", help="one of several")
+    _add_file(one)
+
+    table = commands.add_parser("show", help="a benchmark's table: judges x sections")
+    table.add_argument("benchmark")
+    for name in ("judge", "metric", "section", "strategy", "source", "status"):
+        table.add_argument(f"--{name}", nargs="+", action="extend", metavar="WORD", help="one of several")
+    table.add_argument("--top", type=int, default=LINES, metavar="N", help=f"lines shown (default: {LINES}; 0 = all)")
+    _add_file(table)
+
+    curve = commands.add_parser("curve", help="draw a judge's printed numbers against k")
+    curve.add_argument("judge")
+    curve.add_argument("benchmark")
+    curve.add_argument("--section", default="overall", metavar="WORD", help="default: overall")
+    curve.add_argument("--out", type=Path, default=Path("."), metavar="FOLDER", help="default: this folder")
+
+    check = commands.add_parser("audit", help="numbers that contradict themselves or each other, from the data alone")
+    check.add_argument("--all", action="store_true", help="also what rounding or prior sets explain")
+    _add_file(check)
+    return parser
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write them to a file instead")
+
+
+def find(given: argparse.Namespace) -> None:
+    """Print the numbers that fit, one a line, or write them in the form of the lists."""
+    asked = _read_words(given, OPTIONS)
+    if not asked:
+        raise JudgescaleError(f"say which numbers: --judge, --benchmark, …; benchmarks are {_list_benchmarks()}")
+    found = find_printed(read_printed(), asked)
+    if given.csv:
+        _write_rows(found, given.csv)
+        return
+    screen, metrics = open_screen(), {row.metric for row, _ in found}
+    columns = ["judge", "benchmark", "section", *["metric"] * (len(metrics) > 1), "how it was made"]
+    table = make_table([*columns, "status", "source"], ["value"])
+    for row, text in found:
+        names = [row.model, row.benchmark, row.subset, *[row.metric] * (len(metrics) > 1), describe_setting(row)]
+        _add_row(table, [*names, row.status, row.source], [text])
+    print_table(screen, table)
+    told = "" if len(metrics) > 1 else f" of {metrics.pop()}"
+    print_line(screen, f"{len(found):,} printed numbers{told}; percent, but for counts and Arena scores.")
+
+
+def show(given: argparse.Namespace) -> None:
+    """Print a benchmark's table, the best-trusted number of each cell."""
+    if given.top < 0:
+        raise JudgescaleError(f"--top {given.top}: choose a number of lines, or 0 for all")
+    asked = {"benchmark": [given.benchmark], **_read_words(given, [name for name in OPTIONS if name != "benchmark"])}
+    found = find_printed(read_printed(), asked)
+    _check_one(given.benchmark, [row.benchmark for row, _ in found])
+    metric = choose_metric(found)
+    of_metric = [(row, text) for row, text in found if row.metric == metric]
+    columns = list_columns(of_metric) if not given.section else sorted({row.subset for row, _ in of_metric})
+    lines = tabulate_benchmark(of_metric, columns)
+    if given.csv:
+        with given.csv.open("w", encoding="utf-8", newline="") as file:
+            write = csv.writer(file, lineterminator="\n").writerow
+            write(["judge", "how", *columns])
+            for line in lines:
+                write(map(defuse_formula, [line.judge, line.how, *line.cells]))
+        print(f"wrote {given.csv}: {len(lines):,} lines")
+        return
+    screen, shown = open_screen(), lines[: given.top or len(lines)]
+    print_line(
+        screen, f"{found[0][0].benchmark}, {metric} (%) as printed; of each cell the best-trusted number", "bold"
+    )
+    table = make_table(["judge", "how it was made"], columns)
+    for line in shown:
+        _add_row(table, [line.judge, line.how], line.cells)
+    print_table(screen, table)
+    _explain_marks(screen, "".join(cell for line in shown for cell in line.cells))
+    if len(shown) < len(lines):
+        print_line(screen, f"{len(lines) - len(shown):,} more lines: --top 0, or --judge WORD")
+    if others := sorted({row.metric for row, _ in found} - {metric}):
+        print_line(screen, f"other metrics: --metric {', '.join(others)}")
+
+
+def draw_curve(given: argparse.Namespace) -> None:
+    """Draw the curves over k that a judge's printed numbers form."""
+    from judgescale.harness.report.printed_curves import Series, draw_printed_curves
+
+    asked = {"judge": [given.judge], "benchmark": [given.benchmark], "section": [given.section]}
+    found = find_printed(read_printed(), asked)
+    metric = choose_metric(found)
+    found = [(row, text) for row, text in found if row.metric == metric]
+    _check_one(given.judge, name_judges(found).values())
+    _check_one(given.benchmark, [row.benchmark for row, _ in found])
+    _check_one(given.section, [row.subset for row, _ in found])
+    row, curves = found[0][0], list_curves(found)
+    if all(len(curve.rows) == 1 for curve in curves):
+        there = ", ".join(f"{curve.name} at k={curve.rows[0].k}" for curve in curves) or "none with a k"
+        raise JudgescaleError(f"{row.model} on {row.benchmark}: no strategy was printed at two k; there is {there}")
+    forms = {curve.form for curve in curves}
+    shared = [forms.pop()] if len(forms) == 1 else []
+    series = []
+    for curve in curves:
+        name = ", ".join(filter(None, [curve.name, *([] if shared else [curve.form])]))
+        series.append(Series(name, [(r.k or 0, r.value, f"{100 * r.value:.1f}{mark_row(r)}") for r in curve.rows]))
+    shown = [r for curve in curves for r in curve.rows]
+    marks = "".join(map(mark_row, shown))
+    notes = ["Printed values only: nothing was run here.", *(f"{m} {told}." for m, told in MARKS.items() if m in marks)]
+    section = [] if row.subset == "Overall" else [row.subset]
+    title = ", ".join(filter(None, [f"{row.model} on {row.benchmark}", *section, *shared, "as printed"]))
+    path = given.out / re.sub(r"[^\w.-]+", "-", "-".join([row.model, row.benchmark, *section]))
+    for file in draw_printed_curves(title, metric, series, [*notes, _describe_sources(shown)], path):
+        print(f"wrote {file}")
+
+
+def _check_one(word: str, names: Iterable[str]) -> None:
+    """Raise JudgescaleError where a word means several names, of which one is to be chosen."""
+    if len(several := sorted(set(names))) > 1:
+        raise JudgescaleError(f"{word}: which one? there are {list_some(several, 12)}")
+
+
+def show_audit(given: argparse.Namespace) -> None:
+    """Print what contradicts itself, a table a kind, or write all of it to a file."""
+    found = audit(read_printed())
+    if given.csv:
+        given.csv.write_text(render_csv(found), encoding="utf-8")
+        print(f"wrote {given.csv}: {len(found):,} findings")
+        return
+    screen = open_screen()
+    for kind, told in KINDS.items():
+        of_kind = [f for f in found if f.kind == kind]
+        shown = [f for f in of_kind if given.all or not f.settled]
+        if shown:
+            print_line(screen, f"{kind}: {told}", "bold")
+            print_table(screen, _tabulate_findings(shown))
+        if left := len(of_kind) - len(shown):
+            print_line(screen, f"{left} more that rounding or another roll-up explains: --all")
+        if of_kind:
+            print_line(screen, "")
+
+
+def _tabulate_findings(found: Sequence[Finding]) -> Table:
+    table = make_table(["judge", "how it was made", "what", "explained by", "source"], ["printed", "against", "off by"])
+    for f in found:
+        row = f.cell.row
+        against = f"{f.other.row.model}, {describe_setting(f.other.row)}, {f.other.row.source}" if f.other else ""
+        told = f.explained or (f"against {against}" if against else "")
+        names = [row.model, describe_setting(row), f"{row.benchmark} {row.subset}", told, row.source]
+        _add_row(table, names, [f"{f.cell.value:g}", write_rounded(f.against, 2), write_rounded(f.difference, 2, True)])
+    return table
+
+
+def _add_row(table: Table, names: Sequence[str], numbers: Sequence[str]) -> None:
+    from rich.text import Text
+
+    table.add_row(*map(Text, [*names, *numbers]))
+
+
+def _explain_marks(screen: Console, cells: str) -> None:
+    for mark, told in MARKS.items():
+        if mark in cells:
+            print_line(screen, f"{mark} {told}")
+
+
+def _describe_sources(rows: Sequence[Row]) -> str:
+    """Describe each source of these rows once, with its status where it is not simply confirmed."""
+    told = {f"{row.source} ({row.status})" if row.status != "confirmed" else row.source: None for row in rows}
+    return f"Sources: {'; '.join(sorted(told))}"
+
+
+def _read_words(given: argparse.Namespace, options: Iterable[str]) -> dict[str, list[str]]:
+    """Read the words of the options that were given, in the order that they narrow the numbers down."""
+    return {name: words for name in options if (words := getattr(given, name, None))}
+
+
+def _list_benchmarks() -> str:
+    return list_some(sorted({row.benchmark for row, _ in read_printed()}), 40)
+
+
+def _write_rows(found: Sequence[Printed], path: Path) -> None:
+    """Write rows in the columns of the lists."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        write = csv.writer(file, lineterminator="\n").writerow
+        write(Row._fields)
+        for row, text in found:
+            cells = row._replace(owner="yes" if row.owner else "no")._asdict() | {"value": text}  # type: ignore[arg-type]
+            write(["" if cell is None else defuse_formula(cell) for cell in cells.values()])
+    print(f"wrote {path}: {len(found):,} numbers")
+
+
+if __name__ == "__main__":
+    main()
