@@ -25,6 +25,7 @@ from judgescale.harness.published.audit.findings import KINDS, Finding, describe
 from judgescale.harness.published.curves import list_curves
 from judgescale.harness.published.find import OPTIONS, Printed, find_printed, name_judges
 from judgescale.harness.published.lists import Row, read_printed
+from judgescale.harness.published.setting import describe_printed
 from judgescale.harness.published.show import MARKS, choose_metric, list_columns, mark_row, tabulate_benchmark
 from judgescale.harness.rounding import write_rounded
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
@@ -81,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     curve.add_argument("--out", type=Path, default=Path("."), metavar="FOLDER", help="default: this folder")
 
     check = commands.add_parser("audit", help="numbers that contradict themselves or each other, from the data alone")
-    check.add_argument("--all", action="store_true", help="also what rounding or prior sets explain")
+    check.add_argument("--all", action="store_true", help="also what rounding explains, and scores with prior sets")
     _add_file(check)
     return parser
 
@@ -196,20 +197,36 @@ def show_audit(given: argparse.Namespace) -> None:
             print_line(screen, f"{kind}: {told}", "bold")
             print_table(screen, _tabulate_findings(shown))
         if left := len(of_kind) - len(shown):
-            print_line(screen, f"{left} more that rounding or another roll-up explains: --all")
+            print_line(screen, f"{left} more that rounding explains, or that are the score with prior sets: --all")
         if of_kind:
             print_line(screen, "")
 
 
 def _tabulate_findings(found: Sequence[Finding]) -> Table:
-    table = make_table(["judge", "how it was made", "what", "explained by", "source"], ["printed", "against", "off by"])
+    """Make the table of findings of one kind; lines that repeat each other have no numbers to compare."""
+    table = make_table(["judge", "what", "against or explained by", "source"], ["printed", "against", "off by"])
     for f in found:
-        row = f.cell.row
-        against = f"{f.other.row.model}, {describe_setting(f.other.row)}, {f.other.row.source}" if f.other else ""
-        told = f.explained or (f"against {against}" if against else "")
-        names = [row.model, describe_setting(row), f"{row.benchmark} {row.subset}", told, row.source]
-        _add_row(table, names, [f"{f.cell.value:g}", write_rounded(f.against, 2), write_rounded(f.difference, 2, True)])
+        row, how = f.cell.row, describe_printed(f.cell.row)
+        numbers = [f"{f.cell.value:g}", write_rounded(f.against, 2), write_rounded(f.difference, 2, True)]
+        what = f"{row.benchmark} {row.subset}" + f" {row.metric}" * (row.metric != "accuracy")
+        if f.kind == "repeat":
+            numbers, what = [""] * 3, f"{row.benchmark}, all parts"
+        names = [", ".join(filter(None, [row.model, how])), what, _describe_other(f), row.source]
+        _add_row(table, names, numbers)
     return table
+
+
+def _describe_other(f: Finding) -> str:
+    """Describe what a number is held against, where that is another judge, setting or source, and what explains it."""
+    if f.other is None:
+        return f.explained
+    mine, theirs = f.cell.row, f.other.row
+    parts = [
+        theirs.model if theirs.model != mine.model else "",
+        describe_setting(theirs) if describe_setting(theirs) != describe_setting(mine) else "",
+        theirs.source if theirs.source != mine.source else "",
+    ]
+    return "; ".join(filter(None, [", ".join(filter(None, parts)), f.explained]))
 
 
 def _add_row(table: Table, names: Sequence[str], numbers: Sequence[str]) -> None:
