@@ -37,7 +37,8 @@ def find_conflicts(cells: Sequence[Cell]) -> list[Finding]:
             told = "each source asked with a prompt of its own" if one.row.prompt == OWN_PROMPT else ""
             benchmark = normalise_benchmark(two.row.benchmark)
             where = (split_name(two.row.model)[1], benchmark, two.row.metric, one.row.source, two.row.source)
-            found.setdefault(where, []).append(Finding("conflict", two, one.value, other=one, explained=told))
+            rest = tuple(cell for cell in group if cell not in (one, two))
+            found.setdefault(where, []).append(Finding("conflict", two, one.value, one, rest, explained=told))
     return [f for same in found.values() for f in _fold_sections(same)]
 
 
@@ -46,8 +47,8 @@ def _fold_sections(found: Sequence[Finding]) -> list[Finding]:
     overall = [f for f in found if f.cell.row.subset == "Overall"]
     if len(overall) != 1:
         return list(found)
-    parts = [cell for f in found if f is not overall[0] for cell in (f.cell, f.other) if cell]
-    return [replace(overall[0], parts=tuple(parts))]
+    parts = [cell for f in found if f is not overall[0] for cell in (f.cell, f.other, *f.parts) if cell]
+    return [replace(overall[0], parts=(*overall[0].parts, *parts))]
 
 
 def _contradict(one: Cell, two: Cell) -> bool:

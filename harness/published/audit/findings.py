@@ -35,7 +35,7 @@ class Finding:
     cell: Cell
     against: float  # what it should be by the rule, or what the other cell says; in the units of the list
     other: Cell | None = None  # the printed number that it contradicts, where that is one number
-    parts: tuple[Cell, ...] = ()  # the numbers that it is the mean of, or that both lines share
+    parts: tuple[Cell, ...] = ()  # further numbers that it is about: the parts of a mean, of lines that repeat, …
     beyond_rounding: bool = True  # whether no rounding of any of these numbers explains it
     explained: str = ""  # what does, in words
 
