@@ -218,7 +218,7 @@ def _tabulate_findings(found: Sequence[Finding]) -> Table:
 
 def _describe_other(f: Finding) -> str:
     """Describe what a number is held against, where that is another judge, setting or source, and what explains it."""
-    if f.other is None:
+    if f.other is None or f.kind == "mean":
         return f.explained
     mine, theirs = f.cell.row, f.other.row
     parts = [
@@ -263,7 +263,9 @@ def _write_rows(found: Sequence[Printed], path: Path) -> None:
         write(Row._fields)
         for row, text in found:
             cells = row._replace(owner="yes" if row.owner else "no")._asdict() | {"value": text}  # type: ignore[arg-type]
-            write(["" if cell is None else defuse_formula(cell) for cell in cells.values()])
+            write(
+                [f"{c:g}" if isinstance(c, float) else "" if c is None else defuse_formula(c) for c in cells.values()]
+            )
     print(f"wrote {path}: {len(found):,} numbers")
 
 
