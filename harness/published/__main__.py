@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,13 +20,11 @@ from typing import TYPE_CHECKING
 from judgescale.harness.errors import explain_error, list_some
 from judgescale.harness.plain_text import defuse_formula
 from judgescale.harness.published.audit.audit import audit
-from judgescale.harness.published.audit.findings import KINDS, Finding, describe_setting, render_csv
-from judgescale.harness.published.curves import list_curves
+from judgescale.harness.published.audit.findings import describe_setting, render_csv
+from judgescale.harness.published.audit.printing import print_findings
 from judgescale.harness.published.find import OPTIONS, Printed, find_printed, name_judges
-from judgescale.harness.published.lists import Row, read_printed
-from judgescale.harness.published.setting import describe_printed
-from judgescale.harness.published.show import MARKS, choose_metric, list_columns, mark_row, tabulate_benchmark
-from judgescale.harness.rounding import write_rounded
+from judgescale.harness.published.lists import RAW, Row, read_printed
+from judgescale.harness.published.show import MARKS, choose_metric, list_columns, tabulate_benchmark
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
 from judgescale.harness.types import JudgescaleError
 
@@ -100,15 +97,26 @@ def find(given: argparse.Namespace) -> None:
     if given.csv:
         _write_rows(found, given.csv)
         return
-    screen, metrics = open_screen(), {row.metric for row, _ in found}
-    columns = ["judge", "benchmark", "section", *["metric"] * (len(metrics) > 1), "how it was made"]
-    table = make_table([*columns, "status", "source"], ["value"])
-    for row, text in found:
-        names = [row.model, row.benchmark, row.subset, *[row.metric] * (len(metrics) > 1), describe_setting(row)]
-        _add_row(table, [*names, row.status, row.source], [text])
+    columns = {
+        "judge": [row.model for row, _ in found],
+        "benchmark": [row.benchmark for row, _ in found],
+        "section": [row.subset for row, _ in found],
+        "metric": [row.metric for row, _ in found],
+        "how it was made": [describe_setting(row) for row, _ in found],
+        "status": [row.status for row, _ in found],
+    }
+    shared = [cells[0] for cells in columns.values() if len(set(cells)) == 1]
+    varied = {name: cells for name, cells in columns.items() if len(set(cells)) > 1}
+    varied["source"] = [row.source for row, _ in found]
+    screen, table = open_screen(), make_table(list(varied), ["value"])
+    for *names, (_, text) in zip(*varied.values(), found, strict=True):
+        _add_row(table, names, [text])
+    print_line(screen, ", ".join([f"{len(found):,} printed numbers", *shared]), "bold")
     print_table(screen, table)
-    told = "" if len(metrics) > 1 else f" of {metrics.pop()}"
-    print_line(screen, f"{len(found):,} printed numbers{told}; percent, but for counts and Arena scores.")
+    print_line(
+        screen,
+        "percent" if not {row.metric for row, _ in found} & RAW else f"percent, but for {', '.join(sorted(RAW))}",
+    )
 
 
 def show(given: argparse.Namespace) -> None:
@@ -134,7 +142,7 @@ def show(given: argparse.Namespace) -> None:
     print_line(
         screen, f"{found[0][0].benchmark}, {metric} (%) as printed; of each cell the best-trusted number", "bold"
     )
-    table = make_table(["judge", "how it was made"], columns)
+    table = make_table(["judge", "how (blank: one judgment)"], columns)
     for line in shown:
         _add_row(table, [line.judge, line.how], line.cells)
     print_table(screen, table)
@@ -147,32 +155,17 @@ def show(given: argparse.Namespace) -> None:
 
 def draw_curve(given: argparse.Namespace) -> None:
     """Draw the curves over k that a judge's printed numbers form."""
-    from judgescale.harness.report.printed_curves import Series, draw_printed_curves
+    from judgescale.harness.published.drawing import draw_curves
 
-    asked = {"judge": [given.judge], "benchmark": [given.benchmark], "section": [given.section]}
-    found = find_printed(read_printed(), asked)
+    found = find_printed(
+        read_printed(), {"judge": [given.judge], "benchmark": [given.benchmark], "section": [given.section]}
+    )
     metric = choose_metric(found)
     found = [(row, text) for row, text in found if row.metric == metric]
     _check_one(given.judge, name_judges(found).values())
     _check_one(given.benchmark, [row.benchmark for row, _ in found])
     _check_one(given.section, [row.subset for row, _ in found])
-    row, curves = found[0][0], list_curves(found)
-    if all(len(curve.rows) == 1 for curve in curves):
-        there = ", ".join(f"{curve.name} at k={curve.rows[0].k}" for curve in curves) or "none with a k"
-        raise JudgescaleError(f"{row.model} on {row.benchmark}: no strategy was printed at two k; there is {there}")
-    forms = {curve.form for curve in curves}
-    shared = [forms.pop()] if len(forms) == 1 else []
-    series = []
-    for curve in curves:
-        name = ", ".join(filter(None, [curve.name, *([] if shared else [curve.form])]))
-        series.append(Series(name, [(r.k or 0, r.value, f"{100 * r.value:.1f}{mark_row(r)}") for r in curve.rows]))
-    shown = [r for curve in curves for r in curve.rows]
-    marks = "".join(map(mark_row, shown))
-    notes = ["Printed values only: nothing was run here.", *(f"{m} {told}." for m, told in MARKS.items() if m in marks)]
-    section = [] if row.subset == "Overall" else [row.subset]
-    title = ", ".join(filter(None, [f"{row.model} on {row.benchmark}", *section, *shared, "as printed"]))
-    path = given.out / re.sub(r"[^\w.-]+", "-", "-".join([row.model, row.benchmark, *section]))
-    for file in draw_printed_curves(title, metric, series, [*notes, _describe_sources(shown)], path):
+    for file in draw_curves(found, metric, given.out):
         print(f"wrote {file}")
 
 
@@ -189,44 +182,7 @@ def show_audit(given: argparse.Namespace) -> None:
         given.csv.write_text(render_csv(found), encoding="utf-8")
         print(f"wrote {given.csv}: {len(found):,} findings")
         return
-    screen = open_screen()
-    for kind, told in KINDS.items():
-        of_kind = [f for f in found if f.kind == kind]
-        shown = [f for f in of_kind if given.all or not f.settled]
-        if shown:
-            print_line(screen, f"{kind}: {told}", "bold")
-            print_table(screen, _tabulate_findings(shown))
-        if left := len(of_kind) - len(shown):
-            print_line(screen, f"{left} more that rounding explains, or that are the score with prior sets: --all")
-        if of_kind:
-            print_line(screen, "")
-
-
-def _tabulate_findings(found: Sequence[Finding]) -> Table:
-    """Make the table of findings of one kind; lines that repeat each other have no numbers to compare."""
-    table = make_table(["judge", "what", "against or explained by", "source"], ["printed", "against", "off by"])
-    for f in found:
-        row, how = f.cell.row, describe_printed(f.cell.row)
-        numbers = [f"{f.cell.value:g}", write_rounded(f.against, 2), write_rounded(f.difference, 2, True)]
-        what = f"{row.benchmark} {row.subset}" + f" {row.metric}" * (row.metric != "accuracy")
-        if f.kind == "repeat":
-            numbers, what = [""] * 3, f"{row.benchmark}, all parts"
-        names = [", ".join(filter(None, [row.model, how])), what, _describe_other(f), row.source]
-        _add_row(table, names, numbers)
-    return table
-
-
-def _describe_other(f: Finding) -> str:
-    """Describe what a number is held against, where that is another judge, setting or source, and what explains it."""
-    if f.other is None or f.kind == "mean":
-        return f.explained
-    mine, theirs = f.cell.row, f.other.row
-    parts = [
-        theirs.model if theirs.model != mine.model else "",
-        describe_setting(theirs) if describe_setting(theirs) != describe_setting(mine) else "",
-        theirs.source if theirs.source != mine.source else "",
-    ]
-    return "; ".join(filter(None, [", ".join(filter(None, parts)), f.explained]))
+    print_findings(open_screen(), found, given.all)
 
 
 def _add_row(table: Table, names: Sequence[str], numbers: Sequence[str]) -> None:
@@ -239,12 +195,6 @@ def _explain_marks(screen: Console, cells: str) -> None:
     for mark, told in MARKS.items():
         if mark in cells:
             print_line(screen, f"{mark} {told}")
-
-
-def _describe_sources(rows: Sequence[Row]) -> str:
-    """Describe each source of these rows once, with its status where it is not simply confirmed."""
-    told = {f"{row.source} ({row.status})" if row.status != "confirmed" else row.source: None for row in rows}
-    return f"Sources: {'; '.join(sorted(told))}"
 
 
 def _read_words(given: argparse.Namespace, options: Iterable[str]) -> dict[str, list[str]]:

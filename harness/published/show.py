@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judgescale.harness.published.audit.findings import describe_setting
 from judgescale.harness.published.find import Printed, name_judges
 from judgescale.harness.published.lists import Row, normalise_benchmark, rank_trust
 from judgescale.harness.published.rollups import HEADLINES
-from judgescale.harness.published.setting import COMPARED
+from judgescale.harness.published.setting import COMPARED, describe_printed
 
 DISPUTED, UNSURE = "!", "?"
 MARKS = {
@@ -23,7 +22,7 @@ class TableLine(NamedTuple):
     """Hold a judge's line: one cell a column, empty where nobody printed it."""
 
     judge: str
-    how: str
+    how: str  # empty for a single judgment
     cells: tuple[str, ...]
     value: float  # of the headline, to sort by
 
@@ -53,7 +52,7 @@ def tabulate_benchmark(printed: Sequence[Printed], columns: Sequence[str]) -> li
     names = name_judges(printed)
     best: dict[tuple[str, str], dict[str, Printed]] = {}
     for row, text in sorted(printed, key=lambda pair: rank_trust(pair[0])):
-        best.setdefault((names[row.model], describe_setting(row)), {}).setdefault(row.subset, (row, text))
+        best.setdefault((names[row.model], describe_printed(row)), {}).setdefault(row.subset, (row, text))
     lines = []
     for (judge, how), cells in best.items():
         shown = tuple(_mark(*cells[name]) if name in cells else "" for name in columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -37,13 +37,12 @@ def find_wrong_means(lines: Sequence[Line], headlines: Sequence[Headline] = HEAD
     """
     found = []
     for headline in headlines:
-        wrong = [
-            f
+        checked = [
+            _check_headline(cell, _find_parts(line, headline, cell, lines), headline)
             for line in lines
             for cell in _list_headlines(line, headline)
-            for f in _check_headline(cell, _find_parts(line, headline, cell, lines), headline)
         ]
-        found += _explain_swaps(wrong)
+        found += _explain_swaps([wrong for wrong in checked if wrong])
     return found
 
 
@@ -94,16 +93,16 @@ def roll_up(line: Line, headline: Headline, weights: Weights, metric: str) -> Me
     return Mean(value, half, tuple(parts))
 
 
-def _check_headline(cell: Cell, line: Line, headline: Headline) -> Iterator[Finding]:
-    """Yield a finding, of the definition that it is furthest from, where a headline does not follow all of its own."""
+def _check_headline(cell: Cell, line: Line, headline: Headline) -> tuple[Finding, Mean] | None:
+    """Find the definition of its own that a headline is furthest from, and what it gives; None where all hold."""
     means = _roll_up_all(line, headline, cell)
     wrong = {name: mean for name, mean in means.items() if not mean.rounds_to(cell)}
     if not wrong:
-        return
+        return None
     name, mean = max(wrong.items(), key=lambda named: abs(cell.value - named[1].value))
     certain = not mean.fits(cell)
     told = _explain_mean(cell, line, headline, {n: m for n, m in means.items() if n != name}) if certain else ""
-    yield Finding("mean", cell, mean.value, parts=mean.parts, beyond_rounding=certain, explained=told)
+    return Finding("mean", cell, mean.value, parts=mean.parts, beyond_rounding=certain, explained=told), mean
 
 
 def _explain_mean(cell: Cell, line: Line, headline: Headline, means: Mapping[str, Mean]) -> str:
@@ -119,24 +118,18 @@ def _explain_mean(cell: Cell, line: Line, headline: Headline, means: Mapping[str
     return next((f"{name} gives it" for name, mean in {**means, **others}.items() if mean and mean.fits(cell)), "")
 
 
-def _explain_swaps(wrong: Sequence[Finding]) -> list[Finding]:
+def _explain_swaps(wrong: Sequence[tuple[Finding, Mean]]) -> list[Finding]:
     """Explain pairs of one table whose headlines fit when they are exchanged."""
     found = []
-    for f in wrong:
+    for f, mean in wrong:
         partners = [
-            other
-            for other in wrong
+            other.cell
+            for other, theirs in wrong
             if f.beyond_rounding and other.cell.row.source == f.cell.row.source and other.cell is not f.cell
-            if _fits_other(f, other) and _fits_other(other, f)
+            if mean.fits(other.cell) and theirs.fits(f.cell)
         ]
         if len(partners) == 1 and not f.explained:
-            row = partners[0].cell.row
-            f = replace(f, other=partners[0].cell, explained=f"exchanged with the headline of {row.model}")
+            told = f"exchanged with the headline of {partners[0].row.model}"
+            f = replace(f, other=partners[0], explained=told)
         found.append(f)
     return found
-
-
-def _fits_other(f: Finding, other: Finding) -> bool:
-    """Tell whether one line's parts give the other line's headline."""
-    half = sum(cell.half for cell in f.parts) / len(f.parts)
-    return Mean(f.against, half, f.parts).fits(other.cell)
