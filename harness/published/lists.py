@@ -60,9 +60,23 @@ def find_rows(benchmark: str, judge: str | None = None, metric: str | None = "ac
     """Find the rows of a benchmark, best-trusted first; of one judge and one metric where they are given."""
     return [
         row
-        for row in _read_rows(_normalise_benchmark(benchmark))
+        for row in _read_rows(normalise_benchmark(benchmark))
         if (judge is None or is_same_judge(row.model, judge)) and (metric is None or row.metric == metric)
     ]
+
+
+def read_printed() -> list[tuple[Row, str]]:
+    """Read every number of every list as a row, beside the digits that it was written with: "94.0"."""
+    found = []
+    for path in sorted(FOLDER.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            found += [(_read_row(line), line["value"]) for line in csv.DictReader(file)]
+    return found
+
+
+def rank_trust(row: Row) -> tuple[int, bool]:
+    """Rank a row by how far it is to be trusted, the best first; of those trusted alike, its owners' come first."""
+    return TRUST_ORDER.index(row.status) if row.status in TRUST_ORDER else len(TRUST_ORDER), not row.owner
 
 
 def compare_with_published(
@@ -76,22 +90,22 @@ def compare_with_published(
     """
     rows = find_rows(benchmark, metric=METRICS.get(metric, metric))
     own = [row for row in rows if is_same_judge(row.model, judge)]
-    if len({org for row in own if (org := _split_name(row.model)[0])}) > 1:  # a bare name that several models answer to
+    if len({org for row in own if (org := split_name(row.model)[0])}) > 1:  # a bare name that several models answer to
         own = []
     found = []
     for section, value in ours.items():
         for row in own:
-            if _normalise_subset(row.subset) == _normalise_subset(section):
+            if normalise_subset(row.subset) == normalise_subset(section):
                 reason = explain_difference(row, setting)
                 found.append(_show(row, section, None if reason else round(value - row.value, 9), reason))
     others: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: bool(explain_difference(row, setting))):
-        overall = _normalise_subset(row.subset) == "overall"
+        overall = normalise_subset(row.subset) == "overall"
         alike = not row.protocol or row.protocol == setting.protocol
         if row.status == "confirmed" and overall and alike and not is_same_judge(row.model, judge):
-            others.setdefault(_split_name(row.model)[1], row)
+            others.setdefault(split_name(row.model)[1], row)
     ranked = sorted(others.values(), key=lambda row: -row.value)
-    at = next((value for section, value in ours.items() if _normalise_subset(section) == "overall"), None)
+    at = next((value for section, value in ours.items() if normalise_subset(section) == "overall"), None)
     if at is not None:
         ranked = ranked[:1] + sorted(ranked[1:], key=lambda row: abs(row.value - at))
     context = sorted(ranked[:CONTEXT], key=lambda row: -row.value)
@@ -100,7 +114,7 @@ def compare_with_published(
 
 def is_same_judge(one: str, other: str) -> bool:
     """Tell whether two names are one model: equal names, and equal organisations where both give one."""
-    (org, name), (other_org, other_name) = _split_name(one), _split_name(other)
+    (org, name), (other_org, other_name) = split_name(one), split_name(other)
     return name == other_name and (org == other_org or not org or not other_org)
 
 
@@ -123,18 +137,20 @@ def _show(row: Row, section: str, delta: float | None, reason: str) -> Published
     )
 
 
-def _split_name(model: str) -> tuple[str, str]:
+def split_name(model: str) -> tuple[str, str]:
     """Split a model's name into organisation (may be empty) and name, both in one spelling."""
     org, _, name = model.strip().lower().replace("_", "-").rpartition("/")
     return org, name
 
 
-def _normalise_benchmark(name: str) -> str:
+def normalise_benchmark(name: str) -> str:
+    """Spell a benchmark as all who write it alike do."""
     plain = keep_letters_and_digits(name)
     return BENCHMARKS.get(plain, plain)
 
 
-def _normalise_subset(name: str) -> str:
+def normalise_subset(name: str) -> str:
+    """Spell a section as all who write it alike do."""
     # a path of subsets (RMB's "Helpful-Pair/Code/…") keeps its separators
     plain = "/".join(keep_letters_and_digits(part) for part in name.split("/"))
     return SUBSETS.get(plain, plain)
@@ -151,9 +167,9 @@ def _read_rows(benchmark: str) -> tuple[Row, ...]:
         found += [
             _read_row(line)
             for line in csv.DictReader(io.StringIO(text))
-            if _normalise_benchmark(line["benchmark"]) == benchmark
+            if normalise_benchmark(line["benchmark"]) == benchmark
         ]
-    return tuple(sorted(found, key=lambda row: (_rank_trust(row.status), not row.owner)))
+    return tuple(sorted(found, key=rank_trust))
 
 
 def _read_row(line: Mapping[str, str]) -> Row:
@@ -162,11 +178,6 @@ def _read_row(line: Mapping[str, str]) -> Row:
     temperature = float(line["temperature"]) if line["temperature"] else None
     read = {"value": value, **numbers, "temperature": temperature, "owner": line["owner"] == "yes"}
     return Row(**{**line, **read})  # type: ignore[arg-type]
-
-
-def _rank_trust(status: str) -> int:
-    """Rank a status by how far it is to be trusted, the best 0; unknown ones come last."""
-    return TRUST_ORDER.index(status) if status in TRUST_ORDER else len(TRUST_ORDER)
 
 
 def _drop_separators(text: str) -> str:

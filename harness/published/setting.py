@@ -43,7 +43,7 @@ def explain_difference(row: Row, ours: Setting) -> str:
     elif row.prompt and keep_letters_and_digits(row.prompt) != keep_letters_and_digits(ours.prompt or ""):
         told.append(f"another prompt ({row.prompt})")
     other_voters = None not in (row.k_meta, ours.k_meta) and row.k_meta != ours.k_meta
-    if _count_votes(row.strategy, row.k) != _count_votes(ours.strategy, ours.k) or other_voters:
+    if count_votes(row.strategy, row.k) != count_votes(ours.strategy, ours.k) or other_voters:
         told.append(_describe_strategy(row))
     elif row.k_meta is not None and not ours.meta_rm:
         told.append("another meta RM")
@@ -58,17 +58,17 @@ def explain_difference(row: Row, ours: Setting) -> str:
 
 def describe_printed(row: Row) -> str:
     """Say in words how a published number was made, as in "voting@32, Arena-Hard prompt"; empty for one judgment."""
-    how = "" if _count_votes(row.strategy, row.k) == ("single", 1) and row.temperature != 0 else _describe_strategy(row)
+    how = "" if count_votes(row.strategy, row.k) == ("single", 1) and row.temperature != 0 else _describe_strategy(row)
     return ", ".join(filter(None, [how, row.prompt and f"{row.prompt} prompt", FORMS.get(row.protocol, row.protocol)]))
 
 
-def _count_votes(strategy: str, k: int | None) -> tuple[str, int | None]:
+def count_votes(strategy: str, k: int | None) -> tuple[str, int | None]:
     """Name a strategy and its k; a vote of one is a single judgment."""
     return ("single", 1) if (strategy, k) == ("voting", 1) else (strategy, k)
 
 
 def _describe_strategy(row: Row) -> str:
-    strategy, k = _count_votes(row.strategy, row.k)
+    strategy, k = count_votes(row.strategy, row.k)
     if strategy == "single":
         return GREEDY if row.temperature == 0 else "a single judgment"
     name = strategy.replace("_", " ") or "strategy not stated"

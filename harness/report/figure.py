@@ -27,6 +27,7 @@ from judgescale.harness.report.readings import (
     list_curve_points,
     name_arms,
 )
+from judgescale.harness.report.reference_curves import list_reference_curves
 from judgescale.harness.report.text import format_interval, format_percent, format_points
 from judgescale.harness.types import CurvePoint, Estimate, Result
 
@@ -41,6 +42,14 @@ LINES = ("-", "--", "-.", ":")
 GREY = "#555555"
 HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.1}
 BESIDE: dict[str, Any] = {"fontsize": 6.5, "color": GREY, "ha": "center", "annotation_clip": False}
+PRINTED: dict[str, Any] = {
+    "color": GREY,
+    "linewidth": 0.9,
+    "linestyle": (0, (4, 4)),
+    "marker": "o",
+    "markersize": 4,
+    **HOLLOW,
+}
 SPLIT = "hollow: an even vote, which can split; a tie earns other than a lot would"
 LINES_AT_MOST = 8  # more short curves than this cross too often to follow: one row each instead
 SHORT = 3  # points
@@ -175,7 +184,7 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _abbreviate(x)))
         room = 0.06 * (max(spans) - min(spans)) or 1.0
-        _draw_references(ax, arms, (min(spans) - room, max(spans) + room))
+        _draw_references(ax, arms, (min(spans) - room, max(spans) + room), unit)
     metric = flatten_text(arms[0].headline.metric)
     ax.set_title(_wrap(f"{_write_title(task, arms)}: {metric} against {unit}", 64))
     hint = "; equal points side by side" if any(a is not None for aside in moves for a in aside) else ""
@@ -272,27 +281,49 @@ def _write_title(task: str, arms: Sequence[Result]) -> str:
     return flatten_text(", ".join([task, *(shared if len(arms) > 1 or len(list_curve_points(arms[0])) > 1 else [])]))
 
 
-def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]) -> None:
-    """Draw published numbers as dashed lines, named in the right margin; only those near what is drawn."""
+def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float], unit: str) -> None:
+    """Draw published numbers as dashed lines, named in the right margin; only those near what is drawn.
+
+    Against judgments, numbers of one judge that were printed at several k are a dashed curve instead.
+    """
+    low, high = span
+    reach = 0.35 * (high - low)
+    left, right = ax.get_xlim()
+    curves, texts, inside = [], [], []
+    for curve in list_reference_curves(arms) if unit == "judgments" else []:
+        points = [(p.k or 0, 100 * p.value) for p in curve.rows]
+        seen = [y for k, y in points if left <= k <= right and low - reach <= y <= high + reach]
+        if not seen:
+            continue
+        ax.plot(*zip(*points, strict=True), zorder=1.5, **PRINTED)
+        curves.append(curve)
+        inside += seen
+        values = ", ".join(format_percent(p.value) for p in curve.rows)
+        sources = "; ".join(dict.fromkeys(p.source for p in curve.rows))
+        texts.append((seen[-1], f"published: {_wrap(f'{curve.name}: {values}', 40)}\n{_shorten(sources, 56)}"))
     compared = [p for r in arms for p in r.published if p.delta is not None]
-    theirs = [p for p in [*compared, *list_context(arms)] if p.section == OVERALL and p.status.startswith("confirmed")]
+    theirs = [
+        p
+        for p in [*compared, *list_context(arms)]
+        if p.section == OVERALL and p.status.startswith("confirmed") and not any(c.holds(p) for c in curves)
+    ]
     lines: dict[tuple[str, float], tuple[str, float, str, str]] = {}  # of several sources of one figure the first
     for p in theirs:
         name = ", ".join(filter(None, [p.name, describe_published(p)]))
         lines.setdefault((name, p.value), (name, p.value, p.source, p.status))
-    low, high = span
-    reach = 0.35 * (high - low)
-    near = [line for line in lines.values() if low - reach <= 100 * line[1] <= high + reach][:REFERENCES]
-    low, high = min([low, *(100 * t[1] - 0.5 for t in near)]), max([high, *(100 * t[1] + 0.5 for t in near)])
+    near = [line for line in lines.values() if low - reach <= 100 * line[1] <= high + reach]
+    near = near[: max(0, REFERENCES - len(curves))]
+    inside += [100 * t[1] for t in near]
+    low, high = min([low, *(y - 0.5 for y in inside)]), max([high, *(y + 0.5 for y in inside)])
     ax.set_ylim(low, high)
-    texts = []
-    for name, value, source, status in sorted(near, key=lambda t: t[1]):
+    for name, value, source, status in near:
         ax.axhline(100 * value, color=GREY, linewidth=0.8, linestyle=(0, (4, 4)), zorder=1)
         doubt = "" if status == "confirmed" else f" [{status.removeprefix('confirmed').strip(', -')}]"
         texts.append(
             (100 * value, f"published: {_wrap(name, 40)} {format_percent(value)}{doubt}\n{_shorten(source, 56)}")
         )
-    sizes = [0.034 * (text.count("\n") + 1) * (high - low) for _, text in texts]
+    sizes = [0.038 * (text.count("\n") + 1) * (high - low) for _, text in texts]
+    texts.sort()
     heights = _spread_labels([y for y, _ in texts], sizes, low, high)
     coordinates = ("axes fraction", "data")
     for (y, text), at in zip(texts, heights, strict=True):

@@ -111,7 +111,14 @@ def find_arguments(words: list[str]) -> list[str]:
 def complete(arguments: list[str], folder: Path, composed: bool) -> list[str]:
     """Add to a command where it may write; or, where it is only composed, that it shall only print its config."""
     script, *given = arguments
-    if not script.endswith("run.py") or given[:1] in (["recorded"], ["store"], ["plan"], ["--version"], ["--help"]):
+    if not script.endswith("run.py") or given[:1] in (
+        ["recorded"],
+        ["store"],
+        ["plan"],
+        ["published"],
+        ["--version"],
+        ["--help"],
+    ):
         return arguments
     if composed:
         return [*arguments, "--cfg", "job"]
