@@ -9,6 +9,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.costs import count_judgments
+from judgescale.harness.evaluation.credit_table import tabulate_credits
 from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.differences import describe_difference
@@ -51,7 +52,8 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
         notes += about_meta
     metrics, tied = estimate_metrics(arm, pools, decisions), count_tied_decisions(decisions[arm.ks.index(arm.k)])
     judgments = count_judgments(arm, pools, decisions)
-    return make_result(arm, pools, credits, metrics, tied, judgments, details, notes), credits
+    result = make_result(arm, pools, credits, metrics, tied, judgments, details, notes)
+    return dataclasses.replace(result, credits=tabulate_credits(arm, credits, decisions, judgments)), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:
