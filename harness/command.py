@@ -4,6 +4,7 @@
     judgescale recorded …                                                    recorded sets: import, show, build
     judgescale store …                                                       bought answers: show, export, import
     judgescale plan RUN_FOLDER …                                             what more judgments would give
+    judgescale compare RUN_FOLDER RUN_FOLDER …                               which of finished runs is better
 
 Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
 """
@@ -96,6 +97,11 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.forecast.__main__ import main as run_plan
 
         run_plan(given[1:])
+        return
+    if given[:1] == ["compare"]:
+        from judgescale.harness.finished.compare import main as run_compare
+
+        run_compare(given[1:])
         return
     if given == ["--version"]:
         from judgescale.harness.signature import find_version
