@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.plan import plan_arms
 from judgescale.harness.report import files
@@ -29,7 +29,10 @@ def finish(results: Sequence[Result], folder: Path) -> Path:
 
 def evaluate(composed: Compose, folder: Path, *overrides: str) -> Path:
     """Evaluate a config into a folder."""
-    return finish(evaluate_all(list(plan_arms(composed(*overrides)))), folder)
+    cfg = composed(*overrides)
+    finish(evaluate_all(list(plan_arms(cfg))), folder)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+    return folder
 
 
 def change_credits(folder: Path, change: Callable[[list[dict[str, object]]], object]) -> Path:
