@@ -5,6 +5,7 @@
     judgescale store …                                                       bought answers: show, export, import
     judgescale plan RUN_FOLDER …                                             what more judgments would give
     judgescale compare RUN_FOLDER RUN_FOLDER …                               which of finished runs is better
+    judgescale leaderboard RUN_FOLDER …                                      many arms ranked, beside printed numbers
     judgescale show RUN_FOLDER ITEM                                          one item: texts, gold, judgments, votes
 
 Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
@@ -103,6 +104,11 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.finished.compare import main as run_compare
 
         run_compare(given[1:])
+        return
+    if given[:1] == ["leaderboard"]:
+        from judgescale.harness.finished.leaderboard import main as run_leaderboard
+
+        run_leaderboard(given[1:])
         return
     if given[:1] == ["show"]:
         from judgescale.harness.finished.show import main as run_show
