@@ -90,8 +90,7 @@ def rank_arms(arms: Sequence[Judged], anyway: bool = False) -> Leaderboard:
     value = share_headline(shared.units, shared.headline) @ shared.credit
     intervals = find_mean_intervals(shared.units, shared.credit, shared.headline)
     gap, p = compare_all_pairs(shared)
-    apart = p <= LEVEL
-    best, worst = 1 + (apart & (gap < 0)).sum(axis=1), len(arms) - (apart & (gap > 0)).sum(axis=1)
+    best, worst = find_rank_intervals(gap, p)
     order = np.argsort(-value, kind="stable")
     return Leaderboard(
         tuple(Place(arms[i], float(value[i]), intervals[i], int(best[i]), int(worst[i])) for i in order),
@@ -118,6 +117,12 @@ def compare_all_pairs(shared: Shared) -> tuple[np.ndarray, np.ndarray]:
         gap[i, j], gap[j, i] = one.by_rule.gap, -one.by_rule.gap
         p[i, j] = p[j, i] = np.nan if adjusted is None else adjusted
     return gap, p
+
+
+def find_rank_intervals(gap: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the best and the worst rank that each arm may have, (A,) each, of what `compare_all_pairs` returns."""
+    apart = p <= LEVEL
+    return 1 + (apart & (gap < 0)).sum(axis=1), len(p) - (apart & (gap > 0)).sum(axis=1)
 
 
 def list_printed(arms: Sequence[Judged]) -> list[Printed]:
