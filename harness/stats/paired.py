@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
 from judgescale.harness.stats.power import find_smallest_difference
@@ -93,4 +93,4 @@ def _find_seen(share: np.ndarray, differ: np.ndarray, gap: float, variance: floa
 
 def compute_mcnemar_p(only_a: int, only_b: int) -> float:
     """Return the p-value of McNemar's exact test, from how many units only a and only b got right."""
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
