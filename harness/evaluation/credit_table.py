@@ -35,29 +35,35 @@ def tabulate_credits(
         "weight": share_headline(units, arm.rollup).tolist(),
         "subset_weight": subset_weights,
         "section_weight": [in_headline.get(section) for section in units.section.tolist()],
-        "gold": [[float(gold) for row in rows for gold in arm.items[row].gold] for _, rows in members],
+        "gold": [[gold for row in rows for gold in arm.items[row].gold] for _, rows in members],
     }
-    decided: list[Sequence[float | None]] = []
+    unit_of = np.empty(len(arm.items), int)
+    for u, (_, rows) in enumerate(members):
+        unit_of[rows] = u
+    decided: list[np.ndarray] = []
     for at_k in decisions:
         of_items = describe_decisions(at_k)
-        decided += [[chance for row in rows for chance in of_items[row]] for _, rows in members]
-    taken = [float(judgments[k][rows].sum()) for k in arm.ks for _, rows in members]
+        decided += [
+            of_items[rows[0]] if len(rows) == 1 else np.concatenate([of_items[row] for row in rows])
+            for _, rows in members
+        ]
+    taken = [np.bincount(unit_of, judgments[k], len(members)) for k in arm.ks]
     return {name: values * copies for name, values in of_unit.items()} | {
         "k": [k for k in arm.ks for _ in members],
         "credit": credits.value.T.ravel().tolist(),
         "credit_by_lot": credits.by_lot.T.ravel().tolist(),
-        "judgments": taken,
+        "judgments": np.concatenate(taken).tolist(),
         "decision": decided,
     }
 
 
-def describe_decisions(decisions: Sequence[Decisions]) -> list[list[float | None]]:
-    """Return how likely each response of every item is the one chosen, each of m tied ones counting 1/m.
+def describe_decisions(decisions: Sequence[Decisions]) -> list[np.ndarray]:
+    """Return how likely each response of every item is the one chosen, (n,) each, m tied ones counting 1/m.
 
-    They sum to less than 1 where some decisions have no usable judgment, and are None where all have none. Of a lone
+    They sum to less than 1 where some decisions have no usable judgment, and are NaN where all have none. Of a lone
     response it is how likely it is said to have the property.
     """
-    found: list[list[float | None]] = [[] for _ in decisions]
+    found = [np.empty(0)] * len(decisions)
     shapes: dict[tuple[int, ...], list[int]] = {}
     for place, of_item in enumerate(decisions):
         shapes.setdefault(of_item.scores.shape, []).append(place)
@@ -73,8 +79,8 @@ def describe_decisions(decisions: Sequence[Decisions]) -> list[list[float | None
             else:
                 best = scores == scores.max(axis=2, keepdims=True)
                 chosen = best / np.maximum(best.sum(axis=2, keepdims=True), 1)
-            chances = (weight @ np.where(silent, 0.0, chosen))[:, 0].round(4)
-            never = silent.all(axis=(1, 2))
-            for place, said, none in zip(some, chances.tolist(), never.tolist(), strict=True):
-                found[place] = [None] * n if none else said
+            chances = (weight @ np.where(silent, 0.0, chosen))[:, 0].round(4).astype(np.float32)
+            chances[silent.all(axis=(1, 2))] = np.nan
+            for place, said in zip(some, chances, strict=True):
+                found[place] = said
     return found

@@ -249,9 +249,15 @@ def write_credits(results: Sequence[Result], path: Path) -> None:
                 "number": number,
                 "signature": result.signature,
             }
-            columns = {name: [value] * rows for name, value in of_arm.items()} | dict(result.credits)
             if rows:
-                file.write_table(pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema))
+                columns: dict[str, Any] = {name: [value] * rows for name, value in of_arm.items()} | dict(
+                    result.credits
+                )
+                arrays = {n: pa.array(columns[n], schema.field(n).type) for n in CREDIT if n != "decision"}
+                said = np.concatenate(columns["decision"])
+                ends = np.cumsum([0, *map(len, columns["decision"])], dtype=np.int32)
+                arrays["decision"] = pa.ListArray.from_arrays(ends, pa.array(said, pa.float32(), mask=np.isnan(said)))
+                file.write_table(pa.table([arrays[name] for name in CREDIT], schema=schema))
 
 
 def _find_package_version(package: str) -> str | None:
