@@ -1,6 +1,6 @@
 """How often `judgescale compare` and `leaderboard` are right: size, power and ranks, on made-up credits of known truth.
 
-    python benchmarks/compare.py [--trials 2000] [--ranks 500]
+    python benchmarks/compare.py [--trials 1000] [--ranks 100]
 
 prints three Markdown tables. *called* is how often two arms that are equally good are told apart. *seen* is how often a
 true difference as large as the smallest one that another run of the same size printed is told apart, on the right side.
@@ -180,8 +180,8 @@ def measure_ranks(truth: np.ndarray, items: int, trials: int, seed: int = 3) -> 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument("--ranks", type=int, default=500)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--ranks", type=int, default=100)
     options = parser.parse_args()
     print("| two arms | called, equal, % | seen, as large as printed, % | printed, points |\n|---|---:|---:|---:|")
     for scenario in list_scenarios():

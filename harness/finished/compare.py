@@ -23,9 +23,11 @@ from judgescale.harness.finished.wording import (
     name_arm,
     name_k,
     write_files,
+    write_markdown_list,
     write_markdown_table,
 )
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.tables import escape_markdown
 from judgescale.harness.report.text import UNKNOWN, format_percent, format_points
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
 from judgescale.harness.stats.intervals import Interval
@@ -237,8 +239,8 @@ def write_comparison(found: Sequence[Comparison], folder: Path) -> None:
 def render_markdown(found: Sequence[Comparison]) -> str:
     """Render the tables of the terminal as Markdown."""
     heading, *arms = list_arms(found)
-    blocks = [f"### {flatten_text(heading)}", "\n".join(f"-{arm[1:]}" for arm in arms)]
-    blocks.append("\n".join(f"- {line}" for line in list_signature_parts(found)))
+    blocks = [f"### {escape_markdown(heading)}", write_markdown_list(arms)]
+    blocks.append(write_markdown_list(list_signature_parts(found)))
     header = [name.replace("-\n", "").replace("\n", " ") for name in (*COLUMNS, "verdict")]
     every = list(zip(letters(found), found, strict=True))
     rows = [[f"{letter} - A", *write_cells(one.headline), one.headline.verdict] for letter, one in every]
@@ -248,7 +250,7 @@ def render_markdown(found: Sequence[Comparison]) -> str:
             rows = [[part.name or UNKNOWN, *write_cells(part), part.verdict] for part in one.parts]
             blocks.append(write_markdown_table([f"{letter} - A", *header], rows))
         if lines := describe_pair(letter, one):
-            blocks.append("\n".join(f"- {line}" for line in lines))
+            blocks.append(write_markdown_list(lines))
     return "\n\n".join([*blocks, LEGEND]) + "\n"
 
 

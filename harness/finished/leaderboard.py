@@ -18,8 +18,15 @@ from typing import TYPE_CHECKING, Any
 from judgescale.harness.errors import explain_error
 from judgescale.harness.finished.ranking import Leaderboard, rank_arms
 from judgescale.harness.finished.reading import read_choices
-from judgescale.harness.finished.wording import HOW_CHOSEN, name_arm, write_files, write_markdown_table
+from judgescale.harness.finished.wording import (
+    HOW_CHOSEN,
+    name_arm,
+    write_files,
+    write_markdown_list,
+    write_markdown_table,
+)
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.tables import escape_markdown
 from judgescale.harness.report.text import format_interval, format_percent, format_points
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
 from judgescale.harness.types import JudgescaleError
@@ -160,8 +167,15 @@ def write_leaderboard(found: Leaderboard, folder: Path, ceiling: float | None) -
     """Write leaderboard.md, leaderboard.csv and leaderboard.json into a folder."""
     header, rows = make_matrix(found)
     table = write_markdown_table(["", "judge", "ranks", "headline", "95 % interval"], list_rows(found, ceiling))
-    notes = "\n".join(f"- {note}" for note in list_notes(found, ceiling))
-    pages = [f"### {write_heading(found)}", table, notes, LEGEND, write_markdown_table(header, rows), MATRIX]
+    notes = write_markdown_list(list_notes(found, ceiling))
+    pages = [
+        f"### {escape_markdown(write_heading(found))}",
+        table,
+        notes,
+        LEGEND,
+        write_markdown_table(header, rows),
+        MATRIX,
+    ]
     write_files(
         folder,
         {

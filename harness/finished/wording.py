@@ -45,6 +45,11 @@ def write_markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -
     return "\n".join([*lines, *(join_with_pipes(row, escape_markdown) for row in rows)])
 
 
+def write_markdown_list(lines: Sequence[str]) -> str:
+    """Write a list in Markdown."""
+    return "\n".join(f"- {escape_markdown(line)}" for line in lines)
+
+
 def write_files(folder: Path, contents: Mapping[str, str | Sequence[Sequence[Any]]]) -> None:
     """Write files into a folder, each whole or not at all: texts, and lists of rows as CSV.
 
