@@ -52,11 +52,19 @@ class Judged:
 def read_choices(choices: Sequence[str]) -> list[Judged]:
     """Read the arms that RUN, RUN:ARM, RUN@K and RUN:ARM@K choose; RUN alone chooses all arms of its first task.
 
+    RUN may be a recorded set, which is evaluated first.
+
     Raises JudgescaleError where there is no such run, arm or k.
     """
     found: list[Judged] = []
     for choice in choices:
-        found += read_arms(*split_choice(choice))
+        path, arm, k = split_choice(choice)
+        if path.suffix == ".parquet" and path.is_file():
+            from judgescale.harness.finished.sets import read_set_arms  # takes longer to load than a run to read
+
+            found += read_set_arms(path, arm, k)
+        else:
+            found += read_arms(path, arm, k)
     return found
 
 

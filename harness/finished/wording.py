@@ -18,7 +18,8 @@ from judgescale.harness.types import JudgescaleError
 
 HOW_CHOSEN = """\
 RUN is the folder of a finished run: all arms of its first task. RUN:ARM takes one of them, by its number in
-summary.json or its name, or by a part of it that no other has; @K takes another k than the headline's."""
+summary.json or its name, or by a part of it that no other has; @K takes another k than the headline's. A recorded set
+(FILE.parquet) may stand in place of a run: it is evaluated as its first task says."""
 
 
 def name_arm(arm: Judged) -> str:

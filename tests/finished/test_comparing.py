@@ -167,6 +167,17 @@ def test_one_run_at_two_k(composed: Compose, tmp_path: Path) -> None:
     assert one.headline.other > one.headline.first and one.unlike == ("k: 1 | 10",)
 
 
+def test_a_recorded_set_stands_for_its_run(llmbar: Path) -> None:
+    path = ROOT / "results/recorded/llmbar.parquet"
+    (one,) = compare_arms(read_choices([f"{path}:GPT-4/Vanilla", f"{llmbar}:GPT-4"]))
+    assert one.first.folder == path and one.unlike == ("strategy: voting | single", "k: 2 | 1")
+    # votes of two tie, and a tie earns nothing by the owner's rule: by lot, one judgment is as good as two
+    assert one.headline.difference.by_rule.interval[0] > 0 and one.headline.difference.by_lot.gap == pytest.approx(0)
+    assert one.headline.verdict == "the tie rule's" and one.headline.difference.p == 1
+    with pytest.raises(JudgescaleError, match=r"llmbar\.parquet: none of its arms is called 'nobody'"):
+        read_choices([f"{path}:nobody"])
+
+
 def test_items_are_listed_with_the_largest_difference_first(samples: Path) -> None:
     (one,) = compare_arms(read_choices([f"{samples}:1", f"{samples}:2"]))
     rows = list_unit_differences(one)
@@ -238,7 +249,6 @@ def test_choices(tmp_path: Path) -> None:
 def test_runs_that_cannot_be_read(samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such folder" in refuse(capsys, str(tmp_path / "none"), str(samples))
     assert "holds no summary.json" in refuse(capsys, str(tmp_path))
-    assert "a recorded set" in refuse(capsys, str(ROOT / "results/recorded/llmbar.parquet"), str(samples))
     (tmp_path / "summary.json").write_bytes((samples / "summary.json").read_bytes())
     assert "no credits.parquet; an earlier version wrote this run" in refuse(capsys, str(tmp_path))
     (tmp_path / "credits.parquet").write_text("PAR1")
