@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -14,6 +14,7 @@ from judgescale.harness.stats.multiple import adjust_benjamini_hochberg, adjust_
 P = st.lists(st.floats(0, 1), min_size=1, max_size=7)
 
 
+@settings(deadline=None)
 @given(P)
 def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
     groups = [group for size in range(1, len(p) + 1) for group in combinations(range(len(p)), size)]
@@ -21,6 +22,7 @@ def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
     assert adjust_holm(p) == pytest.approx(closed)
 
 
+@settings(deadline=None)
 @given(P)
 def test_benjamini_and_hochberg_never_ask_for_more_than_holm(p: list[float]) -> None:
     found = adjust_benjamini_hochberg(p)
