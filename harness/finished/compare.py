@@ -62,8 +62,8 @@ ITEMS_HEADER = (
 LEGEND = (
     'difference, interval and "seen from" in points. p: of the interval, which knows clusters and weights, and ties'
     " broken by lot where these earn something else. Holm, B-H: p adjusted for the rows of its table; calling all up to"
-    " 0.05 makes one false call or more in 5 % of tables (Holm), or 5 % of the calls false (B-H). seen from: the smallest"
-    " difference that so many items show, 4 times of 5, before Holm."
+    " 0.05 makes one false call or more in 5 % of tables (Holm), or 5 % of the calls false (B-H). seen from: the"
+    " smallest difference that so many items show, 4 times of 5, before Holm."
 )
 
 
