@@ -24,12 +24,13 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import Credits, credit_units
 from judgescale.harness.evaluation.decisions import decide
-from judgescale.harness.evaluation.differences import describe_difference, find_side, is_fitted
+from judgescale.harness.evaluation.differences import describe_difference, is_fitted
 from judgescale.harness.evaluation.evaluate import add_meta_scores, apply_vote_rule, score_by_meta_rm
 from judgescale.harness.plan.common import load_rules
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.pools import Pools, RecordedJudgments
 from judgescale.harness.stats.aggregate import AGGREGATES
+from judgescale.harness.stats.differences import find_side
 from judgescale.harness.stats.paired import paired_difference
 from judgescale.harness.stats.stopping_rules import RULES
 from judgescale.harness.strategies.budget import Budget

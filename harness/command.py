@@ -5,6 +5,9 @@
     judgescale store …                                                       bought answers: show, export, import
     judgescale plan RUN_FOLDER …                                             what more judgments would give
     judgescale published …                                                   printed numbers: find, show, curve, audit
+    judgescale compare RUN_FOLDER RUN_FOLDER …                               which of finished runs is better
+    judgescale leaderboard RUN_FOLDER …                                      many arms ranked, beside printed numbers
+    judgescale show RUN_FOLDER ITEM                                          one item: texts, gold, judgments, votes
 
 Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
 """
@@ -102,6 +105,21 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.published.__main__ import main as run_published
 
         run_published(given[1:])
+        return
+    if given[:1] == ["compare"]:
+        from judgescale.harness.finished.compare import main as run_compare
+
+        run_compare(given[1:])
+        return
+    if given[:1] == ["leaderboard"]:
+        from judgescale.harness.finished.leaderboard import main as run_leaderboard
+
+        run_leaderboard(given[1:])
+        return
+    if given[:1] == ["show"]:
+        from judgescale.harness.finished.show import main as run_show
+
+        run_show(given[1:])
         return
     if given == ["--version"]:
         from judgescale.harness.signature import find_version

@@ -294,6 +294,9 @@ class Result:
     )  # what judging the same items again would give, and its parts
     data: Mapping[str, Any] = field(default_factory=dict)  # where the items come from: what is needed to get them again
     judgments: Sequence[Mapping[str, Any]] = ()  # rows of judgments.parquet; `calls` are keys and ranks in the store
+    credits: Mapping[str, Sequence[Any]] = field(
+        default_factory=dict
+    )  # columns of credits.parquet; NaN in `decision` is empty
     store: Path | None = None  # where the texts of live judgments are
     stops: bool = False  # its strategy may stop before its k, which is the most; how many it took is measured
     thinking_budget: int | None = None  # tokens that its judge might think with; it is in the judge's name

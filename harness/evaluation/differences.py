@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.rounding import write_points
+from judgescale.harness.stats.differences import find_side, measure_difference
 from judgescale.harness.stats.intervals import Interval
-from judgescale.harness.stats.paired import paired_difference
-
-ROUNDING = 1e-12  # two ways to the same credit differ by less than this
 
 
 def is_fitted(strategy: Strategy) -> bool:
@@ -29,26 +25,21 @@ def describe_difference(arm: Arm, what: str, a: Credits, b: Credits, *, fitted: 
     a, b: credits at one k each (`select_column`). what: which difference this is, as in "voting - single". fitted:
     whether either is of a strategy that `is_fitted`.
     """
-    gap, ci = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup, fitted=fitted)
+    found = measure_difference(
+        a.units, (a.value[:, 0], b.value[:, 0]), (a.by_lot[:, 0], b.by_lot[:, 0]), arm.rollup, fitted
+    )
+    gap, ci = found.by_rule.gap, found.by_rule.interval
     side = fair = find_side(ci)
     how, made_by, lot = "ties broken by lot", "the tie rule's", ""
     if any(len(item.responses) == 1 for item in arm.items):
         how, made_by = f"{how} and both labels weighing alike", f"{made_by} or the base rate's"
-    if not all(np.allclose(c.value, c.by_lot, rtol=0, atol=ROUNDING) for c in (a, b)):
-        gap_by_lot, ci_by_lot = paired_difference(a.units, a.by_lot[:, 0], b.by_lot[:, 0], arm.rollup, fitted=fitted)
-        fair = find_side(ci_by_lot)
-        lot = f", with {how} {write_points(gap_by_lot)} {_format_ends(ci_by_lot)}".rstrip()
+    if found.by_lot:
+        fair = find_side(found.by_lot.interval)
+        lot = f", with {how} {write_points(found.by_lot.gap)} {_format_ends(found.by_lot.interval)}".rstrip()
     if ci is None:
         return f"{what}: {write_points(gap)} points{lot} (too few clusters for an interval)"
     verdict = "not told apart" if not side else side if side == fair else made_by
     return f"{what}: {write_points(gap)} points, 95 % interval {_format_ends(ci)}{lot}: {verdict}"
-
-
-def find_side(ci: Interval) -> str:
-    """Tell on which side of 0 an interval lies: above or below; empty where it holds 0, or there is none."""
-    if ci is None or ci[0] <= ROUNDING and ci[1] >= -ROUNDING:
-        return ""
-    return "above" if ci[0] > 0 else "below"
 
 
 def _format_ends(ci: Interval) -> str:

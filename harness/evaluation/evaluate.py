@@ -11,6 +11,7 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.cascades import describe_tiers
 from judgescale.harness.evaluation.costs import count_judgments, price_judgments
+from judgescale.harness.evaluation.credit_table import tabulate_credits
 from judgescale.harness.evaluation.credits import Credits, credit_units, make_units
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.differences import describe_difference, is_fitted
@@ -64,7 +65,8 @@ def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
     metrics, tied = estimate_metrics(arm, pools, decisions), count_tied_decisions(decisions[arm.ks.index(arm.k)])
     judgments = count_judgments(arm, pools, decisions)
     dollars = price_judgments(arm, pools, decisions, judgments)
-    return make_result(arm, pools, credits, metrics, tied, judgments, dollars, details, notes), credits
+    result = make_result(arm, pools, credits, metrics, tied, judgments, dollars, details, notes)
+    return dataclasses.replace(result, credits=tabulate_credits(arm, credits, decisions, judgments)), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from judgescale.harness.stats.intervals import Units
+from judgescale.harness.stats.intervals import Units, balance_labels
 from judgescale.harness.stats.votes import margin
 from judgescale.harness.types import Item, Rules, Task
 
@@ -40,12 +40,4 @@ def even_out_labels(units: Units, items: Sequence[Item]) -> np.ndarray:
     items: the first of every unit. All others, and those of a section where one label is missing, keep their weight.
     """
     lone = np.array([len(item.responses) == 1 for item in items])
-    label = np.array([item.gold[0] >= 1 for item in items])
-    factor = np.ones(len(items))
-    for section in np.unique(units.section[lone]):
-        sides = [np.flatnonzero(lone & (units.section == section) & (label == side)) for side in (True, False)]
-        weights = [units.weight[rows].sum() for rows in sides]
-        if all(weights):
-            for rows, weight in zip(sides, weights, strict=True):
-                factor[rows] = sum(weights) / (2 * weight)
-    return factor
+    return balance_labels(units, lone, np.array([item.gold[0] >= 1 for item in items]))

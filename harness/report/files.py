@@ -21,6 +21,7 @@ from judgescale.harness import ROOT
 from judgescale.harness.plain_text import defuse_formula
 from judgescale.harness.redaction import redact_yaml
 from judgescale.harness.report import tables
+from judgescale.harness.report.readings import group_by_task, name_arms
 from judgescale.harness.types import Estimate, Published, Result
 
 CURVE_HEADER = (
@@ -34,6 +35,25 @@ JUDGMENT = {  # columns of judgments.parquet
     "judge": "str", "variant": "str", "sample": "int", "shown": "list", "responses": "list", "scores": "list",
     "gold": "list", "status": "str", "meta": "float", "prompt_tokens": "int", "completion_tokens": "int",
     "chars": "int", "text": "str",
+}  # fmt: skip
+CREDIT = {  # columns of credits.parquet: a row a unit (what is scored at once, most often an item) and k of every arm
+    "task": "str",
+    "arm": "str",  # a name of its own within the task
+    "number": "int",  # its place in summary.json's "arms", from 1
+    "signature": "str",  # of the arm; its k is the headline's
+    "item": "str",
+    "subset": "str",
+    "section": "str",
+    "cluster": "str",
+    "weight": "float",  # the unit's share in the headline; they sum to 1
+    "subset_weight": "float",  # what its subset counts within the section; empty = each unit counts as one
+    "section_weight": "float",  # what its section counts in the headline; empty = the headline is a mean over units
+    "gold": "list",  # of each response, in the set's order; of a unit of several items, one item after the other
+    "k": "int",
+    "credit": "float",  # expected over all choices of k judgments
+    "credit_by_lot": "float",  # if every tie were broken by lot, and both labels of lone responses weighed alike
+    "judgments": "float",  # that the decision took, on average
+    "decision": "chances",  # how likely each response is the one chosen, m tied ones 1/m each; empty = nothing usable
 }  # fmt: skip
 BATCH = 2_000  # rows of judgments.parquet in memory with their texts
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
@@ -53,6 +73,7 @@ def write_files(results: Sequence[Result], folder: Path, config_yaml: str, comma
         draft = Path(scratch)
         _write_curve(results, draft / "curve.csv")
         write_judgments(results, draft / "judgments.parquet")
+        write_credits(results, draft / "credits.parquet")
         (draft / "table.md").write_text(tables.render_markdown(results), encoding="utf-8")
         (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
         (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
@@ -209,6 +230,35 @@ def write_judgments(results: Sequence[Result], path: Path) -> None:
             file.write_table(pa.Table.from_pylist(batch, schema=schema))
             for row in batch:
                 row["text"] = None
+
+
+def write_credits(results: Sequence[Result], path: Path) -> None:
+    """Write credits.parquet: what every unit earned at every k of every arm."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"str": pa.string(), "int": pa.int32(), "float": pa.float64()}
+    kinds |= {"list": pa.list_(pa.float64()), "chances": pa.list_(pa.float32())}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in CREDIT.items()])
+    names = {task: iter(name_arms(of_task)) for task, of_task in group_by_task(results).items()}
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for number, result in enumerate(results, 1):
+            rows = len(result.credits.get("item", ()))
+            of_arm = {
+                "task": result.task,
+                "arm": next(names[result.task]),
+                "number": number,
+                "signature": result.signature,
+            }
+            if rows:
+                columns: dict[str, Any] = {name: [value] * rows for name, value in of_arm.items()} | dict(
+                    result.credits
+                )
+                arrays = {n: pa.array(columns[n], schema.field(n).type) for n in CREDIT if n != "decision"}
+                said = np.concatenate(columns["decision"])
+                ends = np.cumsum([0, *map(len, columns["decision"])], dtype=np.int32)
+                arrays["decision"] = pa.ListArray.from_arrays(ends, pa.array(said, pa.float32(), mask=np.isnan(said)))
+                file.write_table(pa.table([arrays[name] for name in CREDIT], schema=schema))
 
 
 def _find_package_version(package: str) -> str | None:

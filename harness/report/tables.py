@@ -85,14 +85,14 @@ def render_markdown(results: Sequence[Result], recalled: bool = False) -> str:
     """Render a table a task for a README or an issue."""
     blocks = []
     for table in _make_tables(results, recalled):
-        e = _escape_markdown
+        e = escape_markdown
         lines = [
             f"### {e(table.task)}",
             "",
-            _join_with_pipes(table.header, e),
-            _join_with_pipes(["---"] * len(table.header), str),
+            join_with_pipes(table.header, e),
+            join_with_pipes(["---"] * len(table.header), str),
         ]
-        lines += [_join_with_pipes(row, e) for row in table.rows + table.context]
+        lines += [join_with_pipes(row, e) for row in table.rows + table.context]
         lines += [""] + [e(line) + "  " for line in _write_legend(table)]
         lines += [""] + [f"{i}. `{sig.replace('`', '')}`" for i, sig in enumerate(table.signatures, 1)]
         blocks.append("\n".join(lines))
@@ -261,7 +261,8 @@ def _make_letter(i: int) -> str:
     return chr(ord("a") + i) if i < 26 else f"z{i - 25}"
 
 
-def _join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
+def join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
+    """Join the cells of a row of a Markdown table."""
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
@@ -309,7 +310,8 @@ def _box(text: str, limit: float) -> str:
     return rf"\parbox[b]{{{limit:g}em}}{{\raggedright {broken}}}"
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """Write a text such that Markdown shows it as it is, on one line."""
     text = re.sub(r"([\\`*\[\]<>|])", r"\\\1", flatten_text(text))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # an underscore inside a word is only a letter
 

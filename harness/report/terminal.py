@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
 BESIDES = 4 + len("/") + len(" items") + len("0:00:00") + 3  # what a progress bar needs at least besides the numbers
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
-FILES = "summary.json, curve.csv, judgments.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
+FILES = "summary.json, curve.csv, judgments.parquet, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
 
 
 def show_progress(description: str, total: float | None = None, console: Console | None = None) -> Progress:

@@ -94,6 +94,22 @@ def section_weights(headline: Rollup, sections: Iterable[str]) -> dict[str, floa
     return {name: 1.0 if isinstance(headline, str) else headline.get(name, 0.0) for name in sections}
 
 
+def balance_labels(units: Units, lone: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return factors of the units' weights by which both labels of lone responses weigh alike in a section: (U,).
+
+    lone: which units are a single response, (U,). label: whether it has the property, (U,). All others, and those of a
+    section where one label is missing, keep their weight.
+    """
+    factor = np.ones(len(lone))
+    for section in np.unique(units.section[lone]):
+        sides = [np.flatnonzero(lone & (units.section == section) & (label == side)) for side in (True, False)]
+        weights = [units.weight[rows].sum() for rows in sides]
+        if all(weights):
+            for rows, weight in zip(sides, weights, strict=True):
+                factor[rows] = sum(weights) / (2 * weight)
+    return factor
+
+
 def find_counted_units(section: np.ndarray, headline: Rollup) -> np.ndarray:
     """Find the units whose sections the headline counts, from each unit's section (U,): (U,) booleans."""
     weights = section_weights(headline, section.tolist())

@@ -13,13 +13,30 @@ the variance is doubled, as Nadeau and Bengio (Machine Learning 52, 2003) correc
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
+from judgescale.harness.stats.power import find_smallest_difference
 from judgescale.harness.stats.spread import measure_spread
 
 FEW = 25  # discordant pairs below which the exact test decides
+ROUNDING = 1e-12  # two ways to the same credit differ by less than this
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Hold by how much one is above another on the same units, and what that difference rests on."""
+
+    gap: float
+    interval: Interval  # None where all that the headline counts is one cluster a section
+    p: float | None  # two-sided; below 1 - level exactly where the interval leaves 0 out; None with the interval
+    seen: float | None  # the smallest difference that so many units show with 80 % power at the 5 % level; None: none
+    won: int  # units with more credit than the other's
+    lost: int
+    exact_p: float | None  # McNemar's, where all credits are 0 or 1: it takes units for independent and alike
 
 
 def paired_difference(
@@ -36,26 +53,63 @@ def paired_difference(
 
     The interval is None where all that the headline counts is one cluster a section.
     """
+    found = compare_paired(units, credit_a, credit_b, headline, level, fitted)
+    return found.gap, found.interval
+
+
+def compare_paired(
+    units: Units,
+    credit_a: np.ndarray,
+    credit_b: np.ndarray,
+    headline: Rollup,
+    level: float = 0.95,
+    fitted: bool = False,
+) -> Paired:
+    """Measure by how much a's headline is above b's on the same units. credit: (U,) each.
+
+    fitted: whether either comes of a model that was fitted to the other clusters of these units.
+    """
     a, b = np.asarray(credit_a, dtype=np.float64), np.asarray(credit_b, dtype=np.float64)
     share = share_headline(units, headline)
-    difference = float(share @ (a - b))
-    if (spread := measure_spread(units, (a - b)[:, None], share)) is None:
-        return difference, None
+    gap = float(share @ (a - b))
+    spread = measure_spread(units, (a - b)[:, None], share)
     a, b, shares, cluster = a[share > 0], b[share > 0], share[share > 0], units.cluster[share > 0]
+    differ = np.where(np.abs(a - b) > ROUNDING, a - b, 0.0)
+    won, lost = int((differ > 0).sum()), int((differ < 0).sum())
+    whole = bool(np.isin([a, b], (0, 1)).all())
+    exact = compute_mcnemar_p(won, lost) if whole else None
+    if spread is None:
+        return Paired(gap, None, None, None, won, lost, exact)
     largest = np.abs(a - b).max() or 1.0
-    variance = (1 + fitted) * spread.variance[0] + (largest**2) * (shares @ shares) ** 2
-    half = float(stats.t.ppf((1 + level) / 2, spread.freedom[0]) * np.sqrt(variance))
-    low, high = difference - half, difference + half
+    error = float(np.sqrt((1 + fitted) * spread.variance[0] + (largest**2) * (shares @ shares) ** 2))
+    freedom = float(spread.freedom[0])
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    low, high, p = gap - half, gap + half, float(2 * stats.t.sf(abs(gap) / error, freedom))
     if min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1:
         low, high = max(low, -1.0), min(high, 1.0)
     alone = len(set(cluster.tolist())) == len(cluster)
-    if alone and np.allclose(shares, shares[0]) and np.isin([a, b], (0, 1)).all():
-        only_a, only_b = int((a > b).sum()), int((a < b).sum())
-        if only_a + only_b < FEW and compute_mcnemar_p(only_a, only_b) > 1 - level:
+    if exact is not None and alone and np.allclose(shares, shares[0]) and won + lost < FEW:
+        p = max(p, exact)
+        if exact > 1 - level:
             low, high = min(low, 0.0), max(high, 0.0)
-    return difference, (low, high)
+    seen = _find_seen(shares, differ, gap, float(spread.variance[0]), freedom)
+    return Paired(gap, (low, high), p, seen, won, lost, exact)
+
+
+def _find_seen(share: np.ndarray, differ: np.ndarray, gap: float, variance: float, freedom: float) -> float | None:
+    """Find the smallest difference that is seen 4 times of 5; None where the units that differ could not make it.
+
+    The units count as so many independent ones as would vary as they do, cut by the square of z / t as intervals are.
+    """
+    discordant = float(share @ differ**2)
+    alone = discordant - gap**2
+    if variance <= ROUNDING**2 or alone <= ROUNDING:
+        return None
+    cut = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, freedom)) ** 2
+    seen = find_smallest_difference(discordant, alone / variance * float(cut))
+    return seen if seen <= float(share @ np.abs(differ)) + ROUNDING else None
 
 
 def compute_mcnemar_p(only_a: int, only_b: int) -> float:
     """Return the p-value of McNemar's exact test, from how many units only a and only b got right."""
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 
-from scipy import optimize, stats
+from scipy import stats
 
 LEVEL, POWER = 0.05, 0.8
 
@@ -30,10 +30,13 @@ def count_items(discordant: float, difference: float, level: float = LEVEL, powe
 
 def find_smallest_difference(discordant: float, items: float, level: float = LEVEL, power: float = POWER) -> float:
     """Find the smallest difference that so many items show; sqrt(discordant), the largest there can be, if none."""
+    alpha, beta = stats.norm.ppf(1 - level / 2), stats.norm.ppf(power)
     largest = sqrt(discordant)
-    if discordant <= 0 or _count(discordant, largest, level, power) > items:
+    if items < alpha**2:  # as many as the largest difference takes
         return largest
-    return float(optimize.brentq(lambda d: _count(discordant, d, level, power) - items, 1e-9, largest))
+    # the formula above solved for d: a quadratic, of which this root has d sqrt(n) above z_alpha/2 sqrt(psi)
+    share = (sqrt(items) * alpha + beta * sqrt(items + beta**2 - alpha**2)) / (items + beta**2)
+    return float(largest * share)
 
 
 def _count(discordant: float, difference: float, level: float, power: float) -> float:

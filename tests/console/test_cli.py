@@ -15,8 +15,8 @@ from conftest import ROOT, run
 from judgescale.harness.sweep import name_folder
 
 FILES = {
-    "summary.json", "curve.csv", "judgments.parquet", "table.md", "table.tex", "table.csv", "curve.png", "curve.pdf",
-    "config.yaml",
+    "summary.json", "curve.csv", "judgments.parquet", "credits.parquet", "table.md", "table.tex", "table.csv",
+    "curve.png", "curve.pdf", "config.yaml",
 }  # fmt: skip
 SUMMARY = {
     "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute", "health",

@@ -25,6 +25,17 @@ from pages import find_pages
 
 BLOCK = re.compile(r"^((?:<!-- [^\n]* -->\n)*)```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE, COMPOSED, NOT_RUN = (re.compile(rf"<!-- {word}: ([^\n]+) -->") for word in ("file", "composed", "not run"))
+ALONE = (
+    "recorded",
+    "store",
+    "plan",
+    "published",
+    "compare",
+    "leaderboard",
+    "show",
+    "--version",
+    "--help",
+)  # they are no runs
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
@@ -111,14 +122,7 @@ def find_arguments(words: list[str]) -> list[str]:
 def complete(arguments: list[str], folder: Path, composed: bool) -> list[str]:
     """Add to a command where it may write; or, where it is only composed, that it shall only print its config."""
     script, *given = arguments
-    if not script.endswith("run.py") or given[:1] in (
-        ["recorded"],
-        ["store"],
-        ["plan"],
-        ["published"],
-        ["--version"],
-        ["--help"],
-    ):
+    if not script.endswith("run.py") or (given and given[0] in ALONE):
         return arguments
     if composed:
         return [*arguments, "--cfg", "job"]

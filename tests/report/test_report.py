@@ -101,6 +101,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_file_is_there_and_nothing_else(run: Path) -> None:
     names = [
         "config.yaml",
+        "credits.parquet",
         "curve.csv",
         "curve.pdf",
         "curve.png",

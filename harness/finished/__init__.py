@@ -1,0 +1,1 @@
+"""What finished runs say: comparisons, leaderboards, and single items."""

@@ -1,0 +1,155 @@
+"""Gather what a finished run knows of one item: its texts, its judgments, and what was decided about it at every k."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from judgescale.harness import ROOT
+from judgescale.harness.errors import list_some
+from judgescale.harness.finished.reading import read_summary
+from judgescale.harness.options import build
+from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.plan.common import FOR_HARNESS
+from judgescale.harness.types import Item, JudgescaleError, Task
+
+Row = Mapping[str, Any]
+CREDITS = ("task", "arm", "item", "subset", "section", "cluster", "gold", "k", "credit", "judgments", "decision")
+JUDGMENTS = (
+    "task", "item", "subset", "cluster", "judge", "variant", "sample", "shown", "responses", "scores", "gold", "status",
+    "meta", "text",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Hold one unit of a run, most often a single item."""
+
+    task: str
+    name: str
+    credits: tuple[Row, ...]  # rows of credits.parquet
+    judgments: tuple[Row, ...]  # rows of judgments.parquet
+    items: tuple[Item, ...]  # with their texts; empty where these are not to be had
+    missing: str  # why
+
+
+def gather_unit(folder: Path, wanted: str, options: Sequence[str] = (), task: str | None = None) -> Unit:
+    """Gather what a run knows of an item, which is named by its id or by an end of it that no other has.
+
+    options: of the run's task, as in task.path=FILE, where its texts have moved. task: of a run with several.
+
+    Raises JudgescaleError where there is no such run or item, naming those that are like it.
+    """
+    arms = read_summary(folder)
+    credits, judgments = read_rows(folder, "credits", CREDITS), read_rows(folder, "judgments", JUDGMENTS)
+    tasks = list(dict.fromkeys(row["task"] for row in credits))
+    if task is not None and task not in tasks:
+        raise JudgescaleError(f"--task {flatten_text(task)}: {folder} has {', '.join(map(flatten_text, tasks))}")
+    credits, judgments = ([r for r in rows if task in (None, r["task"])] for rows in (credits, judgments))
+    units = {(row["task"], row["item"]) for row in credits}
+    names = dict.fromkeys([*units, *((row["task"], row["item"]) for row in judgments)])
+    of_task, name = choose_name(folder, wanted, list(names))
+    of_unit = [row for row in credits if (row["task"], row["item"]) == (of_task, name)]
+    own = [row for row in judgments if (row["task"], row["item"]) == (of_task, name)]
+    if of_unit and not own:  # several items, scored together
+        one = of_unit[0]
+        alike = (of_task, one["subset"], one["cluster"])
+        own = [row for row in judgments if (row["task"], row["subset"], row["cluster"]) == alike]
+    ids = list(dict.fromkeys(row["item"] for row in own)) or [name]
+    live = any(arm["task"] == of_task and arm.get("engine") != "recorded" for arm in arms)
+    items, missing = read_texts(folder, of_task, ids, options, live)
+    if items and not all(are_the_same(item, row) for item in items for row in own if row["item"] == item.id):
+        items, missing = (), "the texts there are of other responses, or have other labels, than what was judged"
+    return Unit(of_task, name, tuple(of_unit), tuple(own), items, missing)
+
+
+def are_the_same(item: Item, row: Row) -> bool:
+    """Tell whether a judgment saw an item's responses, by their names and gold."""
+    seen = zip(row["shown"], row["responses"], row["gold"], strict=True)
+    return all(
+        0 <= place < len(item.responses) and (item.responses[place], item.gold[place]) == (name, gold)
+        for place, name, gold in seen
+    )
+
+
+def choose_name(folder: Path, wanted: str, names: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Choose the item of this id, or the only one whose id ends with it."""
+    found = [one for one in names if one[1] == wanted] or [one for one in names if one[1].endswith(f"/{wanted}")]
+    if len(found) == 1:
+        return found[0]
+    if found and len({name for _, name in found}) == 1:
+        tasks = ", ".join(flatten_text(task) for task, _ in found)
+        raise JudgescaleError(f"{folder}: {flatten_text(wanted)} is an item of {tasks}; choose one with --task")
+    like = [name for _, name in found] or difflib.get_close_matches(wanted, [name for _, name in names], 6, 0.5)
+    like = like or [name for _, name in names[:6]]
+    told = "several items end so" if found else "no such item"
+    raise JudgescaleError(f"{folder}: {flatten_text(wanted)}: {told}; it has {list_some([*map(flatten_text, like)])}")
+
+
+def read_rows(folder: Path, name: str, columns: Sequence[str]) -> list[Row]:
+    """Read columns of a run's Parquet file. Raises JudgescaleError where it is not what a run writes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        raise JudgescaleError(f"{folder}: no {path.name}; run the command of summary.json again")
+    try:
+        names = set(pq.read_schema(path).names)
+        if missing := [column for column in columns if column not in names]:
+            raise JudgescaleError(f"{path}: no column {missing[0]}; run the command of summary.json again")
+        rows: list[Row] = pq.read_table(path, columns=list(columns)).to_pylist()
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
+    may_be_empty = ("scores", "meta", "text")
+    for number, row in enumerate(rows, 1):
+        for column in columns:
+            if row[column] is None and column not in may_be_empty:
+                raise JudgescaleError(f"{path}: row {number}, column {column}: empty, which no run writes")
+    return rows
+
+
+def list_shipped_tasks() -> set[str]:
+    """List the functions that the configs of our tasks name."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "conf" / "task").glob("*.yaml")]
+    return {found[1] for text in texts if (found := re.search(r"^_target_: *(\S+)", text, re.MULTILINE))}
+
+
+def read_texts(
+    folder: Path, task: str, ids: Sequence[str], options: Sequence[str], live: bool
+) -> tuple[tuple[Item, ...], str]:
+    """Read the items with these ids again, with their texts, as the run's config says; or say why there are none.
+
+    live: whether its judge read texts, so that these lie where the config says.
+
+    Raises JudgescaleError for an option that the task does not have.
+    """
+    try:
+        cfg = OmegaConf.load(folder / "config.yaml")
+        if options:
+            cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist(list(options)))
+        assert isinstance(cfg, DictConfig)
+        options_of_task = OmegaConf.to_container(cfg.task)
+        assert isinstance(options_of_task, dict)
+        target = options_of_task.pop("_target_", None)
+        # a run's folder may come from anywhere: its config shall start nothing but a task that ships
+        if target not in list_shipped_tasks() or "_target_" in str(options_of_task):
+            return (), f"they are read again for tasks that ship with judgescale, not by {flatten_text(str(target))}"
+        made: Task = build(cfg.task, "task", drop=FOR_HARNESS)
+    except (OSError, OmegaConfBaseException, AttributeError, AssertionError, ValueError) as error:
+        return (), f"config.yaml tells of no task: {flatten_text(str(error))[:200]}"
+    if made.name != task:
+        return (), f"config.yaml is of task={flatten_text(made.name)}"
+    if made.read is None or not (live or options):
+        return (), "recorded by name only; task.path=FILE_OR_FOLDER after the item gives its texts"
+    found = {item.id: item for item in made.read().items}
+    if missing := [name for name in ids if name not in found]:
+        return (), f"task={task} has no item {flatten_text(missing[0])} there any more"
+    return tuple(found[name] for name in ids), ""

@@ -1,0 +1,218 @@
+"""Read the arms of a finished run: what each unit earned at one k, from credits.parquet, and what was printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judgescale.harness.errors import list_some
+from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.types import JudgescaleError
+
+COLUMNS = {  # of credits.parquet, and which of them may be empty
+    "task": False, "arm": False, "number": False, "signature": False, "item": False, "subset": False, "section": False,
+    "cluster": False, "subset_weight": True, "section_weight": True, "gold": False, "k": False, "credit": False,
+    "credit_by_lot": False, "judgments": False, "decision": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Hold one arm of a finished run at one k: U units, what they are and what they earned."""
+
+    folder: Path
+    number: int  # its place in summary.json, from 1
+    task: str
+    name: str  # of its own within the run and task
+    judge: str
+    strategy: str
+    signature: str
+    k: int
+    stops: bool  # k is the most that it may take
+    published: tuple[Mapping[str, Any], ...]  # rows of summary.json
+    item: tuple[str, ...]
+    subset: np.ndarray
+    section: np.ndarray
+    cluster: np.ndarray
+    subset_weight: np.ndarray  # what a subset counts within its section; NaN: every unit counts as one
+    section_weight: np.ndarray  # what a section counts in the headline; NaN: the headline is a mean over units
+    gold: tuple[tuple[float, ...], ...]
+    credit: np.ndarray
+    by_lot: np.ndarray  # with ties broken by lot
+    judgments: np.ndarray
+    decision: tuple[tuple[float | None, ...], ...]  # how likely each response is the one chosen
+
+
+def read_choices(choices: Sequence[str]) -> list[Judged]:
+    """Read the arms that RUN, RUN:ARM, RUN@K and RUN:ARM@K choose; RUN alone chooses all arms of its first task.
+
+    RUN may be a recorded set, which is evaluated first.
+
+    Raises JudgescaleError where there is no such run, arm or k.
+    """
+    found: list[Judged] = []
+    for choice in choices:
+        path, arm, k = split_choice(choice)
+        if path.suffix == ".parquet" and path.is_file():
+            from judgescale.harness.finished.sets import read_set_arms  # takes longer to load than a run to read
+
+            found += read_set_arms(path, arm, k)
+        else:
+            found += read_arms(path, arm, k)
+    return found
+
+
+def split_choice(choice: str) -> tuple[Path, str, int | None]:
+    """Split RUN:ARM@K into the folder, the arm (empty = all) and the k (None = the headline's)."""
+    if Path(choice).exists():
+        return Path(choice), "", None
+    rest, at, last = choice.rpartition("@")
+    k = int(last) if at and re.fullmatch(r"\d{1,9}", last) else None
+    rest = rest if k is not None else choice
+    folder, colon, arm = rest, "", ""
+    while not Path(folder).exists() and ":" in folder:
+        folder, colon, more = folder.rpartition(":")
+        arm = f"{more}:{arm}" if arm else more
+    return (Path(folder), arm, k) if Path(folder).exists() else (Path(rest), "", k)
+
+
+def read_arms(folder: Path, wanted: str = "", k: int | None = None) -> list[Judged]:
+    """Read a run's arms at their headline's k, or at k: all of its first task, or the one that is wanted.
+
+    wanted: an arm's number or name, or a part of its name that no other has.
+    """
+    summary = read_summary(folder)
+    columns = _read_columns(folder / "credits.parquet")
+    places: dict[int, np.ndarray] = {}
+    for number in np.unique(columns["number"]).tolist():
+        places[number] = np.flatnonzero(columns["number"] == number)
+    names = {number: str(columns["arm"][rows[0]]) for number, rows in places.items()}
+    tasks = {number: str(columns["task"][rows[0]]) for number, rows in places.items()}
+    if not names:
+        raise JudgescaleError(f"{folder}: credits.parquet has no rows, so there is nothing to compare")
+    if wanted:
+        chosen = [choose_arm(folder, wanted, names, tasks)]
+    else:
+        chosen = [number for number in names if tasks[number] == tasks[min(names)]]
+    return [_make_judged(folder, number, summary, columns, places[number], k) for number in chosen]
+
+
+def choose_arm(folder: Path, wanted: str, names: Mapping[int, str], tasks: Mapping[int, str]) -> int:
+    """Choose the arm of this number or name, or the only one whose name (or "TASK, NAME") holds these words."""
+    full = {number: f"{tasks[number]}, {name}" for number, name in names.items()}
+    if wanted.isascii() and wanted.isdigit() and int(wanted) in names:
+        return int(wanted)
+    exact = [number for number, name in names.items() if wanted in (name, full[number])]
+    found = exact or [number for number, name in full.items() if wanted.lower() in name.lower()]
+    if len(found) == 1:
+        return found[0]
+    listed = list_some([f"{number} ({flatten_text(full[number])})" for number in names], 12)
+    problem = f"{len(found)} of its arms are" if found else "none of its arms is"
+    raise JudgescaleError(f"{folder}: {problem} called {flatten_text(wanted)!r}; it has {listed}")
+
+
+def read_summary(folder: Path) -> list[Mapping[str, Any]]:
+    """Read the arms of summary.json. Raises JudgescaleError where the folder holds no finished run."""
+    path = folder / "summary.json"
+    if folder.suffix == ".parquet" and folder.is_file():
+        raise JudgescaleError(
+            f"{folder}: a recorded set; evaluate it first, as judgescale recorded show {folder} says, and give the"
+            " folder of that run"
+        )
+    if not folder.is_dir():
+        raise JudgescaleError(f"{folder}: no such folder; give the folder of a finished run, which holds summary.json")
+    if not path.is_file():
+        raise JudgescaleError(f"{folder}: no finished run, for it holds no summary.json")
+    try:
+        arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
+        texts = ("task", "judge", "strategy", "signature")
+        if all(isinstance(arm[name], str) for arm in arms for name in texts) and all(type(a["k"]) is int for a in arms):
+            return list(arms)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        pass
+    raise JudgescaleError(f"{path}: not the summary.json of a run, which lists task, judge, strategy and k of its arms")
+
+
+def _read_columns(path: Path) -> dict[str, Any]:
+    """Read credits.parquet: numbers and names as arrays, lists as lists. Raises JudgescaleError where it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise JudgescaleError(
+            f"{path.parent}: no credits.parquet; an earlier version wrote this run: run the command of summary.json"
+            " again, which buys nothing that is in the store or in a recorded set"
+        )
+    try:
+        names = set(pq.read_schema(path).names)
+        if missing := [name for name in COLUMNS if name not in names]:
+            raise JudgescaleError(f"{path}: no column {missing[0]}; run the command of summary.json again")
+        table = pq.read_table(path, columns=list(COLUMNS))
+        for name, may_be_empty in COLUMNS.items():
+            if not may_be_empty and table[name].null_count:
+                row = table[name].is_null().to_numpy().argmax() + 1
+                raise JudgescaleError(f"{path}: row {row}, column {name}: empty, which no run writes")
+        columns = {name: table[name].to_pylist() for name in COLUMNS}
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
+    try:
+        found: dict[str, Any] = {
+            name: np.array(columns[name], dtype=np.float64)
+            for name in ("subset_weight", "section_weight", "credit", "credit_by_lot", "judgments")
+        }
+        found |= {name: np.array(columns[name], dtype=np.int64) for name in ("number", "k")}
+        found |= {name: np.array(columns[name], dtype=str) for name in ("subset", "section", "cluster")}
+        found |= {name: [tuple(row) for row in columns[name]] for name in ("gold", "decision")}
+    except (ValueError, TypeError):
+        raise JudgescaleError(f"{path}: not the columns that a run writes") from None
+    if not (np.isfinite(found["credit"]).all() and np.isfinite(found["credit_by_lot"]).all()):
+        raise JudgescaleError(f"{path}: a credit is no number, which no run writes")
+    return found | {name: columns[name] for name in ("task", "arm", "signature", "item")}
+
+
+def _make_judged(
+    folder: Path,
+    number: int,
+    summary: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Any],
+    rows: np.ndarray,
+    k: int | None,
+) -> Judged:
+    """Make an arm of its rows. Raises JudgescaleError where it has none at this k, or is not in summary.json."""
+    first = int(rows[0])
+    name, task = flatten_text(columns["arm"][first]), flatten_text(columns["task"][first])
+    if not 0 < number <= len(summary) or summary[number - 1]["signature"] != columns["signature"][first]:
+        raise JudgescaleError(f"{folder}: credits.parquet and summary.json are not of the same run")
+    arm = summary[number - 1]
+    at, ks = arm["k"] if k is None else k, sorted(set(columns["k"][rows].tolist()))
+    if at not in ks:
+        raise JudgescaleError(f"{folder}: {name} has no k={at}; it has {', '.join(map(str, ks))} (run.ks=[…])")
+    rows = rows[columns["k"][rows] == at]
+    item = tuple(columns["item"][row] for row in rows)
+    if len(set(item)) < len(item):
+        raise JudgescaleError(f"{folder}: credits.parquet has an item of {name} twice at k={at}, which no run writes")
+    return Judged(
+        folder=folder,
+        number=number,
+        task=task,
+        name=name,
+        judge=flatten_text(arm["judge"]),
+        strategy=flatten_text(arm["strategy"]),
+        signature=flatten_text(arm["signature"]),
+        k=at,
+        stops=bool(arm.get("stops")),
+        published=tuple(row for row in arm.get("published") or () if isinstance(row, dict)),
+        item=item,
+        **{n: columns[n][rows] for n in ("subset", "section", "cluster", "subset_weight", "section_weight")},
+        gold=tuple(columns["gold"][row] for row in rows),
+        credit=columns["credit"][rows],
+        by_lot=columns["credit_by_lot"][rows],
+        judgments=columns["judgments"][rows],
+        decision=tuple(columns["decision"][row] for row in rows),
+    )
