@@ -161,7 +161,9 @@ def draw_arms(truth: np.ndarray, items: int, rng: np.random.Generator) -> Shared
     credit = (np.sqrt(0.5) * hard + np.sqrt(0.5) * luck < norm.ppf(truth)).astype(float)
     names = tuple(map(str, range(items)))
     units = make_units(np.arange(items))
-    return Shared(names, units.section, ((1.0, 0.0),) * items, units, "items", credit, credit, False, ())
+    return Shared(
+        names, units.section, ((1.0, 0.0),) * items, units, "items", credit, credit, False, (), (False,) * len(truth)
+    )
 
 
 def measure_ranks(truth: np.ndarray, items: int, trials: int, seed: int = 3) -> tuple[float, float]:

@@ -69,13 +69,14 @@ def load_choice(group: str, name: str) -> dict[str, Any]:
 def suggest_strategies(n: int, widths: Container[int]) -> str:
     """Name the shipped strategies whose questions about n responses look at so many of them: "strategy=elo or swiss".
 
-    widths: how many a judge, or a set, can be asked about at once. Empty where no strategy fits.
+    widths: how many a judge, or a set, can be asked about at once. Empty where no strategy fits. Not those that need
+    several judges, in an order that only the caller knows.
     """
     names = []
     for file in sorted((ROOT / "conf/strategy").glob("*.yaml")):
         strategy = build({"_target_": OmegaConf.select(OmegaConf.load(file), "_target_")}, "strategy")
         asked = {len(question) for question in strategy.questions(n)}
-        if asked and all(size in widths for size in asked):
+        if asked and not strategy.calibrated and all(size in widths for size in asked):
             names.append(strategy.name)
     return "strategy=" + " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 

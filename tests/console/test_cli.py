@@ -164,7 +164,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         (["strategy.k=none"], "strategy.k=none: must be a whole number or null"),
         (
             ["strategy=knockout", "task=realmistake"],
-            "has 1; use strategy=meta_voting, single, stopping or voting",
+            "has 1; use strategy=meta_voting, single, stopping, voting or weighted_voting",
         ),
         (
             ["strategy=voting", "task=vicuna80_best_of_5"],
@@ -172,7 +172,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         ),
         (
             ["strategy=elo", "engine.path=results/recorded/rewardbench2_generative.parquet", "task=rewardbench2"],
-            "(the set has judgments of 4); use strategy=budget, meta_voting, single, stopping or voting",
+            "(the set has judgments of 4); use strategy=budget, meta_voting, single, stopping, voting or weighted_voting",
         ),
         (["strategy=budget", "strategy.apart=true"], "only a pointwise set, of responses scored one by one,"),
         (
@@ -192,7 +192,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         (["task=judgebench", "engine.path=results/recorded/pandalm.parquet"], "the set was made for task=pandalm"),
         (["judge.names=[gpt5]"], "'gpt5' is not in set vicuna80; it has bard, claude"),
         (["task=rewardbench2", "judge.pool=true"], "scores on a scale of its own"),
-        (["judge.pool=banana"], "judge.pool=banana: must be true, false, equal or null"),
+        (["judge.pool=banana"], "judge.pool=banana: must be true, false, equal, by_cost, in_order or null"),
         (["strategy.tie=banana"], "strategy.tie=banana: choose zero"),
         (["seed=-1"], "seed=-1: must be a whole number, 0 or more"),
         (["engine.path=null"], "engine.path: name a recorded set"),

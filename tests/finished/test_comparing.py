@@ -128,11 +128,14 @@ def test_five_judges_on_rewardbench2_are_those_of_scipy(samples: Path) -> None:
         assert [row.fdr for row in rows] == pytest.approx(stats.false_discovery_control(p))
 
 
-def test_it_says_what_the_run_itself_says(composed: Compose, tmp_path: Path) -> None:
-    overrides = ("experiment=llmbar", "judge.names=[GPT-4/Vanilla,ChatGPT/Vanilla]")
+@pytest.mark.parametrize("strategy", ["voting", "meta_voting"])
+def test_it_says_what_the_run_itself_says(composed: Compose, tmp_path: Path, strategy: str) -> None:
+    """The logistic meta RM is fitted to the other items, so that a difference of it varies twice as much."""
+    overrides = ("experiment=llmbar", "judge.names=[GPT-4/Vanilla,ChatGPT/Vanilla]", f"strategy={strategy}")
     (a, b) = plan_arms(composed(*overrides))
     (first, base), (second, credits) = evaluate_arm(a), evaluate_arm(b)
-    said = describe_difference(b, "it", credits.select_column(-1), base.select_column(-1))
+    fitted = strategy == "meta_voting"
+    said = describe_difference(b, "it", credits.select_column(-1), base.select_column(-1), fitted=fitted)
     (one,) = compare_arms(read_choices([str(finish([first, second], tmp_path / "run"))]))
     gap, ci = one.headline.difference.by_rule.gap, one.headline.difference.by_rule.interval
     assert f"{gap * 100:+.1f} points" in said and f"[{ci[0] * 100:+.1f}, {ci[1] * 100:+.1f}]" in said

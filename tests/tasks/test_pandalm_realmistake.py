@@ -35,8 +35,8 @@ def judged(judge: Judge, item: Item, *texts: str | Output) -> Judgment:
     outputs = [text if isinstance(text, Output) else Output(text) for text in texts]
     shown = tuple(range(len(item.responses)))
     assert len(judge.requests(item, shown)) == len(outputs)
-    status, scores = judge.read(item, shown, outputs)
-    return Judgment(judge="judge", shown=shown, scores=scores, status=status)
+    reading = judge.read(item, shown, outputs)
+    return Judgment(judge="judge", shown=shown, scores=reading.scores, status=reading.status)
 
 
 def credited(task: Any, items: list[Item], judgments: list[Judgment], rules: Rules) -> Any:
