@@ -172,7 +172,7 @@ def test_a_set_of_ones_own_runs_like_the_shipped_ones(tmp_path):
         ),
         (
             ["strategy=elo", "engine.path=results/recorded/rewardbench2_generative.parquet", "task=rewardbench2"],
-            "(the set has judgments of 4); use strategy=budget, meta_voting, single, stopping, voting or weighted_voting",
+            "of 4); use strategy=budget, meta_voting, single, stopping, voting or weighted_voting",
         ),
         (["strategy=budget", "strategy.apart=true"], "only a pointwise set, of responses scored one by one,"),
         (

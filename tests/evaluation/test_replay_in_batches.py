@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.evaluation import replay
+from judgescale.harness.evaluation import decisions, replay
 from judgescale.harness.evaluation.decisions import decide_by_replay
 from judgescale.harness.evaluation.evaluate import evaluate, list_questions
 from judgescale.harness.evaluation.replay import Replay, Shelf, batch_items, draw_orders
 from judgescale.harness.recorded.pools import Pools
 from judgescale.harness.strategies.elo import Elo
+from judgescale.harness.strategies.information_gain import InformationGain
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.stopping import Stopping
@@ -115,6 +116,21 @@ def test_how_many_items_are_replayed_at_once_does_not_matter(
             np.testing.assert_array_equal(ours.weight, theirs.weight)
             assert ours.draws == theirs.draws
             assert (ours.bought is None) == (theirs.bought is None) == (not strategy.stops)
+
+
+def test_a_slow_strategy_is_replayed_less_often_where_items_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row for i in range(6) for row in (judged(i, (1.0, 0.0), 0), judged(i, (0.0, 1.0), 1))]
+    plan = replace(arm(rows, InformationGain(1), (1,)), draws=50)
+    pools = [{q: plan.judgments.find_pool(item, q) for q in list_questions(plan, item)} for item in plan.items]
+
+    def count_replays() -> set[int]:
+        return {d.draws for d in decide_by_replay(plan, plan.strategy, plan.ks, pools)[0]}
+
+    assert count_replays() == {50}
+    monkeypatch.setattr(decisions, "SLOW_REPLAYS", 60)
+    assert count_replays() == {10}  # 60 of six items
+    monkeypatch.setattr(decisions, "SLOW_REPLAYS", 6)
+    assert count_replays() == {decisions.SLOW_DRAWS}
 
 
 def test_batches_change_a_tournament_within_its_monte_carlo_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,7 @@ def test_it_runs_in_the_order_of_the_names(composed, tmp_path):
         (["judge.pool=true"], "strategy=cascade asks judges one after the other: add judge.pool=in_order"),
         (
             ["judge.pool=in_order", "strategy=voting"],
-            "judge.pool=in_order: strategy=voting asks no judge after another",
+            "strategy=voting does not ask judges one after the other",
         ),
         (["judge.pool=in_order", "judge.names=null"], "name two or more judges, the cheapest first"),
         (["judge.pool=in_order", f"judge.names=[{DEAR}]"], "name two or more judges"),
