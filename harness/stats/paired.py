@@ -71,16 +71,17 @@ def compare_paired(
     """
     a, b = np.asarray(credit_a, dtype=np.float64), np.asarray(credit_b, dtype=np.float64)
     share = share_headline(units, headline)
-    gap = float(share @ (a - b))
-    spread = measure_spread(units, (a - b)[:, None], share)
-    a, b, shares, cluster = a[share > 0], b[share > 0], share[share > 0], units.cluster[share > 0]
-    differ = np.where(np.abs(a - b) > ROUNDING, a - b, 0.0)
+    differ = np.where(np.abs(a - b) > ROUNDING, a - b, 0.0)  # noise alone would be sure of its sign
+    gap = float(share @ differ)
+    spread = measure_spread(units, differ[:, None], share)
+    counted = share > 0
+    a, b, differ, shares, cluster = a[counted], b[counted], differ[counted], share[counted], units.cluster[counted]
     won, lost = int((differ > 0).sum()), int((differ < 0).sum())
     whole = bool(np.isin([a, b], (0, 1)).all())
     exact = compute_mcnemar_p(won, lost) if whole else None
     if spread is None:
         return Paired(gap, None, None, None, won, lost, exact)
-    largest = np.abs(a - b).max() or 1.0
+    largest = np.abs(differ).max() or 1.0
     error = float(np.sqrt((1 + fitted) * spread.variance[0] + (largest**2) * (shares @ shares) ** 2))
     freedom = float(spread.freedom[0])
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error

@@ -16,7 +16,7 @@ from judgescale.harness.stats.intervals import (
     rollup,
 )
 from judgescale.harness.stats.means import find_beta_intervals, find_mean_intervals
-from judgescale.harness.stats.paired import compute_mcnemar_p, paired_difference
+from judgescale.harness.stats.paired import compare_paired, compute_mcnemar_p, paired_difference
 from judgescale.harness.stats.spread import count_clusters, measure_spread
 from judgescale.harness.types import JudgescaleError
 
@@ -135,6 +135,12 @@ def test_the_difference_of_a_model_fitted_to_the_other_items_has_twice_the_varia
     (gap, plain), (same, fitted) = (paired_difference(flat(400), a, b, "items", fitted=f) for f in (False, True))
     assert plain is not None and fitted is not None and gap == same
     assert (fitted[1] - fitted[0]) / (plain[1] - plain[0]) == pytest.approx(2**0.5, abs=0.01)
+
+
+def test_noise_of_floating_point_is_no_difference() -> None:
+    a = np.tile([0.1 + 0.2, 1.0, 0.7], 20)
+    found = compare_paired(flat(60), a, np.tile([0.3, 1.0, 0.7], 20), "items")
+    assert (found.gap, found.p, found.won, found.lost) == (0.0, 1.0, 0, 0)
 
 
 def test_a_paired_difference_is_narrower_than_either() -> None:
