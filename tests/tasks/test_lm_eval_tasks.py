@@ -229,7 +229,7 @@ def test_a_limit_takes_all_judgments_of_an_item_or_none(tmp_path):
         ({"task.path": "/nowhere"}, "task.path=/nowhere: there is no such file or folder"),
         ({"task.pth": 1}, "task.pth: no such option; did you mean task.path?"),
         ({"judge": "token_prob"}, "judge format token_prob needs more of a model than a text"),
-        ({"judge": "scalar"}, "judge format scalar needs more of a model than a text"),
+        ({"judge": "scalar"}, "judge.kind=score: engine=lm_eval does not answer such requests"),
         ({"judge": "no", "task.path": 1}, "judge=no: no such choice"),
         ({"judge": "pairwise", "strategy": "knockout"}, "strategy=knockout asks by what it was answered"),
         ({"seed": -1}, "seed=-1: must be a whole number"),
