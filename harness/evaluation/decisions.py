@@ -22,9 +22,7 @@ from judgescale.harness.types import Item, JudgescaleError
 Tick = Callable[[], None]  # called once an item and k, to move a progress bar
 
 
-# Replays of a strategy that decides about all items at once take long, and each has thousands of decisions: one for
-# every so many of run.draws, within these bounds.
-ACROSS_SHARE, ACROSS_DRAWS = 12, (4, 16)
+ACROSS_DRAWS = 16  # replays of a strategy that decides about all items at once: each has thousands of decisions
 SLOW_REPLAYS, SLOW_DRAWS = 5_000, 8  # of a slow strategy: about so many of all items, and at least so many of each
 
 # One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.
@@ -114,8 +112,7 @@ def _decide_across(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick
 ) -> list[list[Decisions]]:
     """Return the decisions of a strategy that weighs items against each other, by a few replays of all items."""
-    few = int(np.clip(arm.draws // ACROSS_SHARE, *ACROSS_DRAWS))
-    draws = 1 if arm.as_bought else min(arm.draws, few)
+    draws = 1 if arm.as_bought else min(arm.draws, ACROSS_DRAWS)
     ask = ReplayAll(pools, draws, None if arm.as_bought else make_rng(arm.seed, "pool", "all items"), arm.shares)
     found: list[tuple[np.ndarray, np.ndarray]] = []
 
