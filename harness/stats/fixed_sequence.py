@@ -13,7 +13,16 @@ import math
 import numpy as np
 from scipy import stats
 
+from judgescale.harness.types import JudgescaleError
+
 SLACK = 1e-9  # three thirds are one
+
+
+def check_chances(**chances: float) -> None:
+    """Raise JudgescaleError for one of a strategy's options, by name, that is no chance of more than never."""
+    for name, value in chances.items():
+        if type(value) in (int, float) and not 0 < value < 1:  # other types: see options.check_types
+            raise JudgescaleError(f"strategy.{name}={value}: must be above 0 and below 1")
 
 
 def find_threshold(confidence: np.ndarray, right: np.ndarray, target: float, delta: float) -> float:

@@ -14,8 +14,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from judgescale.harness.contracts import Ask, Strategy
-from judgescale.harness.stats.fixed_sequence import find_thresholds, is_sure
+from judgescale.harness.stats.fixed_sequence import check_chances, find_thresholds, is_sure
 from judgescale.harness.stats.stopping_rules import cast_votes
+from judgescale.harness.stats.tiers import share_out
 from judgescale.harness.stats.votes import vote
 from judgescale.harness.types import JudgescaleError, Rules
 
@@ -37,9 +38,7 @@ class Cascade(Strategy):
 
     def __post_init__(self) -> None:
         """Raise JudgescaleError for what is no chance, and for thresholds by hand."""
-        for name, value in (("target", self.target), ("delta", self.delta)):
-            if type(value) in (int, float) and not 0 < value < 1:  # other types: see options.check_types
-                raise JudgescaleError(f"strategy.{name}={value}: must be above 0 and below 1")
+        check_chances(target=self.target, delta=self.delta)
         if type(self.thresholds) is not tuple:
             raise JudgescaleError("strategy.thresholds: are calibrated on labels; leave them out")
 
@@ -60,11 +59,7 @@ class Cascade(Strategy):
 
     def tiers(self, judges: int) -> tuple[int, ...]:
         """Count the judgments of each judge, the last ones having one more where k cannot be divided."""
-        k, early = self.k or 0, range(judges - 1)
-        if self.first is None:
-            return tuple((k + t) // judges for t in range(judges))
-        given = [min(self.first, max(k - self.first * t, 0)) for t in early]
-        return (*given, k - sum(given))
+        return share_out(self.k or 0, judges, self.first)
 
     def examine(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return which share of the judgments favours the response that most do, and what their sum decides."""
