@@ -42,7 +42,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
 ENTRY = ("command", "runner", "suite", "sweep")
 GROUND = (
     "__init__", "arm", "config_files", "contracts", "cost", "errors", "options", "plain_text", "redaction", "rounding",
-    "screen", "seeding", "signature", "stopping", "types",
+    "screen", "seeding", "signature", "stopping", "summary", "types",
 )  # fmt: skip
 
 WIDTH, HEIGHT, RIGHT, DOWN, MARGIN = 150, 42, 88, 62, 24  # of a box, from one box to the next, around all

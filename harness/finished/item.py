@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from judgescale.harness import ROOT
 from judgescale.harness.errors import list_some
-from judgescale.harness.finished.reading import read_summary
+from judgescale.harness.finished.reading import read_arms_of_summary
 from judgescale.harness.options import build
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.plan.common import FOR_HARNESS
@@ -47,7 +47,7 @@ def gather_unit(folder: Path, wanted: str, options: Sequence[str] = (), task: st
 
     Raises JudgescaleError where there is no such run or item, naming those that are like it.
     """
-    arms = read_summary(folder)
+    arms = read_arms_of_summary(folder)
     credits, judgments = read_rows(folder, "credits", CREDITS), read_rows(folder, "judgments", JUDGMENTS)
     tasks = list(dict.fromkeys(row["task"] for row in credits))
     if task is not None and task not in tasks:

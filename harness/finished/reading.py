@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from judgescale.harness.errors import list_some
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.summary import read_summary
 from judgescale.harness.types import JudgescaleError
 
 COLUMNS = {  # of credits.parquet, and which of them may be empty
@@ -87,7 +87,7 @@ def read_arms(folder: Path, wanted: str = "", k: int | None = None) -> list[Judg
 
     wanted: an arm's number or name, or a part of its name that no other has.
     """
-    summary = read_summary(folder)
+    summary = read_arms_of_summary(folder)
     columns = _read_columns(folder / "credits.parquet")
     places: dict[int, np.ndarray] = {}
     for number in np.unique(columns["number"]).tolist():
@@ -117,26 +117,14 @@ def choose_arm(folder: Path, wanted: str, names: Mapping[int, str], tasks: Mappi
     raise JudgescaleError(f"{folder}: {problem} called {flatten_text(wanted)!r}; it has {listed}")
 
 
-def read_summary(folder: Path) -> list[Mapping[str, Any]]:
-    """Read the arms of summary.json. Raises JudgescaleError where the folder holds no finished run."""
-    path = folder / "summary.json"
+def read_arms_of_summary(folder: Path) -> list[Mapping[str, Any]]:
+    """Read the arms of summary.json, with their k. Raises JudgescaleError where the folder holds no finished run."""
     if folder.suffix == ".parquet" and folder.is_file():
         raise JudgescaleError(
             f"{folder}: a recorded set; evaluate it first, as judgescale recorded show {folder} says, and give the"
             " folder of that run"
         )
-    if not folder.is_dir():
-        raise JudgescaleError(f"{folder}: no such folder; give the folder of a finished run, which holds summary.json")
-    if not path.is_file():
-        raise JudgescaleError(f"{folder}: no finished run, for it holds no summary.json")
-    try:
-        arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
-        texts = ("task", "judge", "strategy", "signature")
-        if all(isinstance(arm[name], str) for arm in arms for name in texts) and all(type(a["k"]) is int for a in arms):
-            return list(arms)
-    except (ValueError, LookupError, TypeError, RecursionError):
-        pass
-    raise JudgescaleError(f"{path}: not the summary.json of a run, which lists task, judge, strategy and k of its arms")
+    return read_summary(folder, counts=("k",))
 
 
 def _read_columns(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.stats.forecast import Pilot, ScorePilot, VotePilot
+from judgescale.harness.summary import read_summary
 from judgescale.harness.types import JudgescaleError
 
 NEEDED = {  # columns of judgments.parquet, and what may be missing of them
@@ -39,29 +39,13 @@ def read_pilots(folder: Path) -> list[Planned]:
 
     Raises JudgescaleError where it is no folder of a finished run, and where nothing can be forecast from it.
     """
-    arms, rows = _read_arms(folder), _read_rows(folder)
+    arms, rows = read_summary(folder), _read_rows(folder)
     found: dict[tuple[str, str], Planned] = {}
     for arm in arms:
         task, judge = str(arm["task"]), str(arm["judge"])
         if (task, judge) not in found:
             found[task, judge] = _make_pilot(folder, arm, _choose_rows(rows, arm))
     return list(found.values())
-
-
-def _read_arms(folder: Path) -> list[Mapping[str, Any]]:
-    """Read the arms of summary.json."""
-    path = folder / "summary.json"
-    if not folder.is_dir():
-        raise JudgescaleError(f"{folder}: no such folder; give the folder of a finished run, which holds summary.json")
-    if not path.is_file():
-        raise JudgescaleError(f"{folder}: no finished run, for it holds no summary.json")
-    try:
-        arms = json.loads(path.read_text(encoding="utf-8"))["arms"]
-        if all(isinstance(arm[name], str) for arm in arms for name in ("task", "judge", "strategy", "signature")):
-            return list(arms)
-    except (ValueError, LookupError, TypeError, RecursionError):
-        pass
-    raise JudgescaleError(f"{path}: not the summary.json of a run, which lists task, judge and strategy of its arms")
 
 
 def _read_rows(folder: Path) -> list[Row]:
