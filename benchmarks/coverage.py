@@ -26,7 +26,7 @@ from judgescale.harness.stats.classification import (
 )
 from judgescale.harness.stats.intervals import Rollup, Units, share_headline
 from judgescale.harness.stats.means import find_mean_intervals
-from judgescale.harness.stats.paired import paired_difference
+from judgescale.harness.stats.paired import compare_paired
 
 Draw = Callable[[np.random.Generator], np.ndarray]
 
@@ -271,7 +271,7 @@ def main() -> None:
             gap = credit[:, 0] - credit[:, 1] if s.paired else credit
             found[trial, 0] = bootstrap_interval(s.units, gap, s.headline, options.resamples, trial)
             if s.paired:
-                found[trial, 1] = paired_difference(s.units, credit[:, 0], credit[:, 1], s.headline)[1]
+                found[trial, 1] = compare_paired(s.units, credit[:, 0], credit[:, 1], s.headline).interval
             else:
                 found[trial, 1] = find_mean_intervals(s.units, credit[:, None], s.headline)[0]
         edge = 1e-12

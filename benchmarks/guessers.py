@@ -31,7 +31,7 @@ from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.pools import Pools, RecordedJudgments
 from judgescale.harness.stats.aggregate import AGGREGATES
 from judgescale.harness.stats.differences import find_side
-from judgescale.harness.stats.paired import paired_difference
+from judgescale.harness.stats.paired import compare_paired
 from judgescale.harness.stats.stopping_rules import RULES
 from judgescale.harness.strategies.budget import Budget
 from judgescale.harness.strategies.double_elimination import DoubleElimination
@@ -251,9 +251,9 @@ def count_winners(
         for (one, arm, a), (other, beside, b) in combinations(arms, 2):
             pairs[one, other] = None
             fitted = is_fitted(arm.strategy) or is_fitted(beside.strategy)
-            _, by_rule = paired_difference(a.units, a.value[:, 0], b.value[:, 0], arm.rollup, fitted=fitted)
+            by_rule = compare_paired(a.units, a.value[:, 0], b.value[:, 0], arm.rollup, fitted=fitted)
             said = describe_difference(arm, f"{one} - {other}", a, b, fitted=fitted)
-            counts[(one, other), False] += bool(find_side(by_rule))
+            counts[(one, other), False] += bool(find_side(by_rule.interval))
             counts[(one, other), True] += said.endswith((": above", ": below"))
     return {pair: (counts[pair, False], counts[pair, True]) for pair in pairs}
 

@@ -39,24 +39,6 @@ class Paired:
     exact_p: float | None  # McNemar's, where all credits are 0 or 1: it takes units for independent and alike
 
 
-def paired_difference(
-    units: Units,
-    credit_a: np.ndarray,
-    credit_b: np.ndarray,
-    headline: Rollup,
-    level: float = 0.95,
-    fitted: bool = False,
-) -> tuple[float, Interval]:
-    """Return by how much a's headline is above b's on the same units, and its interval. credit: (U,) each.
-
-    fitted: whether either comes of a model that was fitted to the other clusters of these units.
-
-    The interval is None where all that the headline counts is one cluster a section.
-    """
-    found = compare_paired(units, credit_a, credit_b, headline, level, fitted)
-    return found.gap, found.interval
-
-
 def compare_paired(
     units: Units,
     credit_a: np.ndarray,

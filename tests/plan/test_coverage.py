@@ -21,7 +21,7 @@ from judgescale.harness.plan.recorded import forget_sets
 from judgescale.harness.recorded import write_set
 from judgescale.harness.runner import evaluate_all, list_shared_units
 from judgescale.harness.stats.intervals import Units
-from judgescale.harness.stats.paired import paired_difference
+from judgescale.harness.stats.paired import compare_paired
 from judgescale.harness.types import JudgescaleError, Judgment, Record
 
 Compose = Callable[..., DictConfig]
@@ -81,7 +81,8 @@ def test_differences_are_those_by_hand_on_the_shared_items(composed: Compose, tm
         ours, theirs = (np.array([float(i in r) for i in shared]) for r in (right, base_right))
         ids = np.array([f"q{i}" for i in shared])
         units = Units(np.full(len(shared), ""), ids, np.ones(len(shared)))
-        gap, ci = paired_difference(units, ours, theirs, "items")
+        found = compare_paired(units, ours, theirs, "items")
+        gap, ci = found.gap, found.interval
         assert gap == pytest.approx((ours - theirs).mean())
         (said,) = results[judge].differences
         assert said.startswith(f"{judge} - one, on the {len(shared)} items that both judged: ")

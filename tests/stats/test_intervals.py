@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from judgescale.harness.stats.intervals import (
     rollup,
 )
 from judgescale.harness.stats.means import find_beta_intervals, find_mean_intervals
-from judgescale.harness.stats.paired import compare_paired, compute_mcnemar_p, paired_difference
+from judgescale.harness.stats.paired import compare_paired, compute_mcnemar_p
 from judgescale.harness.stats.spread import count_clusters, measure_spread
 from judgescale.harness.types import JudgescaleError
 
@@ -39,6 +41,11 @@ def interval(units: Units, credit: np.ndarray, headline: Rollup = "items", level
     (found,) = find_mean_intervals(units, np.asarray(credit, dtype=float)[:, None], headline, level)
     assert found is not None
     return found
+
+
+def find_gap(*arguments: Any, **options: Any) -> tuple[float, Interval]:
+    found = compare_paired(*arguments, **options)
+    return found.gap, found.interval
 
 
 MIXED = make(
@@ -111,7 +118,7 @@ def test_a_paired_test_of_equals_holds_its_level(pairs: int, clusters: int) -> N
     for _ in range(trials):
         gap = np.repeat(rng.normal(0, 0.15, size=clusters), pairs // clusters)
         a, b = (rng.random((2, pairs)) < 0.6 + np.array([gap, -gap]) / 2).astype(float)
-        _, ci = paired_difference(units, a, b, "items")
+        _, ci = find_gap(units, a, b, "items")
         assert ci is not None
         wrong += not ci[0] <= 0 <= ci[1]
     assert wrong / trials <= 0.075
@@ -122,7 +129,7 @@ def test_few_discordant_pairs_are_left_to_mcnemar() -> None:
         a, b = np.zeros(200), np.zeros(200)
         a[:only_a] = 1
         b[only_a : only_a + only_b] = 1
-        gap, ci = paired_difference(flat(200), a, b, "items")
+        gap, ci = find_gap(flat(200), a, b, "items")
         p = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
         assert compute_mcnemar_p(only_a, only_b) == pytest.approx(p) and gap == pytest.approx((only_a - only_b) / 200)
         assert ci is not None and ci[0] < gap < ci[1]
@@ -132,7 +139,7 @@ def test_few_discordant_pairs_are_left_to_mcnemar() -> None:
 
 def test_the_difference_of_a_model_fitted_to_the_other_items_has_twice_the_variance() -> None:
     a, b = np.random.default_rng(5).random((2, 400))
-    (gap, plain), (same, fitted) = (paired_difference(flat(400), a, b, "items", fitted=f) for f in (False, True))
+    (gap, plain), (same, fitted) = (find_gap(flat(400), a, b, "items", fitted=f) for f in (False, True))
     assert plain is not None and fitted is not None and gap == same
     assert (fitted[1] - fitted[0]) / (plain[1] - plain[0]) == pytest.approx(2**0.5, abs=0.01)
 
@@ -147,14 +154,14 @@ def test_a_paired_difference_is_narrower_than_either() -> None:
     rng = np.random.default_rng(3)
     hard = rng.random(300) < 0.5
     a, b = (~hard).astype(float), ((~hard) & (rng.random(300) < 0.9)).astype(float)
-    gap, ci = paired_difference(flat(300), a, b, "items")
+    gap, ci = find_gap(flat(300), a, b, "items")
     assert gap == pytest.approx(a.mean() - b.mean()) and ci is not None
     assert np.ptp(ci) < np.ptp(interval(flat(300), a)) and ci[0] > 0
 
 
 @pytest.mark.parametrize("headline", HEADLINES)
 def test_identical_credits_do_not_differ_and_are_not_certain(headline: str) -> None:
-    gap, ci = paired_difference(MIXED, CREDIT, CREDIT.copy(), headline)
+    gap, ci = find_gap(MIXED, CREDIT, CREDIT.copy(), headline)
     assert gap == 0 and ci is not None and ci[0] < 0 < ci[1]
 
 
@@ -222,7 +229,7 @@ def test_one_cluster_has_no_interval() -> None:
     units = make(["a", "a"], ["q1", "q1"])
     none: list[Interval] = [None]
     assert find_mean_intervals(units, np.array([[1.0], [0.0]]), "items") == none
-    assert paired_difference(units, np.ones(2), np.zeros(2), "items") == (1.0, None)
+    assert find_gap(units, np.ones(2), np.zeros(2), "items") == (1.0, None)
     # … nor have sections of one cluster each, which is not certainty
     assert find_mean_intervals(make(["a", "b"], ["q1", "q2"]), np.array([[1.0], [0.0]]), "sections") == none
 
