@@ -367,6 +367,7 @@ class OpenAISession:
         """Yield a continued answer for every seed, as (index into seeds, answer), each as soon as it is there."""
 
         async def one(index: int) -> tuple[int, Output]:
+            """Return the answer for one seed, with its index."""
             return index, await self._think_and_answer(request, sampling, seeds[index])
 
         answers = [asyncio.create_task(one(index)) for index in range(len(seeds))]

@@ -176,7 +176,6 @@ def _estimate_model(model: Model, store: Store, seen: set[tuple[bytes, int]], qu
     measured = store.average_tokens(model.settings)
     most = 0 if model.sampling is None else model.sampling.max_tokens
     per_character, written = measured or (1 / CHARACTERS_A_TOKEN, float(most))
-    budget = model.sampling.thinking_budget if model.sampling and model.connection.engine.asks_twice else None
     lacking, tokens = 0, Tokens()
     for question, ranks in model.missing.values():
         new = [r for r in ranks if (question.key, r) not in seen]
@@ -184,7 +183,7 @@ def _estimate_model(model: Model, store: Store, seen: set[tuple[bytes, int]], qu
         if new:
             lacking += len(new)
             read = len(question.request) * per_character + quoted
-            if budget:  # every answer reads the prompt twice, and the second time the thought too
+            if budget := model.budget_read_again:  # the prompt is read twice, and the second time the thought too
                 read = len(new) * (read if measured else 2 * read + budget)
             tokens = tokens.plus(Tokens(read, 0, len(new) * written))
     dollars = model.price.dollars(tokens) if model.price else None

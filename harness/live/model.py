@@ -67,6 +67,11 @@ class Model:
         """Tell whether the same request always has the same answer."""
         return self.sampling is None or self.sampling.temperature == 0
 
+    @property
+    def budget_read_again(self) -> int | None:
+        """Return how many tokens of a thought each answer may read again, with its prompt; None where it asks once."""
+        return self.sampling.thinking_budget if self.sampling and self.connection.engine.asks_twice else None
+
     async def __call__(self, request: Request, count: int, first: int = 0) -> list[Answer]:
         """Return the answers of rank `first` to count - 1, buying what neither the store has nor others wait for."""
         question = Question.from_request(self.settings, request)
@@ -174,8 +179,8 @@ class Model:
         """Bound what an answer may cost: no token is shorter than a byte."""
         written = 0 if self.sampling is None else self.sampling.max_tokens
         read = len(question.request.encode()) + TEMPLATE_TOKENS
-        if self.sampling is not None and self.sampling.thinking_budget and self.connection.engine.asks_twice:
-            read = 2 * read + self.sampling.thinking_budget
+        if budget := self.budget_read_again:
+            read = 2 * read + budget
         most = Tokens(prompt=read, completion=written)
         return Spending(most.prompt + most.completion, self.price.dollars(most) if self.price else 0.0)
 
