@@ -42,16 +42,20 @@ def make_units(clusters: np.ndarray, sections: np.ndarray | None = None) -> Unit
     return Units(section, clusters.astype(str), np.ones(len(clusters)))
 
 
+def draw_pair(rng: np.random.Generator, n: int, only_a: float | np.ndarray, only_b: float | np.ndarray) -> Credit:
+    """Draw credits of 0 and 1 of two arms, of n items. only_a, only_b: the chance that only this one is right."""
+    kind, both = rng.random(n), rng.random(n) < 0.7
+    a = np.where(kind < only_a, 1, np.where(kind < only_a + only_b, 0, both)).astype(float)
+    b = np.where(kind < only_a, 0, np.where(kind < only_a + only_b, 1, both)).astype(float)
+    return a, b
+
+
 def draw_whole(n: int, differ: float) -> Draw:
     """Draw credits of 0 and 1, in which two arms differ on a share of the items."""
 
     def draw(rng: np.random.Generator, true: float) -> tuple[Credit, Credit]:
-        kind = rng.random(n)
-        only_a, only_b = (differ + true) / 2, (differ - true) / 2
-        both = rng.random(n) < 0.7
-        a = np.where(kind < only_a, 1, np.where(kind < only_a + only_b, 0, both)).astype(float)
-        b = np.where(kind < only_a, 0, np.where(kind < only_a + only_b, 1, both)).astype(float)
-        return (a, b), (a, b)
+        drawn = draw_pair(rng, n, (differ + true) / 2, (differ - true) / 2)
+        return drawn, drawn
 
     return draw
 
@@ -72,12 +76,8 @@ def draw_clusters(clusters: int, size: int, differ: float, spread: float) -> Dra
 
     def draw(rng: np.random.Generator, true: float) -> tuple[Credit, Credit]:
         lean = np.repeat(np.clip(true + spread * rng.normal(size=clusters), -differ, differ), size)
-        kind = rng.random(clusters * size)
-        only_a, only_b = (differ + lean) / 2, (differ - lean) / 2
-        both = rng.random(clusters * size) < 0.7
-        a = np.where(kind < only_a, 1, np.where(kind < only_a + only_b, 0, both)).astype(float)
-        b = np.where(kind < only_a, 0, np.where(kind < only_a + only_b, 1, both)).astype(float)
-        return (a, b), (a, b)
+        drawn = draw_pair(rng, clusters * size, (differ + lean) / 2, (differ - lean) / 2)
+        return drawn, drawn
 
     return draw
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,22 @@ def run(*arguments: str, module: str | None = None, cwd: Path = ROOT) -> subproc
     entry = ["-m", module] if module else [str(ROOT / "run.py")]
     command = [sys.executable, *entry, *arguments]
     return subprocess.run(command, cwd=cwd, env=env | {"COLUMNS": "120"}, capture_output=True, text=True, timeout=120)
+
+
+def say(main: Callable[[Sequence[str]], None], capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a command prints."""
+    main(arguments)
+    return capsys.readouterr().out
+
+
+def refuse(main: Callable[[Sequence[str]], None], capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a command prints which refuses what it is given."""
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert capsys.readouterr().out == ""
+    line = str(stopped.value)
+    assert line.startswith("error: ") and "\n" not in line
+    return line
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,11 @@ import csv
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import conftest
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +23,9 @@ from judgescale.harness.forecast.pilots import build_pilot, read_pilots
 from judgescale.harness.stats.forecast import ScorePilot, VotePilot, measure_pilot
 from judgescale.harness.types import JudgescaleError
 
+say = partial(conftest.say, main)
+refuse = partial(conftest.refuse, main)
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -29,21 +34,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run("task=vicuna80_pairs", "strategy=voting", "run.limit=60", f"hydra.run.dir={folder}")
     assert done.returncode == 0, done.stderr
     return folder
-
-
-def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    main(arguments)
-    return capsys.readouterr().out
-
-
-def refuse(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a refused plan prints."""
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert capsys.readouterr().out == ""
-    line = str(stopped.value)
-    assert line.startswith("error: ") and "\n" not in line
-    return line
 
 
 def change_rows(finished: Path, folder: Path, change: Any) -> Path:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
+import conftest
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -30,6 +32,8 @@ from judgescale.harness.recorded import write_set
 from judgescale.harness.runner import list_shared_units
 from judgescale.harness.types import JudgescaleError
 
+refuse = partial(conftest.refuse, main)
+
 
 @pytest.fixture(scope="module")
 def llmbar(composed: Compose, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,16 +51,6 @@ def samples(composed: Compose, tmp_path_factory: pytest.TempPathFactory) -> Path
         "run.ks=[8]",
         "run.draws=20",
     )
-
-
-def refuse(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a refused comparison prints."""
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert capsys.readouterr().out == ""
-    line = str(stopped.value)
-    assert line.startswith("error: ") and "\n" not in line
-    return line
 
 
 def interval_by_hand(gap: np.ndarray, section: np.ndarray, weight: np.ndarray) -> tuple[float, float, float, float]:

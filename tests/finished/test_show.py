@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
+import conftest
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +15,9 @@ from runs import Compose, evaluate
 
 from judgescale.harness import command, runner
 from judgescale.harness.finished.show import main
+
+say = partial(conftest.say, main)
+refuse = partial(conftest.refuse, main)
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +33,6 @@ def live(composed: Compose, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ties(composed: Compose, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run in which the two items of a question of Ties are scored together."""
     return evaluate(composed, tmp_path_factory.mktemp("runs") / "ties", "experiment=rewardbench2_scalar")
-
-
-def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    main(arguments)
-    return capsys.readouterr().out
-
-
-def refuse(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert capsys.readouterr().out == ""
-    line = str(stopped.value)
-    assert line.startswith("error: ") and "\n" not in line
-    return line
 
 
 def items_of(run: Path) -> list[str]:
