@@ -75,11 +75,6 @@ def _explain_config_error(text: str) -> str:
         close = difflib.get_close_matches(group[2], options, 1)
         meant = f" did you mean {close[0]}?" if close else ""
         return f"{group[1]}={group[2]}: no such choice;{meant} there are {', '.join(options)}"
-    if "Missing mandatory value: task.recorded" in text or "task.recorded" in text:
-        return (
-            "this task has no shipped set: give one with engine.path=SET.parquet, or name a live judge,"
-            " as in judge=smollm2 (in a suite task.sets.NAME)"
-        )
     if "override_grammar" in text:
         told = flatten_text(re.sub(r"See https://hydra\S+ for details|\n +\^", "", text))
         told = told.replace("LexerNoViableAltException:", "cannot read")

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from judgescale.harness.arm import Arm
 from judgescale.harness.live.buying import CostEstimate, Delivery, Purchase, SpendingLimits
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
-from judgescale.harness.suite import Evaluation, Suite, average_headlines
+from judgescale.harness.suite import Evaluation, Suite, average_headlines, note_gaps, plan_members
 from judgescale.harness.types import JudgescaleError, Result
 
 
@@ -38,18 +38,22 @@ def run(
     Raises JudgescaleError, before any work where that is possible; what was bought until then is kept.
     """
     begun = time.monotonic()
-    planned = [arm for cfg in cfgs for arm in plan_arms(cfg)]
+    planned, gaps = plan_all(cfgs, suite)
     limits = read_limits(cfgs[0])
+    from judgescale.harness.report import terminal
+
+    if show or cfgs[0].run.dry:
+        terminal.show_notes(gaps)
     if cfgs[0].run.dry:
         show_estimates([p for p in planned if isinstance(p, LiveArm)], limits)
         return []
-    from judgescale.harness.report import files, next_commands, terminal
+    from judgescale.harness.report import files, next_commands
 
     with lock_run_folder(folder) as own:
         arms = buy_missing(planned, limits)
         results = evaluate_all(arms, suite)
         took = {"run_seconds": round(time.monotonic() - begun, 3)}
-        results = [replace(result, compute={**result.compute, **took}) for result in results]
+        results = [replace(r, compute={**r.compute, **took}, notes=[*r.notes, *gaps]) for r in results]
         config = OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None)
         files.write_files(results, own, config, command)
         write_sets(arms, own)
@@ -58,6 +62,15 @@ def run(
         tried = {result.strategy for result in results if result.task == first.task}
         terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
     return results
+
+
+def plan_all(cfgs: Sequence[DictConfig], suite: Suite | None) -> tuple[list[Arm | LiveArm], list[str]]:
+    """Plan every arm, and note, a line each, what of a suite is left out. Raises JudgescaleError as `run` does."""
+    if suite is None:
+        return [arm for cfg in cfgs for arm in plan_arms(cfg)], []
+    planned, gaps = plan_members(suite, cfgs)
+    tasks = {(p.arm if isinstance(p, LiveArm) else p).task.name for p in planned}
+    return planned, note_gaps(suite, gaps, tasks)
 
 
 @contextmanager

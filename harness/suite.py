@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, NamedTuple
@@ -14,12 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits
+from judgescale.harness.plan import LiveArm, plan_arms
 from judgescale.harness.published import lists as published
 from judgescale.harness.published.comparable import describe_setting, is_as_published, refuse_deltas
 from judgescale.harness.signature import find_version
 from judgescale.harness.stats.intervals import Units, share_headline
 from judgescale.harness.stats.means import find_mean_intervals
-from judgescale.harness.types import CurvePoint, Estimate, JudgescaleError, Result
+from judgescale.harness.types import CurvePoint, Estimate, JudgescaleError, MissingData, Result
+
+# what of a member its suite's options give: the member's own option, and what its value is
+GIVEN = {"paths": ("task.path", "FILE_OR_FOLDER"), "sets": ("engine.path", "SET.parquet")}
 
 
 class Evaluation(NamedTuple):
@@ -52,7 +56,7 @@ def read_suite(cfg: DictConfig) -> Suite | None:
     options: dict[str, Any] = OmegaConf.to_container(cfg.task, resolve=True)  # type: ignore[assignment]
     members: list[list[str]] = options["suite"]
     tasks = dict.fromkeys(member[0].removeprefix("task=") for member in members)
-    for option, override in (("paths", "task.path"), ("sets", "engine.path")):
+    for option, (override, _) in GIVEN.items():
         for task, path in (options[option] or {}).items():
             if task not in tasks:
                 raise JudgescaleError(f"task.{option}.{task}: the suite has {', '.join(tasks)}")
@@ -61,6 +65,62 @@ def read_suite(cfg: DictConfig) -> Suite | None:
                     member.append(f"{override}='{path}'")
     mean = tuple(options["mean"] or ())
     return Suite(options["name"], tuple(map(tuple, members)), mean, options["metrics"] or {}, options["published"], cfg)
+
+
+class Gap(NamedTuple):
+    """Name a member that is left out since its data are not here."""
+
+    task: str  # as the suite calls it
+    give: str  # the option that gives its data: "task.paths.rmb=FILE_OR_FOLDER"
+    why: str  # why the Hub does not give them; empty where they are not there
+
+    def describe(self) -> str:
+        """Say in one line what is missing and what to do."""
+        return "; ".join(filter(None, (f"{self.task} is missing: give {self.give}", self.why)))
+
+
+def plan_members(suite: Suite, cfgs: Sequence[DictConfig]) -> tuple[list[Arm | LiveArm], list[Gap]]:
+    """Plan the arms of every member whose data are here, and list the others; these are left out of all arms alike.
+
+    cfgs: those of the members, once for each entry of `compare`, as `compose_arms` returns them.
+    Raises JudgescaleError where no member's data are here, and for all that is wrong and not only missing.
+    """
+    planned: list[list[Arm | LiveArm]] = [[] for _ in cfgs]
+    gaps: dict[str, Gap] = {}
+    for place, member in enumerate(suite.members):
+        own = range(place, len(cfgs), len(suite.members))
+        try:
+            for i in own:
+                planned[i] = plan_arms(cfgs[i])
+        except MissingData as missing:
+            for i in own:
+                planned[i] = []
+            task = member[0].removeprefix("task=")
+            gaps.setdefault(task, find_gap(task, missing))
+    if not any(planned):
+        give = ", ".join(gap.give for gap in gaps.values())
+        why = dict.fromkeys(gap.why for gap in gaps.values() if gap.why)
+        raise JudgescaleError(f"task={suite.name}: the data of no member are here; {'; '.join([f'give {give}', *why])}")
+    return [arm for arms in planned for arm in arms], list(gaps.values())
+
+
+def find_gap(task: str, missing: MissingData) -> Gap:
+    """Find the suite's option for what a member lacks; one that no suite has is told as the member itself tells it."""
+    for option, (override, kind) in GIVEN.items():
+        if override == missing.option:
+            return Gap(task, f"task.{option}.{task}={kind}", missing.why)
+    return Gap(task, f"{missing.option} in its list of overrides", missing.why)
+
+
+def note_gaps(suite: Suite, gaps: Sequence[Gap], tasks: Collection[str]) -> list[str]:
+    """Note, a line each, what a suite was run without, and that its mean is not made where a member of it is missing.
+
+    tasks: those that were run.
+    """
+    notes = [f"{suite.name}: {gap.describe()}." for gap in gaps]
+    if gaps and (lacking := [name for name in suite.mean if name not in tasks]):
+        notes.append(f"{suite.name}: no mean of {', '.join(suite.mean)} without {', '.join(lacking)}.")
+    return notes
 
 
 def average_headlines(suite: Suite, evaluations: Sequence[Evaluation]) -> list[Result]:

@@ -20,6 +20,18 @@ class JudgescaleError(Exception):
     """Something the person at the keyboard can mend; its message is the one line they see."""
 
 
+class MissingData(JudgescaleError):
+    """Data that nobody gave, and that are nowhere else to be had; a suite leaves such a member out.
+
+    Never a path that was given and is wrong, nor a broken file. option: what would give them. why: why the Hub does
+    not, where they are there.
+    """
+
+    def __init__(self, message: str, option: str = "task.path", why: str = "") -> None:
+        super().__init__(message)
+        self.option, self.why = option, why
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One benchmark example.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,9 +15,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from judgescale.harness.errors import write_install
-from judgescale.harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError, MissingData
 
 OPTIONS = ("id", "config", "split", "revision")
+NO_WAY = {"ConnectionError", "TransportError", "Timeout"}  # of requests and of httpx, whichever the Hub's client has
+PATIENCE = 60.0  # seconds for which the Hub is not asked again once there was no way to it
+
+
+class Lost(NamedTuple):
+    """Hold how the Hub was lost, and until when it is not asked again."""
+
+    until: float  # time.monotonic
+    error: Exception
+
+
+_lost: list[Lost] = []  # the last one, of this process
 
 
 class Part(NamedTuple):
@@ -56,17 +69,16 @@ class Hub:
         try:
             import datasets  # noqa: F401
         except ImportError as error:
-            raise JudgescaleError(
-                f"{self.prefix}hub.id={part.id}: the Hub needs {error.name}: {write_install('hub')},"
-                f" or {self._local_copy}"
-            ) from error
+            why = f"the Hub needs {error.name}: {write_install('hub')}"
+            told = f"{self.prefix}hub.id={part.id}: {why}, or {self._local_copy}"
+            raise MissingData(told, f"{self.prefix}path", why) from error
         revision = self.revision[self.id.index(part.id)]
         try:
             with _silence_libraries():
                 data = self._load_part(part, revision)
             yield from data
         except Exception as error:  # of `datasets`, of the Hub's client or of its HTTP library, which change
-            raise JudgescaleError(self._explain(part, revision, error)) from error
+            raise self._explain(part, revision, error) from error
 
     def _load_part(self, part: Part, revision: str | None) -> Any:
         """Load one part, and note in `resolved` which commit it is of."""
@@ -88,26 +100,29 @@ class Hub:
         self.resolved[part.id] = found
         return data
 
-    def _explain(self, part: Part, revision: str | None, error: Exception) -> str:
-        """Say in one line which part cannot be had, why, and what to do."""
-        kinds = {kind.__name__ for kind in type(error).__mro__}
+    def _explain(self, part: Part, revision: str | None, error: Exception) -> JudgescaleError:
+        """Make the error of one line that says which part cannot be had, why, and what to do.
+
+        It is MissingData where the Hub does not give the data set, and none for what it gives and cannot be used.
+        """
+        kinds = find_kinds(error)
         said = " ".join(str(error).split())[:300] or type(error).__name__
-        option, local = f"{self.prefix}hub", self._local_copy
+        option, title = f"{self.prefix}hub", f"data set {part.title}{f'@{revision}' if revision else ''}"
         if "GatedRepoError" in kinds or "is a gated dataset" in said:
-            reason = "is gated: accept its terms on its page on the Hub, then set HF_TOKEN"
+            why = "it is gated: accept its terms on its page on the Hub, then set HF_TOKEN"
         elif "RevisionNotFoundError" in kinds or "Revision '" in said:
-            reason = f"has no revision {revision}; look at {option}.revision"
+            return JudgescaleError(f"{title} has no revision {revision}; look at {option}.revision")
         elif kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
-            reason = f"is not on the Hub, or not for everybody: look at {option}.id, set HF_TOKEN, or {local}"
+            why = f"it is not on the Hub, or not for everybody: look at {option}.id, set HF_TOKEN"
         elif "OfflineModeIsEnabled" in said:
-            reason = f"is not in the cache, and HF_HUB_OFFLINE is set; unset it, or {local}"
-        elif kinds & {"ConnectionError", "TransportError"}:
-            reason = (
-                f"cannot be had: no way to the Hub ({said}); set HF_HUB_OFFLINE=1 if it is in the cache, or {local}"
-            )
+            why = "it is not in the cache, and HF_HUB_OFFLINE is set; unset it"
+        elif kinds & NO_WAY:
+            why = f"no way to the Hub ({said}); set HF_HUB_OFFLINE=1 if it is in the cache"
+        elif "HfHubHTTPError" in kinds:
+            why = f"the Hub refuses it ({said})"
         else:
-            reason = f"cannot be had: {said}"
-        return f"data set {part.title}{f'@{revision}' if revision else ''} {reason}"
+            return JudgescaleError(f"{title} cannot be had: {said}")
+        return MissingData(f"{title} cannot be had: {why}, or {self._local_copy}", f"{self.prefix}path", why)
 
     @property
     def _local_copy(self) -> str:
@@ -163,10 +178,16 @@ def is_commit(name: str) -> bool:
 
 
 def _resolve_commit(id: str, revision: str | None) -> str | None:
-    """Ask the Hub which commit a revision is; None where the newest is wanted and the Hub is not to be asked."""
+    """Ask the Hub which commit a revision is; None where the newest is wanted and the Hub is not to be asked.
+
+    Where there was no way to the Hub a moment ago, it is not asked: a silent network takes its time to say so, and a
+    suite would wait for it once a member.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import OfflineModeIsEnabled
 
+    if _lost and time.monotonic() < _lost[0].until:
+        raise _lost[0].error
     try:
         found: str | None = HfApi().dataset_info(id, revision=revision, timeout=10).sha
         return found
@@ -174,6 +195,15 @@ def _resolve_commit(id: str, revision: str | None) -> str | None:
         if revision is None or is_commit(revision):
             return revision
         raise ValueError(f"HF_HUB_OFFLINE is set, and only the Hub knows what {revision} is; name a commit") from None
+    except Exception as error:
+        if find_kinds(error) & NO_WAY:
+            _lost[:] = [Lost(time.monotonic() + PATIENCE, error)]
+        raise
+
+
+def find_kinds(error: Exception) -> set[str]:
+    """Find the names of the classes that an error is of: those of the Hub's libraries may not be there to import."""
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 @contextmanager

@@ -26,7 +26,17 @@ from judgescale.harness.plan.releases import check_release
 from judgescale.harness.plan.thinking import check_budget, name_with_budget, refuse_in_sampling
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
-from judgescale.harness.types import HUMAN, Item, JudgescaleError, Loaded, Request, Rules, Sampling, Task
+from judgescale.harness.types import (
+    HUMAN,
+    Item,
+    JudgescaleError,
+    Loaded,
+    MissingData,
+    Request,
+    Rules,
+    Sampling,
+    Task,
+)  # fmt: skip
 
 # options of a judge that its prompt format does not see
 FOR_HARNESS = (
@@ -170,10 +180,10 @@ def load_texts(cfg: DictConfig, task: Task) -> Loaded:
     """Load the task's items with their texts. Raises JudgescaleError where they have none."""
     if task.read is not None:
         return task.read()
-    told = (
-        "give them with task.path=FILE_OR_FOLDER" if "path" in cfg.task else "only recorded judgments can be evaluated"
-    )
-    raise JudgescaleError(f"task={task.name} has no texts here for a judge to read: {told}")
+    lacking = f"task={task.name} has no texts here for a judge to read"
+    if "path" in cfg.task:
+        raise MissingData(f"{lacking}: give them with task.path=FILE_OR_FOLDER")
+    raise JudgescaleError(f"{lacking}: only recorded judgments can be evaluated")
 
 
 def note_release(cfg: DictConfig, task: Task, loaded: Loaded) -> list[str]:

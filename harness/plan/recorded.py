@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from omegaconf import DictConfig
+from omegaconf.errors import InterpolationToMissingValueError
 
 from judgescale.harness import recorded
 from judgescale.harness.arm import Arm
@@ -20,7 +21,7 @@ from judgescale.harness.recorded import source
 from judgescale.harness.recorded.choosing import take_part
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.stats.steps import RULES
-from judgescale.harness.types import Item, JudgescaleError, Task
+from judgescale.harness.types import Item, JudgescaleError, MissingData, Task
 
 OPTIONS = ("names", "variants", "steps", "pool", "costs")  # of judge=recorded
 CUSTOM = "custom"  # the task of sets that are of no benchmark
@@ -30,11 +31,10 @@ sha256 = lru_cache(source.hash_content)  # which version of a set a number comes
 
 def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     """Plan the arms of a recorded set: one, or one for each judge. Raises JudgescaleError for whatever cannot work."""
-    if not isinstance(cfg.engine.path, str):
-        raise JudgescaleError("engine.path: name a recorded set (SET.parquet)")
+    given = read_set_path(cfg)
     build(cfg.engine, "engine")
     refuse_unread_options(cfg)
-    path = find_file(cfg.engine.path)
+    path = find_file(given)
     data, shared = read_once(path), read_shared(cfg)
     refuse_foreign_set(data, shared.task)
     if not (loaded := shared.task.load(data)):
@@ -50,6 +50,21 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     judgments = {name_part(label, part): find_judgments(judges, *chosen) for label, judges in groups.items()}
     costs = find_costs(cfg.judge.get("costs"), cfg.judge.get("pool"), cfg.prices, data, part)
     return make_arms(judgments, shared, selection, cfg.run.ks, sha256(data.path), cfg.judge.get("pool"), costs)
+
+
+def read_set_path(cfg: DictConfig) -> str:
+    """Read engine.path. Raises MissingData where it is not given and the task has no shipped set."""
+    try:
+        given = cfg.engine.path
+    except InterpolationToMissingValueError:
+        raise MissingData(
+            "this task has no shipped set: give one with engine.path=SET.parquet, or name a live judge, as in"
+            " judge=smollm2 (in a suite task.sets.NAME)",
+            option="engine.path",
+        ) from None
+    if not isinstance(given, str):
+        raise JudgescaleError("engine.path: name a recorded set (SET.parquet)")
+    return given
 
 
 def refuse_unread_options(cfg: DictConfig) -> None:

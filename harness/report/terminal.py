@@ -145,6 +145,13 @@ def show_cost_estimates(
         print_line(screen, note, "dim")
 
 
+def show_notes(notes: Sequence[str], console: Console | None = None) -> None:
+    """Print what must be known before work starts, a line each."""
+    screen = console or open_screen()
+    for note in notes:
+        print_line(screen, flatten_text(note), "yellow")
+
+
 def show_results(
     results: Sequence[Result], folder: Path, next_commands: Sequence[str], console: Console | None = None
 ) -> None:

@@ -6,12 +6,16 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, run
 from fakes import arm, recorded_set
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 from shapes import GPT4, REWARDBENCH, answers, best_of, mistake, pair, put, vote
 
+from judgescale.harness.command import main
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.options import build
 from judgescale.harness.plan.common import FOR_HARNESS
@@ -163,3 +167,89 @@ def test_the_whole_grm_suite_from_local_files(tmp_path):
     assert all(bought in arm["notes"] for arm in members) and done.stdout.count(bought) == 1
     curve = (tmp_path / "out/curve.csv").read_text()
     assert curve.count(",grm_suite,overall,") == 2  # k = 1 and 2
+
+
+COUNTED = ["rewardbench", "ppe_preference", "ppe_correctness", "rmb"]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """ask("rmb", …, option=value): the suite from local files of these members alone, without any Hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no cache"))
+    monkeypatch.setenv("COLUMNS", "120")
+    files = grm_files(tmp_path / "data")
+
+    def run_suite(*members: str, more: tuple[str, ...] = (), judge: str = "judge=random") -> str:
+        monkeypatch.delitem(Singleton._instances, GlobalHydra, raising=False)
+        paths = [f"task.paths.{name}={files[name]}" for name in members]
+        where = [f"run.store={tmp_path}/store.sqlite", f"hydra.run.dir={tmp_path}/out"]
+        main(["task=grm_suite", judge, *paths, *where, *more])
+        return capsys.readouterr().out
+
+    return run_suite
+
+
+def read_arms(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "out/summary.json").read_text())["arms"]
+
+
+def test_a_suite_runs_what_is_here_and_lists_what_is_missing_before_and_after(ask, tmp_path):
+    told = ask("rmb", "ppe_preference", more=("strategy.k=2",))
+    arms = read_arms(tmp_path)
+    assert [arm["task"] for arm in arms] == ["ppe_preference", "rmb"]  # no mean
+    lines = [f"grm_suite: {name} is missing: give task.paths.{name}=FILE_OR_FOLDER" for name in COUNTED[::2]]
+    for line in [*lines, "grm_suite: no mean of rewardbench, ppe_preference, ppe_correctness, rmb without rewardbench"]:
+        assert all(sum(note.startswith(line) for note in arm["notes"]) == 1 for arm in arms)
+        assert told.count(line) == 2 and told.index(line) < told.index("95 % interval") < told.rindex(line)
+    assert not any(" rmb is missing" in note for arm in arms for note in arm["notes"])
+
+
+def test_the_mean_is_made_where_all_that_it_averages_are_here(ask, tmp_path):
+    ask(*COUNTED)
+    whole, *members = read_arms(tmp_path)
+    assert whole["task"] == "grm_suite" and [arm["task"] for arm in members] == COUNTED
+    (note,) = [note for note in whole["notes"] if "is missing" in note]
+    assert note.startswith("grm_suite: realmistake is missing") and not any("no mean" in n for n in whole["notes"])
+
+
+def test_every_arm_of_a_comparison_lacks_the_same_and_says_so_once(ask, tmp_path):
+    told = ask("rmb", "realmistake", more=("compare=[['strategy=single'],['judge=random','judge.label=other']]",))
+    assert Counter(arm["task"] for arm in read_arms(tmp_path)) == {"rmb": 3, "realmistake": 3}
+    assert told.count("ppe_preference is missing") == 2  # before and after
+
+
+def test_a_price_is_told_of_what_is_here(ask, tmp_path):
+    told = ask("rmb", more=("--dry",))
+    assert [line.split()[:3] for line in told.splitlines() if "voting" in line] == [["random", "voting", "rmb"]]
+    assert told.count("is missing: give") == 4 and not (tmp_path / "out").exists()
+
+
+def test_recorded_sets_may_lack_too(ask, tmp_path):
+    ask(judge="judge=recorded")  # two members have shipped sets
+    arms = read_arms(tmp_path)
+    assert {arm["task"] for arm in arms} == {"rmb", "realmistake"}
+    assert any("rewardbench is missing: give task.sets.rewardbench=SET.parquet" in note for note in arms[0]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ((), "task=grm_suite: the data of no member are here; give task.paths.rewardbench=FILE_OR_FOLDER, task.paths."),
+        (("task.paths.rmb=typo",), "task.path=typo: there is no such file or folder"),
+        (("task.paths.rbm=data",), "task.paths.rbm: no such option; did you mean task.paths.rmb?"),
+        ((f"task.paths.rmb={ROOT}/harness",), f"task.path={ROOT}/harness: no data file"),
+        (("judge=recorded", "task.sets.rewardbench=typo.parquet"), "typo.parquet does not exist"),
+    ],
+)
+def test_what_is_wrong_is_no_gap(ask, more, says):
+    with pytest.raises(SystemExit) as stopped:
+        ask(more=more, judge="seed=0" if "judge=recorded" in more else "judge=random")
+    assert str(stopped.value).startswith(f"error: {says}") and "\n" not in str(stopped.value)
+
+
+def test_one_broken_file_stops_the_others_before_anything_is_bought(ask, tmp_path):
+    (tmp_path / "broken.jsonl").write_text("{")
+    with pytest.raises(SystemExit, match="broken.jsonl"):
+        ask("realmistake", more=(f"task.paths.rmb={tmp_path}/broken.jsonl",))
+    assert not (tmp_path / "store.sqlite").exists()

@@ -16,7 +16,8 @@ import pytest
 from conftest import ROOT
 from shapes import CUSTOM, JUDGEBENCH, put, refused
 
-from judgescale.tasks import custom, judgebench
+from judgescale.harness.types import JudgescaleError, MissingData
+from judgescale.tasks import custom, hub, judgebench
 from judgescale.tasks.hub import read_hub_options
 from judgescale.tasks.texts import RawData
 
@@ -170,12 +171,32 @@ def test_what_the_hub_refuses_is_told_apart(online: Any) -> None:
     from huggingface_hub import errors
 
     for kind, says in (
-        (errors.RepositoryNotFoundError, "data set no/where/test@v1 is not on the Hub, or not for everybody: look at"),
+        (errors.RepositoryNotFoundError, "data set no/where/test@v1 cannot be had: it is not on the Hub, or not for"),
         (errors.GatedRepoError, "is gated: accept its terms on its page on the Hub, then set HF_TOKEN"),
         (errors.RevisionNotFoundError, "has no revision v1; look at task.hub.revision"),
     ):
         online(kind.__new__(kind, "404 Client Error. Private or gated? See the page."))
         assert says in refused(custom.task, hub=of("no/where", revision="v1"))
+
+
+@pytest.mark.hub
+def test_only_what_the_hub_does_not_give_is_missing_and_a_lost_hub_is_not_asked_again(
+    online: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import errors
+
+    monkeypatch.setattr(hub, "_lost", [])
+    for kind, gap in ((errors.GatedRepoError, True), (errors.RevisionNotFoundError, False), (OSError, False)):
+        online(kind.__new__(kind, "said"))
+        with pytest.raises(JudgescaleError) as told:
+            custom.task(hub=of("no/where", revision="v1")).read()
+        assert isinstance(told.value, MissingData) == gap
+    online(ConnectionError("nobody there"))
+    assert "no way to the Hub (nobody there)" in refused(custom.task, hub=of("no/where"))
+    online(OSError("asked again"))
+    assert "nobody there" in refused(custom.task, hub=of("else/where"))
+    monkeypatch.setattr(hub, "_lost", [lost._replace(until=0.0) for lost in hub._lost])
+    assert "asked again" in refused(custom.task, hub=of("else/where"))
 
 
 @pytest.mark.hub
