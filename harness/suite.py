@@ -74,10 +74,6 @@ class Gap(NamedTuple):
     give: str  # the option that gives its data: "task.paths.rmb=FILE_OR_FOLDER"
     why: str  # why the Hub does not give them; empty where they are not there
 
-    def describe(self) -> str:
-        """Say in one line what is missing and what to do."""
-        return "; ".join(filter(None, (f"{self.task} is missing: give {self.give}", self.why)))
-
 
 def plan_members(suite: Suite, cfgs: Sequence[DictConfig]) -> tuple[list[Arm | LiveArm], list[Gap]]:
     """Plan the arms of every member whose data are here, and list the others; these are left out of all arms alike.
@@ -117,7 +113,9 @@ def note_gaps(suite: Suite, gaps: Sequence[Gap], tasks: Collection[str]) -> list
 
     tasks: those that were run.
     """
-    notes = [f"{suite.name}: {gap.describe()}." for gap in gaps]
+    notes = [f"{suite.name}: {gap.task} is missing: give {gap.give}." for gap in gaps]
+    for why in dict.fromkeys(gap.why for gap in gaps if gap.why):
+        notes.append(f"{suite.name}: from the Hub ({', '.join(gap.task for gap in gaps if gap.why == why)}): {why}.")
     if gaps and (lacking := [name for name in suite.mean if name not in tasks]):
         notes.append(f"{suite.name}: no mean of {', '.join(suite.mean)} without {', '.join(lacking)}.")
     return notes

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.errors import explain_error
+from judgescale.harness.finished.arguments import make_parser
 from judgescale.harness.finished.comparing import Comparison, Part, compare_arms, list_unit_differences
 from judgescale.harness.finished.reading import Judged, read_choices
 from judgescale.harness.finished.wording import (
@@ -85,12 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Declare the arguments."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="judgescale compare", description=EXPLAIN, formatter_class=raw)
-    parser.add_argument("runs", nargs="+", metavar="RUN[:ARM][@K]", help="the folder of a finished run")
+    parser = make_parser("compare", EXPLAIN, "comparison.{md,csv,json} and items.csv")
     parser.add_argument("--items", type=int, default=5, metavar="N", help="items won and lost that are listed (5)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.{md,csv,json} and items.csv there")
-    parser.add_argument("--anyway", action="store_true", help="compare also what is not comparable, with a warning")
     return parser
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.errors import explain_error
+from judgescale.harness.finished.arguments import make_parser
 from judgescale.harness.finished.ranking import Leaderboard, rank_arms
 from judgescale.harness.finished.reading import read_choices
 from judgescale.harness.finished.wording import (
@@ -72,17 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Declare the arguments."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="judgescale leaderboard", description=EXPLAIN, formatter_class=raw)
-    parser.add_argument("runs", nargs="+", metavar="RUN[:ARM][@K]", help="the folder of a finished run")
+    parser = make_parser("leaderboard", EXPLAIN, "leaderboard.{md,csv,json}")
     parser.add_argument(
         "--ceiling",
         type=float,
         metavar="FRACTION",
         help="how well annotators agree with the labels: judges above it are marked, for labels can tell no more",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write leaderboard.{md,csv,json} there")
-    parser.add_argument("--anyway", action="store_true", help="rank also what is not comparable, with a warning")
     return parser
 
 
