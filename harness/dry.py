@@ -22,6 +22,7 @@ class Quote(NamedTuple):
     orders: Sequence[LiveArm]
     estimates: Sequence[CostEstimate]  # one an order
     notes: Sequence[str] = ()  # one line each: what is not in them, and why
+    refused: Sequence[str] = ()  # why arms are not
 
 
 def list_judges(cfg: DictConfig, given: Sequence[str]) -> list[str]:
@@ -51,7 +52,7 @@ def show_table(
         own = [*given, f"judge={judge}"]
         quotes.append(quote_judge(judge, compose_arms(compose_config(own), own, members), limits))
     if not any(quote.orders for quote in quotes):
-        raise JudgescaleError(quotes[0].notes[0] if quotes else "scorecard.judges: names no judge")
+        raise JudgescaleError(quotes[0].refused[0] if quotes else "scorecard.judges: names no judge")
     for judge, quote in zip(judges, quotes, strict=True):
         terminal.show_cost_estimates(list_rows(quote), write_notes(quote), f"judge={judge}")
 
@@ -76,7 +77,7 @@ def quote_judge(judge: str, cfgs: Sequence[DictConfig], limits: SpendingLimits) 
     for why, strategies in refused.items():
         which = f", strategy={' and '.join(dict.fromkeys(strategies))}" if orders else ""
         notes.append(f"not priced: judge={judge}{which}: {why}")
-    return Quote(orders, estimate_costs([order.purchase for order in orders], limits), notes)
+    return Quote(orders, estimate_costs([order.purchase for order in orders], limits), notes, list(refused))
 
 
 def is_copy(purchase: Purchase, other: Purchase) -> bool:
