@@ -119,9 +119,9 @@ def show_cost_estimates(
     title: str = "",
     console: Console | None = None,
 ) -> None:
-    """Print what a live run would buy, one line an arm: (judge, strategy, task, estimate) each.
+    """Print what a live run would buy, one line an arm: (judge, strategy, task, estimate) each, and the total.
 
-    Below a title, which is one judge's, stands the total too.
+    title: whose estimates these are, where others follow.
     """
     from rich.text import Text
 
@@ -153,7 +153,7 @@ def show_cost_estimates(
 
     for judge, strategy, task, e in estimates:
         table.add_row(*map(Text, map(flatten_text, (judge, strategy, task))), *format_numbers(e))
-    if title and estimates:
+    if len(estimates) > 1:
         _, *total = format_numbers(add_estimates([e for *_, e in estimates]))  # arms share judgments
         table.add_row("total", "", "", "", *total)
     if estimates:
