@@ -43,6 +43,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
     """Run one composed config: the whole command, or one job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
+    from judgescale.harness.dry import list_judges, show_table
     from judgescale.harness.errors import explain_error, make_harmless
     from judgescale.harness.plan.overrides import check_protocol, compose_arms
     from judgescale.harness.runner import run
@@ -56,7 +57,11 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
     try:
         check_protocol(job.runtime.choices)
         suite = read_suite(cfg)
-        cfgs = compose_arms(cfg, given, suite.members if suite else None)
+        members = suite.members if suite else None
+        if cfg.run.dry and (judges := list_judges(cfg, given)):
+            show_table(judges, cfg, given, members)
+            return None
+        cfgs = compose_arms(cfg, given, members)
         folder = Path(job.runtime.output_dir)
         return run(cfgs, folder, suite, show=alone, command=write_command(given)) or None
     except Exception as e:

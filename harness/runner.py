@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.live.buying import CostEstimate, Delivery, Purchase, SpendingLimits
+from judgescale.harness.dry import show_estimates
+from judgescale.harness.live.buying import Delivery, Purchase, SpendingLimits
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
 from judgescale.harness.suite import Evaluation, Suite, average_headlines, note_gaps, plan_members
 from judgescale.harness.types import JudgescaleError, Result
@@ -45,7 +46,7 @@ def run(
     if show or cfgs[0].run.dry:
         terminal.show_notes(gaps)
     if cfgs[0].run.dry:
-        show_estimates([p for p in planned if isinstance(p, LiveArm)], limits)
+        show_estimates(planned, limits)
         return []
     from judgescale.harness.report import files, next_commands
 
@@ -152,40 +153,6 @@ def check_usable(purchase: Purchase, delivery: Delivery) -> None:
     if purchase.meta and all(j.meta is None for j in judgments):
         model = purchase.meta[1].engine.model
         raise JudgescaleError(f"no answer of meta.model={model} held a score; see meta.sampling.max_tokens{texts}")
-
-
-def show_estimates(orders: Sequence[LiveArm], limits: SpendingLimits) -> None:
-    """Print what the live arms would buy, and buy nothing."""
-    from judgescale.harness.live.buying import estimate_costs
-    from judgescale.harness.report import terminal
-
-    purchases = [o.purchase for o in orders]
-    second = any(p.meta or p.scorer for p in purchases)
-    rows = [
-        (o.purchase.label, o.arm.strategy.name, o.purchase.name, e)
-        for o, e in zip(orders, estimate_costs(purchases, limits))
-    ]
-    notes = [
-        f"{p.label}, {p.strategy.name}: at most {count_most(p, e):,} judgments; the verdicts decide how many"
-        for p, (*_, e) in zip(purchases, rows)
-        if p.strategy.measured
-    ]
-    notes += ["a meta RM or scorer reads other models' answers: as long as they can be"] if second else []
-    unpriced = {spec.engine.model for p in purchases for spec in p.models.values() if spec.price is None}
-    if unpriced:
-        notes.append(
-            f"dollars: no price of {', '.join(sorted(unpriced))}; 'judge.price={{input: …, output: …}}' gives one"
-        )
-    terminal.show_cost_estimates(rows, notes)
-
-
-def count_most(purchase: Purchase, estimate: CostEstimate) -> int:
-    """Count the judgments that a purchase asks for at most: what it says, or what it asks where all verdicts fail.
-
-    The latter is less where rematches cost nothing, and more where a judgment of one response is part of one.
-    """
-    told = sum(purchase.strategy.judgments(len(item.responses)) for item in purchase.items)
-    return max(told, estimate.judgments)
 
 
 def write_sets(arms: Sequence[Arm], folder: Path) -> None:

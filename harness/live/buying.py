@@ -11,14 +11,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from judgescale.harness.contracts import Engine, Judge, MetaRM, Strategy
-from judgescale.harness.cost import Price, Tokens
+from judgescale.harness.cost import Price, Tokens, flops
 from judgescale.harness.judges.prompt import make_up_item
 from judgescale.harness.live.connection import Connection, identify
 from judgescale.harness.live.meter import Meter
@@ -96,6 +96,7 @@ class CostEstimate:
     tokens: Tokens
     dollars: float | None
     measured: bool  # from answers bought before; else from the length of the prompts and max_tokens
+    flops: float | None = None
 
 
 def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[Meter], None]) -> list[Delivery]:
@@ -158,21 +159,38 @@ def estimate_costs(purchases: Sequence[Purchase], limits: SpendingLimits) -> lis
             ((session, _),) = done
             written = store.average_tokens(session.model.settings)
             wrote = written[1] if written else session.model.sampling.max_tokens if session.model.sampling else 0
-            every = [_estimate_model(m, store, seen, 0 if m is session.model else wrote) for m in session.models]
-            found.append(
-                CostEstimate(
-                    meter.judgments,
-                    sum(e.lacking for e in every),
-                    Tokens(*np.sum([e.tokens for e in every], axis=0)),
-                    None if any(e.dollars is None for e in every) else sum(e.dollars or 0.0 for e in every),
-                    all(e.measured for e in every if e.lacking),
-                )
-            )
+            active = {role: spec.active_parameters for role, spec in purchase.models.items()}
+            every = [
+                _estimate_model(m, store, seen, 0 if m is session.model else wrote, active[m.role])
+                for m in session.models
+            ]
+            found.append(replace(add_estimates(every), judgments=meter.judgments))
     return found
 
 
-def _estimate_model(model: Model, store: Store, seen: set[tuple[bytes, int]], quoted: float) -> CostEstimate:
-    """Estimate what a model lacks that is not in `seen`; `quoted`: tokens of another's answer in each prompt."""
+def add_estimates(estimates: Sequence[CostEstimate]) -> CostEstimate:
+    """Add estimates up; dollars and FLOPs are unknown where one of them is, and tokens measured where all are."""
+
+    def add_known(numbers: Sequence[float | None]) -> float | None:
+        return None if None in numbers else sum(number or 0.0 for number in numbers)
+
+    return CostEstimate(
+        sum(e.judgments for e in estimates),
+        sum(e.lacking for e in estimates),
+        Tokens(*np.sum([e.tokens for e in estimates], axis=0)),
+        add_known([e.dollars for e in estimates]),
+        all(e.measured for e in estimates if e.lacking),
+        add_known([e.flops for e in estimates]),
+    )
+
+
+def _estimate_model(
+    model: Model, store: Store, seen: set[tuple[bytes, int]], quoted: float, active: float | None
+) -> CostEstimate:
+    """Estimate what a model lacks that is not in `seen`.
+
+    quoted: tokens of another's answer in each prompt. active: its active parameters, where they are known.
+    """
     measured = store.average_tokens(model.settings)
     most = 0 if model.sampling is None else model.sampling.max_tokens
     per_character, written = measured or (1 / CHARACTERS_A_TOKEN, float(most))
@@ -187,7 +205,7 @@ def _estimate_model(model: Model, store: Store, seen: set[tuple[bytes, int]], qu
                 read = len(new) * (read if measured else 2 * read + budget)
             tokens = tokens.plus(Tokens(read, 0, len(new) * written))
     dollars = model.price.dollars(tokens) if model.price else None
-    return CostEstimate(0, lacking, tokens, dollars, measured is not None)
+    return CostEstimate(0, lacking, tokens, dollars, measured is not None, flops(active, tokens) if active else None)
 
 
 Done = tuple[JudgeSession, list[LiveAsk]]  # a purchase's session, and what was asked of it about each item

@@ -232,6 +232,8 @@ def read_meta_rm(
     chosen = bool(cfg.meta.get("_target_"))
     if wanted and not chosen:
         raise JudgescaleError("strategy.meta=recorded: choose the meta RM that scores the judgments, as in meta=scalar")
+    if chosen and not wanted and cfg.compare:
+        return None, []  # another of the arms may ask it
     if chosen and not wanted:
         return None, ["The meta RM is not asked: that takes strategy=meta_voting with strategy.meta=recorded."]
     if not chosen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Mapping, Sequence
 
 import hydra
@@ -11,9 +12,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from judgescale.harness.config_files import check_choices
+from judgescale.harness.plan import find_source
+from judgescale.harness.plan.recorded import OPTIONS
 from judgescale.harness.types import JudgescaleError
 
 STAYS = "strategy.k"  # which every strategy has: arms are compared at the same k unless they say otherwise
+RECORDED = {"judge": OPTIONS, "engine": ("_target_", "path")}  # what these groups have where judgments are recorded
+SAMPLING = ("judge.sampling", "judge.thinking_budget")  # how a live judge's judgments are drawn
 
 
 def read_keys(overrides: Sequence[str]) -> list[str]:
@@ -49,10 +54,53 @@ def compose_arms(cfg: DictConfig, given: Sequence[str], members: Sequence[Sequen
         isinstance(arm, list) and all(isinstance(override, str) for override in arm) for arm in compare
     ):
         raise JudgescaleError('compare: must be lists of overrides, as in compare=[["strategy=elo"]]')
-    if members is None:
-        return [cfg, *(compose_config(replace_overrides(given, arm)) for arm in compare)]
+    if is_recorded(cfg):
+        compare = leave_out_sampling(compare)
     each = [replace_overrides(given, arm) for arm in [[], *compare]]
-    return [compose_config(replace_overrides(own, drop_given(own, member))) for own in each for member in members]
+    if members is None:
+        return [forget_live_options(cfg, given), *(compose_checked(own) for own in each[1:])]
+    return [compose_checked(replace_overrides(own, drop_given(own, member))) for own in each for member in members]
+
+
+def compose_checked(overrides: Sequence[str]) -> DictConfig:
+    """Compose a config, without what an experiment says of a live judge where judgments are recorded."""
+    return forget_live_options(compose_config(overrides), overrides)
+
+
+def is_recorded(cfg: DictConfig) -> bool:
+    """Tell whether a config has no prompt format: its judgments are recorded."""
+    return isinstance(cfg.judge, DictConfig) and "_target_" not in cfg.judge
+
+
+def leave_out_sampling(compare: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Leave out the arms that draw a live judge's judgments in another way, as greedily: recorded ones are drawn.
+
+    Arms that choose a judge of their own stay.
+    """
+    kept: list[Sequence[str]] = []
+    for arm in compare:
+        keys = read_keys(arm)
+        if "judge" not in keys and any(key == name or key.startswith(f"{name}.") for key in keys for name in SAMPLING):
+            print(f"left out, since recorded judgments are drawn already: [{', '.join(arm)}]", file=sys.stderr)
+        else:
+            kept.append(arm)
+    return kept
+
+
+def forget_live_options(cfg: DictConfig, given: Sequence[str]) -> DictConfig:
+    """Return a config of recorded judgments without the options that an experiment gives a live judge and its engine.
+
+    Those that the overrides themselves give stay, to be refused.
+    """
+    if not (is_recorded(cfg) and find_source(cfg) == "recorded"):
+        return cfg
+    said = read_keys(given)
+    for group, known in RECORDED.items():
+        for name in [str(name) for name in cfg[group] if name not in known]:
+            if not any(key == f"{group}.{name}" or key.startswith(f"{group}.{name}.") for key in said):
+                with open_dict(cfg):
+                    del cfg[group][name]
+    return cfg
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-    from judgescale.harness.cost import Tokens
     from judgescale.harness.live.buying import CostEstimate
     from judgescale.harness.live.meter import Meter
 
@@ -115,33 +114,55 @@ def show_buying(items: int, console: Console | None = None) -> Iterator[Callable
 
 
 def show_cost_estimates(
-    estimates: Sequence[tuple[str, str, str, CostEstimate]], notes: Sequence[str] = (), console: Console | None = None
+    estimates: Sequence[tuple[str, str, str, CostEstimate]],
+    notes: Sequence[str] = (),
+    title: str = "",
+    console: Console | None = None,
 ) -> None:
-    """Print what a live run would buy, one line an arm: (judge, strategy, task, estimate) each."""
+    """Print what a live run would buy, one line an arm: (judge, strategy, task, estimate) each, and the total.
+
+    title: whose estimates these are, where others follow.
+    """
     from rich.text import Text
 
+    from judgescale.harness.live.buying import add_estimates
+
     screen = console or open_screen()
-    if not estimates:
+    if title:
+        screen.print()
+        print_line(screen, title, "bold")
+    elif not estimates:
         screen.print("nothing to buy: the judgments are recorded")
         return
     table = make_table(
         ["judge", "strategy", "task"],
-        ["judg-\nments", "answers\nto buy", "prompt\ntokens", "compl.\ntokens", "\ndollars"],
+        ["judg-\nments", "answers\nto buy", "prompt\ntokens", "compl.\ntokens", "\ndollars", "\nFLOPs"],
     )
 
-    def format_numbers(judgments: int, lacking: int, tokens: Tokens, dollars: float | None) -> list[str]:
-        price = UNKNOWN if dollars is None else f"{dollars:,.2f}"
-        return [f"{judgments:,}", f"{lacking:,}", f"{tokens.prompt:,.0f}", f"{tokens.completion:,.0f}", price]
+    def format_numbers(e: CostEstimate) -> list[str]:
+        price = UNKNOWN if e.dollars is None else f"{e.dollars:,.2f}"
+        flops = UNKNOWN if e.flops is None else f"{e.flops:.1e}"
+        return [
+            f"{e.judgments:,}",
+            f"{e.lacking:,}",
+            f"{e.tokens.prompt:,.0f}",
+            f"{e.tokens.completion:,.0f}",
+            price,
+            flops,
+        ]
 
     for judge, strategy, task, e in estimates:
-        names = map(Text, map(flatten_text, (judge, strategy, task)))
-        table.add_row(*names, *format_numbers(e.judgments, e.lacking, e.tokens, e.dollars))
-    print_table(screen, table)
+        table.add_row(*map(Text, map(flatten_text, (judge, strategy, task))), *format_numbers(e))
+    if len(estimates) > 1:
+        _, *total = format_numbers(add_estimates([e for *_, e in estimates]))  # arms share judgments
+        table.add_row("total", "", "", "", *total)
+    if estimates:
+        print_table(screen, table)
     if all(e.measured for *_, e in estimates):
-        basis = "tokens as in the judge's answers so far"
+        basis = ["tokens as in the judge's answers so far"] if estimates else []
     else:
-        basis = "prompt tokens at 4 characters each; completion tokens at the most that sampling.max_tokens allows"
-    for note in (basis, *notes):
+        basis = ["prompt tokens at 4 characters each; completion tokens at the most that sampling.max_tokens allows"]
+    for note in (*basis, *notes):
         print_line(screen, note, "dim")
 
 
