@@ -143,6 +143,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "details": dict(r.details),
         "judging": dict(r.judging) or None,
         "data": dict(r.data),
+        **({"comparable": dict(r.comparable)} if r.comparable else {}),  # judgescale scorecard reads it
         **({"stops": True} if r.stops else {}),  # k is then the most that it may take
         **({"thinking_budget": r.thinking_budget} if r.thinking_budget else {}),
     }
