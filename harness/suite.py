@@ -23,7 +23,6 @@ from judgescale.harness.stats.intervals import Units, share_headline
 from judgescale.harness.stats.means import find_mean_intervals
 from judgescale.harness.types import CurvePoint, Estimate, JudgescaleError, Result
 
-
 NOT_AS_PRINTED = "not every member made as printed"
 
 
