@@ -60,7 +60,7 @@ def render_markdown(card: Scorecard) -> str:
     pages = [
         f"### {escape_markdown(write_heading(card))}",
         write_markdown_table(header, rows),
-        write_markdown_list(list_legend(card, rows)),
+        write_markdown_list(list_legend(card)),
         write_markdown_table(LONG_HEADER, list_long_rows(card)),
     ]
     return "\n\n".join(pages) + "\n"
@@ -73,7 +73,7 @@ def render_latex(card: Scorecard) -> str:
     several tables.
     """
     header, rows = list_wide_rows(card)
-    caption = " ".join([f"{write_heading(card)}.", *(f"{line}." for line in list_legend(card, rows))])
+    caption = " ".join([f"{write_heading(card)}.", *(f"{line}." for line in list_legend(card))])
     wide = _write_tables(["#", *header], _number(rows), caption)
     long = [row[:IN_LATEX] for row in list_long_rows(card)]
     header = ["#", *LONG_HEADER[:IN_LATEX]]
@@ -136,9 +136,9 @@ def mark_verdict(entry: Entry) -> str:
     return {AGREES: EQUAL, DIFFERS: APART, CANNOT_TELL: OPEN, NOT_COMPARABLE: REFUSED}.get(verdict.word, NOT_RUN)
 
 
-def list_legend(card: Scorecard, rows: Sequence[Sequence[str]]) -> list[str]:
+def list_legend(card: Scorecard) -> list[str]:
     """List what the cells mean: a line for each mark that stands in one."""
-    cells = "".join(cell for row in rows for cell in row)
+    cells = "".join(write_cell(entry) for entry in card.entries if entry.shown)
     percent = "percent" if not {entry.printed[0].metric for entry in card.entries} & RAW else "as printed"
     marks = {mark: told for mark, told in LEGEND.items() if _is_used(mark, card)}
     marks |= {mark: told for mark, told in STATUS_MARKS.items() if f"{mark})" in cells or f"{mark}{SEVERAL})" in cells}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from judgescale.harness.errors import list_some
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.scorecard.card import Entry, Scorecard
+from judgescale.harness.scorecard.layout import Line
 from judgescale.harness.scorecard.render import (
     EQUAL,
     NOT_RUN,
     count_verdicts,
     list_legend,
-    list_wide_rows,
     mark_verdict,
+    write_cell,
     write_heading,
     write_verdict,
 )
@@ -23,71 +26,88 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_LINES = 40  # of the table; longer ones show those with a measured cell
-MOST_REASONS = 12  # verdicts that are explained one by one
-NARROWEST = 16  # characters to which names may be folded
+MOST_REASONS = 8  # that are told
+MOST_CELLS = 6  # that are named beside a reason
+NARROWEST = 24  # characters to which names may be folded
 
 
 def show_scorecard(card: Scorecard, console: Console | None = None) -> None:
-    """Print the table, what its marks mean, and a line for every number that was measured."""
+    """Print the table, what its marks mean, and why verdicts are what they are."""
+    from rich.text import Text
+
     screen = console or open_screen()
     screen.print()
     print_line(screen, flatten_text(write_heading(card)), "bold")
-    header, rows = list_wide_rows(card)
     measured = {entry.line for entry in card.entries if entry.measured}
-    left_out = 0
-    if len(rows) > MOST_LINES and measured:
-        kept = [row for row, line in zip(rows, card.table.lines, strict=True) if line in measured]
-        left_out, rows = len(rows) - len(kept), kept
-    names = len(header) - len(card.table.columns)
-    for part in fit_to_screen(header, rows, names, screen.width):
-        table = make_table(header[:names], [flatten_text(header[j]) for j in part])
-        for row in rows:
-            cells = [row[j] for j in part]
-            if any(cells):
-                table.add_row(*map(_make_text, [*row[:names], *cells]))
+    lines = [line for line in card.table.lines if line in measured or len(card.table.lines) <= MOST_LINES]
+    lines = lines or list(card.table.lines)
+    names = [name_line(line) for line in lines]
+    for columns in fit_to_screen(card, names, screen.width):
+        cells = {(entry.line, entry.column): cell for entry, cell in _list_cells(card)}
+        table = make_table(["judge"], [break_heading(flatten_text(column)) for column in columns])
+        for line, name in zip(lines, names, strict=True):
+            row = [cells.get((line, column), "") for column in columns]
+            if any(row):
+                table.add_row(*(Text(flatten_text(cell)) for cell in (name, *row)))
         print_table(screen, table)
-    if left_out:
+    if left_out := len(card.table.lines) - len(lines):
         print_line(screen, f"{left_out:,} more lines, in none of which anything was run", "dim")
-    for note in list_legend(card, rows):
+    for note in list_legend(card):
         print_line(screen, note, "dim")
-    told = [entry for entry in card.entries if entry.shown and mark_verdict(entry) not in (NOT_RUN, EQUAL)]
-    for entry in told[:MOST_REASONS]:
-        print_line(screen, flatten_text(explain_entry(entry)))
-    if len(told) > MOST_REASONS:
-        print_line(screen, f"{len(told) - MOST_REASONS:,} more verdicts: scorecard.md", "dim")
+    for reason in list_reasons(card):
+        print_line(screen, flatten_text(reason))
     counts = dict(count_verdicts(card))
-    cells = counts.pop("cells")
+    every = counts.pop("cells")
     words = [f"{count:,} {word}" for word, count in counts.items() if count]
-    print_line(screen, ", ".join([f"{cells:,} printed cells", *words, f"{cells - sum(counts.values()):,} not run"]))
+    print_line(screen, ", ".join([f"{every:,} printed cells", *words, f"{every - sum(counts.values()):,} not run"]))
 
 
-def explain_entry(entry: Entry) -> str:
-    """Explain a verdict in one line: of which cell, both numbers, the difference."""
-    where = ", ".join(filter(None, [entry.line.judge, entry.line.how, entry.column]))
-    difference = f" ({entry.write_difference()})" if entry.difference is not None else ""
-    return f"{where}: {entry.write_measured()}, printed {entry.printed[1]}{difference}: {write_verdict(entry)}"
+def name_line(line: Line) -> str:
+    """Name a line by its judge and how its numbers were made."""
+    return ", ".join(filter(None, line))
 
 
-def fit_to_screen(header: Sequence[str], rows: Sequence[Sequence[str]], names: int, width: int) -> list[list[int]]:
+def list_reasons(card: Scorecard) -> list[str]:
+    """List the verdicts of the cells, but for equal digits, each once with the cells that it is of."""
+    cells: dict[str, list[str]] = {}
+    for entry in card.entries:
+        if entry.shown and mark_verdict(entry) not in (NOT_RUN, EQUAL):
+            cells.setdefault(write_verdict(entry), []).append(_describe_cell(entry))
+    told = [f"{reason}: {list_some(of_reason, MOST_CELLS)}" for reason, of_reason in cells.items()]
+    more = f"{len(told) - MOST_REASONS:,} more reasons: in scorecard.md"
+    return [*told[:MOST_REASONS], *[more] * (len(told) > MOST_REASONS)]
+
+
+def fit_to_screen(card: Scorecard, names: Sequence[str], width: int) -> list[list[str]]:
     """Fit columns into blocks that a screen is wide enough for, beside folded names; at least one column a block."""
     from rich.cells import cell_len
 
-    def measure(j: int) -> int:
-        return max(cell_len(flatten_text(text)) for text in (header[j], *(row[j] for row in rows))) + 1
-
-    room = width - sum(min(measure(j), NARROWEST) for j in range(names))
-    blocks: list[list[int]] = []
-    used = width + 1
-    for j in range(names, len(header)):
-        if used + measure(j) > room:
+    widest = {
+        column: max(map(cell_len, break_heading(flatten_text(column)).split("\n"))) for column in card.table.columns
+    }
+    for entry, cell in _list_cells(card):
+        widest[entry.column] = max(widest[entry.column], cell_len(flatten_text(cell)))
+    room = width - min(max(map(cell_len, map(flatten_text, names))), NARROWEST) - 1
+    blocks: list[list[str]] = []
+    used = room + 1
+    for column, wide in widest.items():
+        if used + wide + 1 > room:
             blocks.append([])
             used = 0
-        blocks[-1].append(j)
-        used += measure(j)
+        blocks[-1].append(column)
+        used += wide + 1
     return blocks
 
 
-def _make_text(text: str) -> object:
-    from rich.text import Text
+def break_heading(text: str) -> str:
+    """Break a heading into lines after its hyphens and at its spaces."""
+    return re.sub(r"(?<=\w-)(?=\w{3})| ", "\n", text)
 
-    return Text(flatten_text(text))  # never markup
+
+def _list_cells(card: Scorecard) -> list[tuple[Entry, str]]:
+    return [(entry, write_cell(entry)) for entry in card.entries if entry.shown]
+
+
+def _describe_cell(entry: Entry) -> str:
+    difference = f" ({entry.write_difference()})" if entry.difference is not None else ""
+    return f"{name_line(entry.line)}, {entry.column}{difference}"
