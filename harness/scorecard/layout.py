@@ -6,7 +6,6 @@ stands where it fits. Several rows may be of one cell: two sources, or two lines
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -90,10 +89,9 @@ def arrange(printed: Sequence[Printed], title: str, columns: str) -> PrintedTabl
 
 def _choose_columns(rows: Sequence[Row]) -> str:
     """Choose what stands across: the first that varies, k only where nothing else does."""
-    counts = Counter({"benchmark": len({row.benchmark for row in rows}), "section": len({row.subset for row in rows})})
-    return next(
-        (name for name, count in counts.items() if count > 1), "k" if len({r.k for r in rows}) > 1 else "section"
-    )
+    if len({row.benchmark for row in rows}) > 1:
+        return "benchmark"
+    return "section" if len({(row.subset, row.metric) for row in rows}) > 1 else "k"
 
 
 def _name_line(row: Row, columns: str, varies: set[str]) -> str:
