@@ -41,7 +41,7 @@ numbers at that k. A recorded set (FILE.parquet) may stand in place of a run: it
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a scorecard; exit with one line where the caller can mend what went wrong."""
-    given = build_parser().parse_args(arguments)
+    given = build_parser().parse_intermixed_args(arguments)
     try:
         words = {name: asked for name in OPTIONS if (asked := getattr(given, name))}
         experiment, runs = ("", given.what) if words else split_experiment(given.what)

@@ -42,7 +42,9 @@ CSV_HEADER = (
     "protocol", "measured", "printed", "difference", "again_low", "again_high", "verdict", "why", "items", "mc_error",
     "run", "signature", "other_runs", "in_cell", "status", "source", "note",
 )  # fmt: skip
-PAGE = 44  # lines of rows that a page of LaTeX holds below the caption
+PAGE = 46  # lines that a page of LaTeX holds
+CAPTION = 80  # characters in a line of a caption
+OF_A_BLOCK = 2  # lines that its rules and the space above it take, besides its heading
 
 
 def render_files(card: Scorecard) -> dict[str, str]:
@@ -194,20 +196,25 @@ def _number(rows: Sequence[Sequence[str]]) -> list[list[str]]:
 def _write_tables(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> list[str]:
     """Write rows as LaTeX tables, as many as pages are needed for them."""
     layout, parts = fit_columns(header, rows)
+
+    def measure(row: Sequence[str]) -> int:
+        return sum(count_lines(layout, [row[j] for j in part]) for part in parts)
+
+    whole = PAGE - measure(header) - OF_A_BLOCK * len(parts)
     pages: list[list[Sequence[str]]] = [[]]
-    room = PAGE
+    room = whole - len(caption) // CAPTION - 1
     for row in rows:
-        height = sum(count_lines(layout, [row[j] for j in part]) for part in parts)
-        if pages[-1] and height > room:
+        if pages[-1] and measure(row) > room:
             pages.append([])
-            room = PAGE
+            room = whole - 1
         pages[-1].append(row)
-        room -= height
+        room -= measure(row)
     tables = []
     for number, page in enumerate(pages):
         told = escape_latex(caption) if not number else r"\emph{(continued)}"
         lines = [r"\begin{table}[t]", rf"\centering\{layout.font}\setlength{{\tabcolsep}}{{{layout.space}pt}}"]
         lines += [rf"\caption{{{told}}}", *write_tabulars(layout, parts, header, (page,), NAMES), r"\end{table}"]
+        lines += [r"\clearpage"] * (len(pages) > 1)  # LaTeX keeps but a few tables waiting for a page
         tables.append("\n".join(lines))
     return tables
 
