@@ -26,7 +26,7 @@ def measure_latex(text: str) -> list[float]:
             for j, cell in enumerate(re.split(r"(?<!\\)&", row)):
                 boxed = re.fullmatch(r"\s*\\parbox\[b\]{([\d.]+)em}{\\raggedright (.*)}\s*", cell)
                 whole = re.split(r" |\\allowbreak{}", boxed[2]) if boxed else [cell]
-                plain = [re.sub(r"\\text\w+{}|\$\\\w+\$", "M", piece) for piece in whole]
+                plain = [re.sub(r"\$\\\w+\$", "M", re.sub(r"\\text\w+{}", "~", piece)) for piece in whole]
                 wide = max(face.getlength(re.sub(r"[\\{}$]", "", piece).strip()) / 1000 * em for piece in plain)
                 if boxed:
                     assert wide <= float(boxed[1]) * em  # no piece sticks out

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple
@@ -53,6 +52,7 @@ WIDTHS = {
     0.83: "mw%@+=~<>",
     1.05: "MW",
 }  # in ems
+SAFE = 0.88  # how wide texts are, most often, of what these say
 
 
 class Layout(NamedTuple):
@@ -282,8 +282,13 @@ def join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
-def fit_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Layout, list[list[int]]]:
-    """Fit a table into a line: the layout, and the columns of each block, which all begin with the first column."""
+def fit_columns(
+    header: Sequence[str], rows: Sequence[Sequence[str]], layouts: Sequence[Layout] = LAYOUTS
+) -> tuple[Layout, list[list[int]]]:
+    """Fit a table into a line: the layout, and the columns of each block, which all begin with the first column.
+
+    layouts: the first in which one block is enough is taken; where none is, the table's are those of LAYOUTS[0].
+    """
     every = list(range(len(header)))
 
     def measure(layout: Layout, j: int) -> float:
@@ -291,7 +296,7 @@ def fit_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[L
         cells = [min(_estimate_ems(row[j]), layout.cell) for row in rows]
         return max([min(_estimate_ems(header[j]), layout.heading), *cells]) * layout.em + 2 * layout.space
 
-    for layout in LAYOUTS:
+    for layout in layouts:
         if sum(measure(layout, j) for j in every) <= LINE:
             return layout, [every]
     layout, blocks = LAYOUTS[0], [[0]]
@@ -305,12 +310,23 @@ def fit_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[L
 
 def count_lines(layout: Layout, row: Sequence[str]) -> int:
     """Estimate over how many lines LaTeX sets a row, whose widest cells are folded."""
-    return max(math.ceil(1.2 * _estimate_ems(cell) / layout.cell) for cell in (*row, "-"))
+    return max((_count_lines(cell, layout.cell / SAFE) for cell in row), default=1)
+
+
+def _count_lines(cell: str, limit: float) -> int:
+    lines, used = 1, 0.0
+    for word in flatten_text(cell).split():
+        for number, piece in enumerate(_cut(word, limit)):
+            wide = _estimate_ems(piece) + (_estimate_ems(" ") if used and not number else 0.0)
+            if used and used + wide > limit:
+                lines, used = lines + 1, 0.0
+            used += wide
+    return lines
 
 
 def _estimate_ems(text: str) -> float:
     """Estimate how wide LaTeX sets a text, in ems, by a rule on the safe side: no font is at hand to measure it."""
-    return sum(_estimate_em(c) for c in flatten_text(text))
+    return sum(_estimate_em(c) for c in flatten_text(text)) if text != " " else _estimate_em(text)
 
 
 def _estimate_em(character: str) -> float:
@@ -324,11 +340,23 @@ def _box(text: str, limit: float) -> str:
     """Write a cell in LaTeX; one wider than so many ems as a paragraph of that width, in which long words may break."""
     if _estimate_ems(text) <= limit:
         return escape_latex(text)
-    most = int(limit / 1.1)  # characters of a piece that fits, however wide they are
-    pieces = rf"[^/_.-]{{0,{most - 1}}}[/_.-]|[^/_.-]{{1,{most}}}"
-    words = [re.findall(pieces, word) if _estimate_ems(word) > limit else [word] for word in flatten_text(text).split()]
+    words = [_cut(word, limit) for word in flatten_text(text).split()]
     broken = " ".join(r"\allowbreak{}".join(map(escape_latex, word)) for word in words)
     return rf"\parbox[b]{{{limit:g}em}}{{\raggedright {broken}}}"
+
+
+def _cut(word: str, limit: float) -> list[str]:
+    """Cut a word that is wider than so many ems after its separators, and where that is not enough, anywhere."""
+    if _estimate_ems(word) <= limit:
+        return [word]
+    pieces: list[str] = []
+    for part in re.findall(r"[^/_.-]*[/_.-]|[^/_.-]+", word):
+        pieces.append("")
+        for character in part:
+            if _estimate_ems(pieces[-1] + character) > limit and pieces[-1]:
+                pieces.append("")
+            pieces[-1] += character
+    return pieces
 
 
 def escape_markdown(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from judgescale.harness.finished.wording import write_markdown_list, write_markdown_table
 from judgescale.harness.plain_text import defuse_formula, flatten_text
@@ -13,6 +13,7 @@ from judgescale.harness.published.setting import describe_printed
 from judgescale.harness.published.show import MARKS as STATUS_MARKS
 from judgescale.harness.published.show import mark_row
 from judgescale.harness.report.tables import (
+    LAYOUTS,
     count_lines,
     escape_latex,
     escape_markdown,
@@ -35,16 +36,18 @@ LEGEND = {
     SEVERAL: "another number was printed for this cell too: see the rows below",
 }
 LONG_HEADER = ("judge", "how", "column", "measured", "printed", "Δ", "judged again", "verdict", "run", "printed by")
-IN_LATEX = 8  # columns of the long form that LaTeX shows; runs and sources are long, and in the other files
-NAMES = (1, 2)  # columns of the LaTeX tables that hold names
+LATEX_HEADER = ("#", "judge", "column", "measured", "printed", "Δ", "verdict")  # runs and sources are too long
 CSV_HEADER = (
     "judge", "how", "column", "benchmark", "section", "metric", "strategy", "k", "k_meta", "temperature", "prompt",
     "protocol", "measured", "printed", "difference", "again_low", "again_high", "verdict", "why", "items", "mc_error",
     "run", "signature", "other_runs", "in_cell", "status", "source", "note",
 )  # fmt: skip
-PAGE = 46  # lines that a page of LaTeX holds
-CAPTION = 80  # characters in a line of a caption
+PAGE = 530.0  # points of a page of LaTeX's article that a table may take, with its caption
+CAPTION = 75  # characters in a line of a caption
+LINE = 1.25  # ems from line to line
 OF_A_BLOCK = 2  # lines that its rules and the space above it take, besides its heading
+CELLS = (26, 20, 15, 12)  # ems to which names are folded where there is room for so much
+ROOMY = [layout._replace(cell=cell) for layout in LAYOUTS for cell in CELLS]
 
 
 def render_files(card: Scorecard) -> dict[str, str]:
@@ -75,14 +78,15 @@ def render_latex(card: Scorecard) -> str:
     several tables.
     """
     header, rows = list_wide_rows(card)
+    told = len(header) - len(card.table.columns)
     caption = " ".join([f"{write_heading(card)}.", *(f"{line}." for line in list_legend(card))])
-    wide = _write_tables(["#", *header], _number(rows), caption)
-    long = [row[:IN_LATEX] for row in list_long_rows(card)]
-    header = ["#", *LONG_HEADER[:IN_LATEX]]
-    more = _write_tables(header, _number(long), f"{write_heading(card)}: every printed number.")
+    named = [[write_name(*row[:told]), *row[told:]] for row in rows]
+    wide = _write_tables(["#", "judge", *card.table.columns], _number(named), caption, (1,))
+    every = [_shorten_row(entry, row) for entry, row in zip(card.entries, list_long_rows(card), strict=True)]
+    long = _write_tables(LATEX_HEADER, _number(every), f"{write_heading(card)}: every printed number.", (1, 2, 6))
     runs = dict.fromkeys(f"% {e.measured.run}: {e.measured.signature}" for e in card.entries if e.measured)
     needs = "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}"
-    return "\n".join([needs, *map(flatten_text, runs), "\n\n".join([*wide, *more])]) + "\n"
+    return "\n".join([needs, *map(flatten_text, runs), "\n\n".join([*wide, *long])]) + "\n"
 
 
 def render_csv(card: Scorecard) -> str:
@@ -188,32 +192,47 @@ def describe_others(entry: Entry) -> list[str]:
     return [f"also {write_rounded(100 * m.candidate.value, entry.decimals)} in {m.run}" for m in entry.others]
 
 
+def write_name(*names: str) -> str:
+    """Name a line by its judge and how its numbers were made."""
+    return ", ".join(filter(None, names))
+
+
+def _shorten_row(entry: Entry, row: Sequence[str]) -> list[str]:
+    """Shorten a row of the long form to the columns that LaTeX has room for; what judging again gives stays visible."""
+    judge, how, column, measured, printed, difference, again, verdict, *_ = row
+    more = f"; judged again {again}" if again and again not in verdict else ""
+    return [write_name(judge, how), column, measured, printed, difference, f"{verdict}{more}"]
+
+
 def _number(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """Number rows in a column of their own, by which blocks of one row are told."""
     return [[str(number), *row] for number, row in enumerate(rows, 1)]
 
 
-def _write_tables(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> list[str]:
-    """Write rows as LaTeX tables, as many as pages are needed for them."""
-    layout, parts = fit_columns(header, rows)
+def _write_tables(
+    header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, names: Container[int]
+) -> list[str]:
+    """Write rows as LaTeX tables, as many as pages are needed for them. names: columns that are set to the left."""
+    layout, parts = fit_columns(header, rows, [*ROOMY, *LAYOUTS])
 
     def measure(row: Sequence[str]) -> int:
         return sum(count_lines(layout, [row[j] for j in part]) for part in parts)
 
-    whole = PAGE - measure(header) - OF_A_BLOCK * len(parts)
+    heading = layout._replace(cell=layout.heading)
+    whole = int(PAGE / (LINE * layout.em)) - count_lines(heading, header) * len(parts) - OF_A_BLOCK * len(parts)
     pages: list[list[Sequence[str]]] = [[]]
-    room = whole - len(caption) // CAPTION - 1
+    room = whole - 2 * (len(caption) // CAPTION + 1)
     for row in rows:
         if pages[-1] and measure(row) > room:
             pages.append([])
-            room = whole - 1
+            room = whole - 2
         pages[-1].append(row)
         room -= measure(row)
     tables = []
     for number, page in enumerate(pages):
         told = escape_latex(caption) if not number else r"\emph{(continued)}"
         lines = [r"\begin{table}[t]", rf"\centering\{layout.font}\setlength{{\tabcolsep}}{{{layout.space}pt}}"]
-        lines += [rf"\caption{{{told}}}", *write_tabulars(layout, parts, header, (page,), NAMES), r"\end{table}"]
+        lines += [rf"\caption{{{told}}}", *write_tabulars(layout, parts, header, (page,), names), r"\end{table}"]
         lines += [r"\clearpage"] * (len(pages) > 1)  # LaTeX keeps but a few tables waiting for a page
         tables.append("\n".join(lines))
     return tables

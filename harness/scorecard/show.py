@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from judgescale.harness.errors import list_some
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.scorecard.card import Entry, Scorecard
-from judgescale.harness.scorecard.layout import Line
 from judgescale.harness.scorecard.render import (
     EQUAL,
     NOT_RUN,
@@ -18,6 +17,7 @@ from judgescale.harness.scorecard.render import (
     mark_verdict,
     write_cell,
     write_heading,
+    write_name,
     write_verdict,
 )
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
@@ -41,7 +41,7 @@ def show_scorecard(card: Scorecard, console: Console | None = None) -> None:
     measured = {entry.line for entry in card.entries if entry.measured}
     lines = [line for line in card.table.lines if line in measured or len(card.table.lines) <= MOST_LINES]
     lines = lines or list(card.table.lines)
-    names = [name_line(line) for line in lines]
+    names = [write_name(*line) for line in lines]
     for columns in fit_to_screen(card, names, screen.width):
         cells = {(entry.line, entry.column): cell for entry, cell in _list_cells(card)}
         table = make_table(["judge"], [break_heading(flatten_text(column)) for column in columns])
@@ -60,11 +60,6 @@ def show_scorecard(card: Scorecard, console: Console | None = None) -> None:
     every = counts.pop("cells")
     words = [f"{count:,} {word}" for word, count in counts.items() if count]
     print_line(screen, ", ".join([f"{every:,} printed cells", *words, f"{every - sum(counts.values()):,} not run"]))
-
-
-def name_line(line: Line) -> str:
-    """Name a line by its judge and how its numbers were made."""
-    return ", ".join(filter(None, line))
 
 
 def list_reasons(card: Scorecard) -> list[str]:
@@ -110,4 +105,4 @@ def _list_cells(card: Scorecard) -> list[tuple[Entry, str]]:
 
 def _describe_cell(entry: Entry) -> str:
     difference = f" ({entry.write_difference()})" if entry.difference is not None else ""
-    return f"{name_line(entry.line)}, {entry.column}{difference}"
+    return f"{write_name(*entry.line)}, {entry.column}{difference}"

@@ -37,9 +37,7 @@ def judge_number(row: Row, text: str, ours: Candidate, refusal: str) -> Verdict:
     if is_equal_as_printed(100 * ours.value, text):
         return Verdict(AGREES, "equal in the printed digits")
     if ours.again is None:
-        return Verdict(
-            CANNOT_TELL, f"the digits differ, and what judging again would give is not known ({ours.unknown})"
-        )
+        return Verdict(CANNOT_TELL, f"the digits differ, and what judging again gives is not known ({ours.unknown})")
     low, high = ours.again
     interval, rounding = format_interval(ours.again), half_a_digit(text) / 100
     if not low - rounding <= row.value <= high + rounding:

@@ -41,7 +41,7 @@ def judge(printed: Row, text: str, ours: Measured) -> Verdict:
             85.2,
             None,
             CANNOT_TELL,
-            "the digits differ, and what judging again would give is not known (asked once)",
+            "the digits differ, and what judging again gives is not known (asked once)",
         ),
     ],
 )
