@@ -20,9 +20,9 @@ from judgescale.harness.published.comparable import (
 )
 from judgescale.harness.published.lists import METRICS, find_rows, is_same_judge, normalise_subset
 from judgescale.harness.published.setting import Setting, explain_difference
-from judgescale.harness.stats.intervals import Interval
 from judgescale.harness.types import Estimate, JudgescaleError
 
+Interval = tuple[float, float] | None
 Intervals = Mapping[str, Interval]  # of judging the same items again, by a number's name
 
 

@@ -52,7 +52,7 @@ WIDTHS = {
     0.83: "mw%@+=~<>",
     1.05: "MW",
 }  # in ems
-SAFE = 0.88  # how wide texts are, most often, of what these say
+SAFE = 0.95  # how wide texts are, most often, of what these say
 
 
 class Layout(NamedTuple):
@@ -321,7 +321,7 @@ def _count_lines(cell: str, limit: float) -> int:
             if used and used + wide > limit:
                 lines, used = lines + 1, 0.0
             used += wide
-    return lines
+    return lines + (lines > 2)  # LaTeX may break a paragraph into one more, for even lines
 
 
 def _estimate_ems(text: str) -> float:

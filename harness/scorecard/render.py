@@ -42,7 +42,7 @@ CSV_HEADER = (
     "protocol", "measured", "printed", "difference", "again_low", "again_high", "verdict", "why", "items", "mc_error",
     "run", "signature", "other_runs", "in_cell", "status", "source", "note",
 )  # fmt: skip
-PAGE = 500.0  # points of a page of LaTeX's article that a table may take, with its caption
+PAGE = 490.0  # points of a page of LaTeX's article that a table may take, with its caption
 CAPTION = 75  # characters in a line of a caption
 LINE = 1.25  # ems from line to line
 OF_A_BLOCK = 2  # lines that its rules and the space above it take, besides its heading
