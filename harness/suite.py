@@ -17,7 +17,6 @@ from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.published import lists as published
 from judgescale.harness.published.candidates import Candidate, read_candidates, write_candidates
 from judgescale.harness.published.comparable import describe_setting, is_as_published, refuse_deltas
-from judgescale.harness.published.setting import Setting
 from judgescale.harness.signature import find_version
 from judgescale.harness.stats.intervals import Units, share_headline
 from judgescale.harness.stats.means import find_mean_intervals
@@ -91,11 +90,11 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
     first = results[0]
     members = hashlib.sha256("\n".join(r.signature for r in results).encode()).hexdigest()[:8]
     ours = {"overall": headline.value}
-    setting, alike = join_settings([describe_setting(e.arm) for e in averaged])
+    setting, *more = dict.fromkeys(describe_setting(e.arm) for e in averaged)
     beside = []
     if suite.published:
         beside = published.compare_with_published(suite.published, first.judge, ours, setting=setting)
-    as_printed = alike and all(is_as_published(e.arm) for e in averaged)
+    as_printed = not more and all(is_as_published(e.arm) for e in averaged)
     if not as_printed:
         beside = refuse_deltas(beside, NOT_AS_PRINTED)
     # members that vote differently often have no common curve
@@ -137,16 +136,6 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
     )
 
 
-def join_settings(settings: Sequence[Setting]) -> tuple[Setting, bool]:
-    """Join the settings of a mean's members, and tell whether they are one, however many responses an item has.
-
-    A mean of pairs and lists is printed as one of lists: so is the member that has these.
-    """
-    lists = any(setting.protocol == "list" for setting in settings)
-    joined = dict.fromkeys(s._replace(protocol="list") if lists else s for s in settings)
-    return next(iter(joined)), len(joined) == 1
-
-
 def _describe_mean(
     suite: Suite, averaged: Sequence[Evaluation], curve: Sequence[CurvePoint], as_printed: bool
 ) -> dict[str, Any]:
@@ -154,7 +143,7 @@ def _describe_mean(
     if not suite.published or not curve:
         return {}
     ks = [point.k for point in curve]
-    settings = [join_settings([describe_setting(e.arm, k) for e in averaged])[0] for k in ks]
+    settings = [describe_setting(averaged[0].arm, k)._asdict() for k in ks]  # where they differ, it is not as printed
     members = [read_candidates(e.result.comparable) if e.result.comparable else [] for e in averaged]
     at_k = [[next((c for c in of if _is_headline(c, k)), None) for of in members] for k in ks]
     guesses = [None if c is None else c.guess for c in at_k[-1]]
@@ -171,7 +160,7 @@ def _describe_mean(
     }
     unknown = "it is not known of every member"
     judge = averaged[0].result.judge
-    return write_candidates(suite.published, judge, [s._asdict() for s in settings], [number], unknown)
+    return write_candidates(suite.published, judge, settings, [number], unknown)
 
 
 def _is_headline(candidate: Candidate, k: int) -> bool:
