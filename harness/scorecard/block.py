@@ -71,5 +71,7 @@ def read_words(given: Any) -> dict[str, list[str]]:
     words = {name: given[name] if isinstance(given[name], list) else [given[name]] for name in OPTIONS if name in given}
     for name, of_option in words.items():
         if not of_option or not all(type(word) in (str, int) and str(word).strip() for word in of_option):
-            raise JudgescaleError(f"scorecard.printed.{name}={given[name]}: must be a word, or a list of words")
+            raise JudgescaleError(
+                f"scorecard.printed.{name}={given[name]}: must be a word, or a list of them; quote a number"
+            )
     return {name: [str(word) for word in of_option] for name, of_option in words.items()}

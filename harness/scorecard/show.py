@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from judgescale.harness.errors import list_some
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.scorecard.card import Entry, Scorecard
 from judgescale.harness.scorecard.render import (
@@ -25,9 +24,9 @@ from judgescale.harness.screen import make_table, open_screen, print_line, print
 if TYPE_CHECKING:
     from rich.console import Console
 
-MOST_LINES = 40  # of the table; longer ones show those with a measured cell
+MOST_LINES = 24  # of the table; longer ones show those with a measured cell
 MOST_REASONS = 8  # that are told
-MOST_CELLS = 6  # that are named beside a reason
+MOST_NAMED = 4  # lines that are named beside a reason
 NARROWEST = 24  # characters to which names may be folded
 
 
@@ -64,11 +63,16 @@ def show_scorecard(card: Scorecard, console: Console | None = None) -> None:
 
 def list_reasons(card: Scorecard) -> list[str]:
     """List the verdicts of the cells, but for equal digits, each once with the cells that it is of."""
-    cells: dict[str, list[str]] = {}
+    cells: dict[str, dict[str, list[str]]] = {}
     for entry in card.entries:
         if entry.shown and mark_verdict(entry) not in (NOT_RUN, EQUAL):
-            cells.setdefault(write_verdict(entry), []).append(_describe_cell(entry))
-    told = [f"{reason}: {list_some(of_reason, MOST_CELLS)}" for reason, of_reason in cells.items()]
+            of_line = cells.setdefault(write_verdict(entry), {}).setdefault(write_name(*entry.line), [])
+            of_line.append(f"{entry.column} {entry.write_difference()}".strip())
+    told = []
+    for reason, of_reason in cells.items():
+        named = [f"{line}: {', '.join(columns)}" for line, columns in of_reason.items()]
+        fewer = [f"{len(named) - MOST_NAMED:,} more lines"] * (len(named) > MOST_NAMED)
+        told.append(f"{reason} ({'; '.join([*named[:MOST_NAMED], *fewer])})")
     more = f"{len(told) - MOST_REASONS:,} more reasons: in scorecard.md"
     return [*told[:MOST_REASONS], *[more] * (len(told) > MOST_REASONS)]
 
@@ -101,8 +105,3 @@ def break_heading(text: str) -> str:
 
 def _list_cells(card: Scorecard) -> list[tuple[Entry, str]]:
     return [(entry, write_cell(entry)) for entry in card.entries if entry.shown]
-
-
-def _describe_cell(entry: Entry) -> str:
-    difference = f" ({entry.write_difference()})" if entry.difference is not None else ""
-    return f"{write_name(*entry.line)}, {entry.column}{difference}"

@@ -118,8 +118,8 @@ def test_the_terminal_shows_all_of_it_in_any_width(width: int) -> None:
 
 def test_the_terminal_says_why() -> None:
     text = " ".join(show(small_card(), 120).split())
-    assert "not comparable: a sample of the items (run.limit=50): DeepSeek-GRM-27B, voting@8, RMB" in text
-    assert "differs: outside what judging the same items again gives, [79.0, 81.0]:" in text
+    assert "not comparable: a sample of the items (run.limit=50) (DeepSeek-GRM-27B, voting@8: RMB)" in text
+    assert "differs: outside what judging the same items again gives, [79.0, 81.0] (DeepSeek-GRM-27B, voting@32" in text
     assert "6 printed cells, 2 agrees, 1 differs, 1 cannot tell, 1 not comparable, 1 not run" in text
 
 
