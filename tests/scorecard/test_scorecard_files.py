@@ -236,7 +236,7 @@ def test_the_command_fills_the_table_of_an_experiment(own: Path, capsys: pytest.
 
 def test_the_command_takes_words_and_recorded_sets(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--benchmark", "PandaLM", "--judge", "PandaLM-7B")
-    text = say(main, capsys, *words, "results/recorded/pandalm.parquet")
+    text = say(main, capsys, *words, str(ROOT / "results/recorded/pandalm.parquet"))
     assert "66.77= (66.77" in text and "57.43= (57.43" in text and "4 printed cells, 4 agrees" in text
     table = say(main, capsys, *words)
     assert "– (66.77" in table and "4 not run" in table
@@ -250,7 +250,7 @@ def test_the_command_takes_words_and_recorded_sets(capsys: pytest.CaptureFixture
         (["tour"], "experiment=tour: has no scorecard"),
         (["--benchmark", "RewardBenc", "--k", "33"], "k 33: nobody printed such a number"),
         (["--benchmark", "PandaLM", "nowhere"], "nowhere: no such folder"),
-        (["tests"], "tests: a file or folder where an experiment's name"),
+        ([str(ROOT)], "a file or folder where an experiment's name"),
     ],
 )
 def test_what_the_caller_can_mend_is_one_line(
