@@ -33,6 +33,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "strategies": "how to decide",
     "evaluation": "pools to results",
     "forecast": "what more would give",
+    "scorecard": "a paper's table, filled",
     "finished": "runs held side by side",
     "stats": "arithmetic",
     "published": "printed numbers",

@@ -20,6 +20,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.dry import show_estimates
 from judgescale.harness.live.buying import Delivery, Purchase, SpendingLimits
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
+from judgescale.harness.scorecard.block import read_table
 from judgescale.harness.suite import Evaluation, Suite, average_headlines, note_gaps, plan_members
 from judgescale.harness.types import JudgescaleError, Result
 
@@ -39,6 +40,7 @@ def run(
     Raises JudgescaleError, before any work where that is possible; what was bought until then is kept.
     """
     begun = time.monotonic()
+    table = read_table(cfgs[0])
     planned, gaps = plan_all(cfgs, suite)
     limits = read_limits(cfgs[0])
     from judgescale.harness.report import terminal
@@ -49,6 +51,9 @@ def run(
         show_estimates(planned, limits)
         return []
     from judgescale.harness.report import files, next_commands
+    from judgescale.harness.scorecard.card import fill_from_results
+    from judgescale.harness.scorecard.render import render_files
+    from judgescale.harness.scorecard.show import show_scorecard
 
     with lock_run_folder(folder) as own:
         arms = buy_missing(planned, limits)
@@ -56,12 +61,15 @@ def run(
         took = {"run_seconds": round(time.monotonic() - begun, 3)}
         results = [replace(r, compute={**r.compute, **took}, notes=[*r.notes, *gaps]) for r in results]
         config = OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None)
-        files.write_files(results, own, config, command)
+        card = fill_from_results(table, results, own.name) if table else None
+        files.write_files(results, own, config, command, render_files(card) if card else None)
         write_sets(arms, own)
     if show:
         first = results[-len(arms)]
         tried = {result.strategy for result in results if result.task == first.task}
         terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
+        if card:
+            show_scorecard(card)
     return results
 
 

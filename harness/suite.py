@@ -16,6 +16,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.plan import LiveArm, plan_arms
 from judgescale.harness.published import lists as published
+from judgescale.harness.published.candidates import Candidate, read_candidates, write_candidates
 from judgescale.harness.published.comparable import describe_setting, is_as_published, refuse_deltas
 from judgescale.harness.signature import find_version
 from judgescale.harness.stats.intervals import Units, share_headline
@@ -24,6 +25,8 @@ from judgescale.harness.types import CurvePoint, Estimate, JudgescaleError, Miss
 
 # what of a member its suite's options give: the member's own option, and what its value is
 GIVEN = {"paths": ("task.path", "FILE_OR_FOLDER"), "sets": ("engine.path", "SET.parquet")}
+
+NOT_AS_PRINTED = "not every member made as printed"
 
 
 class Evaluation(NamedTuple):
@@ -149,8 +152,11 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
     beside = []
     if suite.published:
         beside = published.compare_with_published(suite.published, first.judge, ours, setting=setting)
-    if more or not all(is_as_published(e.arm) for e in averaged):
-        beside = refuse_deltas(beside, "not every member made as printed")
+    as_printed = not more and all(is_as_published(e.arm) for e in averaged)
+    if not as_printed:
+        beside = refuse_deltas(beside, NOT_AS_PRINTED)
+    # members that vote differently often have no common curve
+    curve = [_average_points(averaged, at) for at in sorted(shared) if len(k) == 1]
     return replace(
         first,
         strategy="+".join(dict.fromkeys(r.strategy for r in results)),
@@ -171,11 +177,11 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
         headline=headline,
         sections=dict(_make_section(suite, r) for r in results),
         subsets={},
-        # members that vote differently often have no common curve
-        curve=[_average_points(averaged, at) for at in sorted(shared) if len(k) == 1],
+        curve=curve,
         compute={name: _sum_known([r.compute.get(name) for r in results]) for name in first.compute},
         health=_sum_health(results),
         published=beside,
+        comparable=_describe_mean(suite, averaged, curve, as_printed),
         notes=(
             f"The plain mean of {', '.join(suite.mean)}; each one's own line, notes and signature stand below.",
             *(note for note in first.notes if all(note in r.notes for r in results)),
@@ -186,6 +192,47 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
         data={r.task: dict(r.data) for r in results},
         stops=any(r.stops for r in results),
     )
+
+
+def _describe_mean(
+    suite: Suite, averaged: Sequence[Evaluation], curve: Sequence[CurvePoint], as_printed: bool
+) -> dict[str, Any]:
+    """Describe the mean at every k as printed ones may be held against it; the members say so of themselves."""
+    if not suite.published or not curve:
+        return {}
+    ks = [point.k for point in curve]
+    settings = [describe_setting(averaged[0].arm, k)._asdict() for k in ks]  # where they differ, it is not as printed
+    members = [read_candidates(e.result.comparable) if e.result.comparable else [] for e in averaged]
+    at_k = [[next((c for c in of if _is_headline(c, k)), None) for of in members] for k in ks]
+    guesses = [None if c is None else c.guess for c in at_k[-1]]
+    guess = _sum_known(guesses)
+    number = {
+        "section": "overall",
+        "metric": "accuracy",
+        "items": curve[0].estimate.items,
+        "why_not": "" if as_printed else NOT_AS_PRINTED,
+        "guess": None if guess is None else guess / len(averaged),
+        "values": [point.estimate.value for point in curve],
+        "mc_errors": [point.estimate.mc_error for point in curve],
+        "again": [_average_again(of_k, point.estimate.value) for of_k, point in zip(at_k, curve, strict=True)],
+    }
+    unknown = "it is not known of every member"
+    judge = averaged[0].result.judge
+    return write_candidates(suite.published, judge, settings, [number], unknown)
+
+
+def _is_headline(candidate: Candidate, k: int) -> bool:
+    """Tell whether a number of a member is its headline at this k."""
+    return candidate.section == "overall" and candidate.metric == "accuracy" and candidate.setting.k == k
+
+
+def _average_again(members: Sequence[Candidate | None], value: float) -> tuple[float, float] | None:
+    """Return where the mean would land if all members were judged again, independently; None where one is unknown."""
+    halves = [max(c.value - c.again[0], c.again[1] - c.value) for c in members if c is not None and c.again]
+    if len(halves) < len(members):
+        return None
+    half = float(np.sqrt(np.square(halves).sum()) / len(halves))
+    return max(value - half, 0.0), min(value + half, 1.0)
 
 
 def _name_protocol(evaluations: Sequence[Evaluation]) -> str:

@@ -7,13 +7,16 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.redaction import redact_text
+
+if TYPE_CHECKING:
+    from judgescale.harness.scorecard.card import Scorecard
 
 LONGEST = 150  # bytes of a folder's name; file systems take 255
 
@@ -44,9 +47,12 @@ class ReportTogether(Callback):
     def __init__(self) -> None:
         self.results: list[Any] = []
         self.failed: list[FailedJob] = []
+        self.blocks: list[DictConfig] = []  # the printed tables that the jobs fill, each once
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Keep a job's results."""
+        """Keep a job's results, and which printed table it fills."""
+        if (block := config.get("scorecard")) is not None and block not in self.blocks:
+            self.blocks.append(block)
         if job_return.status != JobStatus.COMPLETED:
             return
         if isinstance(job_return.return_value, FailedJob):
@@ -59,10 +65,26 @@ class ReportTogether(Callback):
         if self.results:
             from judgescale.harness.command import write_command
             from judgescale.harness.report import files, terminal
+            from judgescale.harness.scorecard.render import render_files
+            from judgescale.harness.scorecard.show import show_scorecard
 
             folder = Path(config.hydra.sweep.dir)
             shared = OmegaConf.to_yaml(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
-            files.write_files(self.results, folder, shared, write_command(config.hydra.overrides.task))
+            card = self.fill_table(folder.name)
+            more = render_files(card) if card else None
+            files.write_files(self.results, folder, shared, write_command(config.hydra.overrides.task), more)
             terminal.show_results(self.results, folder, ["python run.py", "python run.py --help"])
+            if card:
+                show_scorecard(card)
         if self.failed:
             sys.exit(f"{len(self.failed)} of the jobs failed, see above")
+
+    def fill_table(self, run: str) -> Scorecard | None:
+        """Fill the one printed table of all jobs; None where they fill none, or several (each job has its own)."""
+        if len(self.blocks) != 1:
+            return None
+        from judgescale.harness.scorecard.block import read_table
+        from judgescale.harness.scorecard.card import fill_from_results
+
+        table = read_table(OmegaConf.create({"scorecard": self.blocks[0]}))
+        return fill_from_results(table, self.results, run) if table else None

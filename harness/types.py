@@ -298,6 +298,9 @@ class Result:
     compute: Mapping[str, float | None]
     health: Mapping[str, Any]
     published: Sequence[Published] = ()
+    comparable: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what its numbers at every k are to printed ones (published/candidates.py)
     notes: Sequence[str] = ()  # one line each: what the reader must know to trust the number
     differences: Sequence[str] = ()  # those of the notes that hold it against another arm
     details: Mapping[str, Any] = field(default_factory=dict)  # e.g. the meta RM's AUC and its bounds

@@ -171,6 +171,20 @@ def tell_why_unknown(strategy: Strategy) -> list[str]:
     ]
 
 
+def explain_unknown(arm: Arm, pools: Sequence[Pools]) -> str:
+    """Say why what judging the same items again would give is not known, wherever `judge_again` does not tell."""
+    if arm.strategy.across:
+        return "the strategy decides about all items together"
+    if arm.as_bought or arm.shares or arm.strategy.calibrated:
+        return "the strategy chose by the verdicts whom or what to ask"
+    every = [(pool, list_kinds(arm, pool)) for p in pools for pool in p.values()]
+    if all(len(set(kinds)) == len(kinds) for _, kinds in every):
+        return "nothing was asked twice alike"
+    if not any(_varies(pool, kinds) for pool, kinds in every):
+        return "asked again, the judge said the same every time"
+    return "it was not computed for this number"
+
+
 Kind = tuple[str, str, tuple[str, ...]]  # judge, prompt, and the order shown where the protocol fixes it
 
 

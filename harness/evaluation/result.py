@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.again import describe_judging_again, judge_again, tell_why_unknown
+from judgescale.harness.evaluation.again import (
+    Again,
+    describe_judging_again,
+    explain_unknown,
+    judge_again,
+    tell_why_unknown,
+)
 from judgescale.harness.evaluation.costs import (
     compute_live_costs,
     compute_recorded_costs,
@@ -26,6 +32,7 @@ from judgescale.harness.evaluation.estimates import (
     estimate_subsets,
     estimate_tags,
 )
+from judgescale.harness.evaluation.guess import find_guesses
 from judgescale.harness.evaluation.health import (
     count_orders_per_reading,
     count_partial_judgments,
@@ -37,11 +44,13 @@ from judgescale.harness.evaluation.health import (
 from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.evaluation.splits import examine_ties
 from judgescale.harness.evaluation.ties import tie_all
+from judgescale.harness.published.candidates import describe_candidates, list_printed_ks, list_printed_subsets
 from judgescale.harness.published.comparable import (
     explain_missing_deltas,
     find_comparable_numbers,
     find_comparable_sections,
 )
+from judgescale.harness.published.lists import normalise_subset
 from judgescale.harness.recorded.describe import describe_variation, summarise_judges
 from judgescale.harness.recorded.pools import Pools, count_distinct, list_judgments
 from judgescale.harness.signature import sign
@@ -85,8 +94,10 @@ def make_result(
     subsets |= {name: e[at] for name, e in estimate_tags(arm, credits).items()}
 
     published = find_comparable_numbers(arm, {"overall": overall, **sections})
-    of_all = {name: e[at].value for name, e in metrics.items() if ": " not in name}
-    if again := judge_again(arm, pools, credits, of_all):
+    again_at = {
+        k: judge_again_at(arm, k, pools, credits, metrics) for k in dict.fromkeys([arm.k, *list_printed_ks(arm)])
+    }
+    if again := again_at[arm.k]:
         published = [
             p if p.delta is None else dataclasses.replace(p, inside_judging_again=again.holds(p.section, p.value))
             for p in published
@@ -142,6 +153,13 @@ def make_result(
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {})
         | ({"thoughts": thoughts} if thoughts else {}),
         published=published,
+        comparable=describe_candidates(
+            arm,
+            curves | list_printed_parts(arm, by_section, metrics, credits),
+            {k: of_k.intervals for k, of_k in again_at.items() if of_k},
+            explain_unknown(arm, pools),
+            find_guesses(arm, credits),
+        ),
         notes=[
             *arm.about,
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published, about_ties),
@@ -161,6 +179,30 @@ def make_result(
         stops=arm.strategy.stops,
         thinking_budget=budget,
     )
+
+
+def judge_again_at(
+    arm: Arm, k: int, pools: Sequence[Pools], credits: Credits, metrics: Mapping[str, Sequence[Estimate]]
+) -> Again | None:
+    """Find what judging the same items again would give at one of the arm's ks."""
+    of_all = {name: e[arm.ks.index(k)].value for name, e in metrics.items() if ": " not in name}
+    return judge_again(dataclasses.replace(arm, k=k), pools, credits, of_all)
+
+
+def list_printed_parts(
+    arm: Arm,
+    sections: Mapping[str, Sequence[Estimate]],
+    metrics: Mapping[str, Sequence[Estimate]],
+    credits: Credits,
+) -> dict[str, Sequence[Estimate]]:
+    """List what is no curve of its own, yet somebody printed it of this judge: subsets, and metrics of sections."""
+    printed, subsets = list_printed_subsets(arm), set(credits.subset.tolist()) - set(sections)
+    found: dict[str, Sequence[Estimate]] = {
+        name: e for name, e in metrics.items() if ": " in name and normalise_subset(name.partition(": ")[0]) in printed
+    }
+    if wanted := {name for name in subsets if normalise_subset(name) in printed}:
+        found |= {name: e for name, e in estimate_subsets(arm, credits).items() if name in wanted}
+    return found
 
 
 def _divide(total: float | None, items: int) -> float | None:

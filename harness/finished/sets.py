@@ -6,7 +6,8 @@ import dataclasses
 import json
 import shlex
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hydra import initialize_config_dir
@@ -29,6 +30,17 @@ def read_set_arms(path: Path, wanted: str = "", k: int | None = None) -> list[Ju
 
     Raises JudgescaleError where nothing can be made of the set, or where it has no such arm or k.
     """
+    with finish_set(path) as folder:
+        found = read_arms(folder, wanted, k)
+    return [dataclasses.replace(arm, folder=path) for arm in found]
+
+
+@contextmanager
+def finish_set(path: Path) -> Iterator[Path]:
+    """Evaluate a recorded set as the run that is proposed for it, and yield a folder as that run would leave it.
+
+    What is raised about the folder names the set. Raises JudgescaleError where nothing can be made of the set.
+    """
     tasks = read_set(path).meta.get("tasks") or []
     if not tasks:
         raise JudgescaleError(f"{path}: the set names no task; run it with one, and give the folder of that run")
@@ -42,7 +54,6 @@ def read_set_arms(path: Path, wanted: str = "", k: int | None = None) -> list[Ju
         write_credits(results, folder / "credits.parquet")
         (folder / "summary.json").write_text(json.dumps(make_summary(results)), encoding="utf-8")
         try:
-            found = read_arms(folder, wanted, k)
+            yield folder
         except JudgescaleError as error:
             raise JudgescaleError(str(error).replace(str(folder), str(path))) from None
-    return [dataclasses.replace(arm, folder=path) for arm in found]

@@ -22,29 +22,53 @@ def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Publ
     """
     if arm.task.published is None:
         return []
-    parts, printed, found = find_comparable_sections(arm), _is_rolled_up_as_printed(arm), []
-    setting = describe_setting(arm)
-    model = arm.judge.removesuffix(f"/{setting.prompt}")  # one model with several prompts is several judges
+    found, setting = [], describe_setting(arm)
+    model = name_model(arm, setting)
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
-        if (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups):
+        if not explain_other_quantity(arm, name, part):
             rows = published.compare_with_published(arm.task.published, model, {part: e.value}, e.metric, setting)
             own = [p for p in rows if p.delta is not None or p.reason]
             found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
     if not follows_owners_rules(arm):
-        found = refuse_deltas(found, f"not by the rules of protocol={arm.task.name}")
+        found = refuse_deltas(found, explain_other_rules(arm))
     return found
 
 
-def describe_setting(arm: Arm) -> Setting:
-    """Describe how an arm's numbers are made, as far as its judgments tell."""
-    meta, strategy = arm.judgments.data.meta, arm.strategy
+def explain_other_rules(arm: Arm) -> str:
+    """Say in words that decisions earn something else than under the owners' protocols."""
+    return f"not by the rules of protocol={arm.task.name}"
+
+
+def explain_other_quantity(arm: Arm, name: str, part: str) -> str:
+    """Say in words why an arm's number is of other items than the published one, or rolled up otherwise; or nothing.
+
+    name: the number's own. part: the section whose items it is of, or "overall".
+    """
+    parts = find_comparable_sections(arm)
+    if parts is not None and part not in parts:
+        if arm.limit:
+            return f"a sample of the items (run.limit={arm.limit})"
+        return "not of all official items" if part == "overall" else f"not of all official items of {part}"
+    if part == "overall" and name not in arm.task.rollups and not _is_rolled_up_as_printed(arm):
+        return f"rolled up by {arm.rules.rollup}, not as it was printed"
+    return ""
+
+
+def name_model(arm: Arm, setting: Setting) -> str:
+    """Name the model of an arm's judge: one model with several prompts is several judges."""
+    return arm.judge.removesuffix(f"/{setting.prompt}")
+
+
+def describe_setting(arm: Arm, k: int | None = None) -> Setting:
+    """Describe how an arm's numbers at k (the headline's, where None) are made, as far as its judgments tell."""
+    meta, strategy, k = arm.judgments.data.meta, arm.strategy, k or arm.k
     live = meta.get("live") or {}
-    one = arm.k == 1 and strategy.plain_vote
+    one = k == 1 and strategy.plain_vote
     return Setting(
         strategy="single" if one and strategy.printed_as == strategy.name else strategy.printed_as,
-        k=arm.k,
-        k_meta=strategy.count_voters(arm.k) if strategy.meta_rm else None,
+        k=k,
+        k_meta=strategy.count_voters(k) if strategy.meta_rm else None,
         meta_rm=strategy.meta_rm == "recorded",
         temperature=(live.get("sampling") or {}).get("temperature", meta.get("temperature")),
         prompt="" if live else (meta.get("prompts") or {}).get(arm.judge),

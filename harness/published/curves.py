@@ -30,12 +30,13 @@ def list_curves(printed: Sequence[Printed]) -> list[PrintedCurve]:
     curves: dict[tuple[str, str], dict[int, Row]] = {}
     for row, _ in sorted(printed, key=lambda pair: (rank_trust(pair[0]), -sources[pair[0].source])):
         if row.k is not None:
-            curves.setdefault((_name_curve(row), _name_form(row)), {}).setdefault(row.k, row)
+            curves.setdefault((name_curve(row), _name_form(row)), {}).setdefault(row.k, row)
     found = [PrintedCurve(*names, tuple(rows[k] for k in sorted(rows))) for names, rows in curves.items()]
     return sorted(found, key=lambda curve: -curve.rows[-1].value)
 
 
-def _name_curve(row: Row) -> str:
+def name_curve(row: Row) -> str:
+    """Name the curve over k that a printed number is on."""
     strategy, _ = count_votes(row.strategy, row.k)
     name = "voting" if strategy == "single" else strategy.replace("_", " ") or "strategy not stated"
     if name_strategy(row) == GREEDY:

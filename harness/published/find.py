@@ -48,6 +48,14 @@ EXACT = ("k", "metric")  # 3 is not a part of 32
 def find_printed(printed: Iterable[Printed], asked: Mapping[str, Sequence[str]]) -> list[Printed]:
     """Find the numbers that fit one of the words of every option, by judge and section, the best-trusted first.
 
+    asked, and what is raised: as `choose_printed` has it.
+    """
+    return sorted(choose_printed(printed, asked), key=lambda pair: _rank(pair[0]))
+
+
+def choose_printed(printed: Iterable[Printed], asked: Mapping[str, Sequence[str]]) -> list[Printed]:
+    """Choose the numbers that fit one of the words of every option, in the order in which they are given.
+
     asked: words by option. A word is a name that equals it, case and separators aside, or else all that contain it.
     Raises JudgescaleError for a word that nothing fits, naming what there is.
     """
@@ -57,7 +65,7 @@ def find_printed(printed: Iterable[Printed], asked: Mapping[str, Sequence[str]])
         names = {read(row) for row, _ in rows} - {""}
         chosen = {name for word in words for name in choose_names(option, word, names, asked)}
         rows = [(row, text) for row, text in rows if read(row) in chosen]
-    return sorted(rows, key=lambda pair: _rank(pair[0]))
+    return rows
 
 
 def name_judges(printed: Iterable[Printed]) -> dict[str, str]:

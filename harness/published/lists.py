@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -89,9 +89,7 @@ def compare_with_published(
     the best one and those nearest to ours; of each judge the number that was made most like ours.
     """
     rows = find_rows(benchmark, metric=METRICS.get(metric, metric))
-    own = [row for row in rows if is_same_judge(row.model, judge)]
-    if len({org for row in own if (org := split_name(row.model)[0])}) > 1:  # a bare name that several models answer to
-        own = []
+    own = [] if is_shared_name(rows, judge) else [row for row in rows if is_same_judge(row.model, judge)]
     found = []
     for section, value in ours.items():
         for row in own:
@@ -116,6 +114,11 @@ def is_same_judge(one: str, other: str) -> bool:
     """Tell whether two names are one model: equal names, and equal organisations where both give one."""
     (org, name), (other_org, other_name) = split_name(one), split_name(other)
     return name == other_name and (org == other_org or not org or not other_org)
+
+
+def is_shared_name(rows: Iterable[Row], judge: str) -> bool:
+    """Tell whether a judge's name is a bare one that several models answer to in these rows."""
+    return len({split_name(row.model)[0] for row in rows if is_same_judge(row.model, judge)} - {""}) > 1
 
 
 def _show(row: Row, section: str, delta: float | None, reason: str) -> Published:

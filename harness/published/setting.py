@@ -44,7 +44,7 @@ def explain_difference(row: Row, ours: Setting) -> str:
         told.append(f"another prompt ({row.prompt})")
     other_voters = None not in (row.k_meta, ours.k_meta) and row.k_meta != ours.k_meta
     if count_votes(row.strategy, row.k) != count_votes(ours.strategy, ours.k) or other_voters:
-        told.append(_describe_strategy(row))
+        told.append(describe_strategy(row))
     elif row.k_meta is not None and not ours.meta_rm:
         told.append("another meta RM")
     elif _differs(row.temperature, ours.temperature):
@@ -58,7 +58,7 @@ def explain_difference(row: Row, ours: Setting) -> str:
 
 def describe_printed(row: Row) -> str:
     """Say in words how a published number was made, as in "voting@32, Arena-Hard prompt"; empty for one judgment."""
-    how = "" if count_votes(row.strategy, row.k) == ("single", 1) and row.temperature != 0 else _describe_strategy(row)
+    how = "" if count_votes(row.strategy, row.k) == ("single", 1) and row.temperature != 0 else describe_strategy(row)
     return ", ".join(filter(None, [how, row.prompt and f"{row.prompt} prompt", FORMS.get(row.protocol, row.protocol)]))
 
 
@@ -67,7 +67,8 @@ def count_votes(strategy: str, k: int | None) -> tuple[str, int | None]:
     return ("single", 1) if (strategy, k) == ("voting", 1) else (strategy, k)
 
 
-def _describe_strategy(row: Row) -> str:
+def describe_strategy(row: Row) -> str:
+    """Say in words how a published number was decided: greedy, a single judgment, "voting@32"."""
     strategy, k = count_votes(row.strategy, row.k)
     if strategy == "single":
         return GREEDY if row.temperature == 0 else "a single judgment"

@@ -60,10 +60,16 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
 DRAFT = ".draft-"  # how the names of folders begin in which files are written; a killed run leaves one behind
 
 
-def write_files(results: Sequence[Result], folder: Path, config_yaml: str, command: str | None = None) -> None:
+def write_files(
+    results: Sequence[Result],
+    folder: Path,
+    config_yaml: str,
+    command: str | None = None,
+    more: Mapping[str, str] | None = None,
+) -> None:
     """Write every file of a run into a folder. Files appear whole or not at all; summary.json comes last.
 
-    command: the command line that made them, where there was one.
+    command: the command line that made them, where there was one. more: texts of further files, by name.
     """
     from judgescale.harness.report import figure
 
@@ -78,6 +84,8 @@ def write_files(results: Sequence[Result], folder: Path, config_yaml: str, comma
         (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
         (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
         figure.draw_figure(results, draft)
+        for name, content in (more or {}).items():
+            (draft / name).write_text(content, encoding="utf-8", newline="")
         (draft / "config.yaml").write_text(redact_yaml(config_yaml), encoding="utf-8")
         made = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command}
         text = json.dumps(make_summary(results) | made, indent=2, allow_nan=False, ensure_ascii=False)
@@ -143,6 +151,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "details": dict(r.details),
         "judging": dict(r.judging) or None,
         "data": dict(r.data),
+        **({"comparable": dict(r.comparable)} if r.comparable else {}),  # judgescale scorecard reads it
         **({"stops": True} if r.stops else {}),  # k is then the most that it may take
         **({"thinking_budget": r.thinking_budget} if r.thinking_budget else {}),
     }

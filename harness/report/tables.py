@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple
 
 from judgescale.harness.plain_text import defuse_formula, flatten_text
@@ -41,6 +41,7 @@ LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2013": "--", "Δ": r"$\Delta$", "±": r"$\pm$",
+    "≈": r"$\approx$", "≠": r"$\neq$", "×": r"$\times$", "≤": r"$\leq$",
 }  # fmt: skip
 NAMES = (1, 2)  # columns of names: judge and strategy
 LINE = 345.0  # points in a line of LaTeX's article
@@ -51,6 +52,7 @@ WIDTHS = {
     0.83: "mw%@+=~<>",
     1.05: "MW",
 }  # in ems
+SAFE = 0.95  # how wide texts are, most often, of what these say
 
 
 class Layout(NamedTuple):
@@ -107,25 +109,39 @@ def render_latex(results: Sequence[Result], recalled: bool = False) -> str:
     blocks = []
     for table in _make_tables(results, recalled):
         e = escape_latex
-        layout, parts = _fit_columns(table)
+        layout, parts = fit_columns(table.header, table.rows + table.context)
         body = [f"% signature {i}: {sig}" for i, sig in enumerate(table.signatures, 1)]
         body += [r"\begin{table}[t]", rf"\centering\{layout.font}\setlength{{\tabcolsep}}{{{layout.space}pt}}"]
         body += [rf"\caption{{{e(table.task)}. {' '.join(e(line) for line in _write_legend(table))}}}"]
         marked = [[f"p{i}", *row[1:]] for i, row in enumerate(table.context, 1)] if len(parts) > 1 else table.context
-        for number, part in enumerate(parts):
-            if number:
-                body.append(r"\par\medskip")
-            rows, context = ([[row[j] for j in part] for row in of] for of in (table.rows, marked))
-            context = [row for row in context if any(row[1:])]
-            header = [_box(table.header[j], layout.heading) for j in part]
-            body += [rf"\begin{{tabular}}{{{''.join('l' if j in NAMES else 'r' for j in part)}}}", r"\toprule"]
-            body += ["{}" + " & ".join(header) + r" \\"]
-            for group in filter(None, (rows, context)):
-                body += [r"\midrule", *("{}" + " & ".join(_box(c, layout.cell) for c in row) + r" \\" for row in group)]
-            body += [r"\bottomrule", r"\end{tabular}"]
-        body += [r"\end{table}"]
+        body += [*write_tabulars(layout, parts, table.header, (table.rows, marked), NAMES), r"\end{table}"]
         blocks.append("\n".join(body))
     return "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n" + "\n\n".join(blocks) + "\n"
+
+
+def write_tabulars(
+    layout: Layout,
+    parts: Sequence[Sequence[int]],
+    header: Sequence[str],
+    groups: Iterable[Sequence[Sequence[str]]],
+    names: Container[int],
+) -> list[str]:
+    """Write a `tabular` for each block of columns, one below the other, with a rule between groups of rows.
+
+    parts: the columns of each block, as `fit_columns` gives them. names: columns that are set to the left.
+    """
+    body: list[str] = []
+    for number, part in enumerate(parts):
+        if number:
+            body.append(r"\par\medskip")
+        body += [rf"\begin{{tabular}}{{{''.join('l' if j in names else 'r' for j in part)}}}", r"\toprule"]
+        body += ["{}" + " & ".join(_box(header[j], layout.heading) for j in part) + r" \\"]
+        for group in groups:
+            rows = [[row[j] for j in part] for row in group]
+            if rows := [row for row in rows if any(row[1:])]:
+                body += [r"\midrule", *("{}" + " & ".join(_box(c, layout.cell) for c in row) + r" \\" for row in rows)]
+        body += [r"\bottomrule", r"\end{tabular}"]
+    return body
 
 
 def render_csv(results: Sequence[Result], recalled: bool = False) -> str:
@@ -266,16 +282,21 @@ def join_with_pipes(cells: Sequence[str], escape: Callable[[str], str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
-def _fit_columns(table: Table) -> tuple[Layout, list[list[int]]]:
-    """Fit a table into a line: the layout, and the columns of each block, which all begin with the first column."""
-    every = list(range(len(table.header)))
+def fit_columns(
+    header: Sequence[str], rows: Sequence[Sequence[str]], layouts: Sequence[Layout] = LAYOUTS
+) -> tuple[Layout, list[list[int]]]:
+    """Fit a table into a line: the layout, and the columns of each block, which all begin with the first column.
+
+    layouts: the first in which one block is enough is taken; where none is, the table's are those of LAYOUTS[0].
+    """
+    every = list(range(len(header)))
 
     def measure(layout: Layout, j: int) -> float:
         """Estimate how wide a column is, in points."""
-        cells = [min(_estimate_ems(row[j]), layout.cell) for row in table.rows + table.context]
-        return max(min(_estimate_ems(table.header[j]), layout.heading), *cells) * layout.em + 2 * layout.space
+        cells = [min(_estimate_ems(row[j]), layout.cell) for row in rows]
+        return max([min(_estimate_ems(header[j]), layout.heading), *cells]) * layout.em + 2 * layout.space
 
-    for layout in LAYOUTS:
+    for layout in layouts:
         if sum(measure(layout, j) for j in every) <= LINE:
             return layout, [every]
     layout, blocks = LAYOUTS[0], [[0]]
@@ -287,9 +308,25 @@ def _fit_columns(table: Table) -> tuple[Layout, list[list[int]]]:
     return layout, blocks
 
 
+def count_lines(layout: Layout, row: Sequence[str]) -> int:
+    """Estimate over how many lines LaTeX sets a row, whose widest cells are folded."""
+    return max((_count_lines(cell, layout.cell / SAFE) for cell in row), default=1)
+
+
+def _count_lines(cell: str, limit: float) -> int:
+    lines, used = 1, 0.0
+    for word in flatten_text(cell).split():
+        for number, piece in enumerate(_cut(word, limit)):
+            wide = _estimate_ems(piece) + (_estimate_ems(" ") if used and not number else 0.0)
+            if used and used + wide > limit:
+                lines, used = lines + 1, 0.0
+            used += wide
+    return lines + (lines > 2)  # LaTeX may break a paragraph into one more, for even lines
+
+
 def _estimate_ems(text: str) -> float:
     """Estimate how wide LaTeX sets a text, in ems, by a rule on the safe side: no font is at hand to measure it."""
-    return sum(_estimate_em(c) for c in flatten_text(text))
+    return sum(_estimate_em(c) for c in flatten_text(text)) if text != " " else _estimate_em(text)
 
 
 def _estimate_em(character: str) -> float:
@@ -303,11 +340,23 @@ def _box(text: str, limit: float) -> str:
     """Write a cell in LaTeX; one wider than so many ems as a paragraph of that width, in which long words may break."""
     if _estimate_ems(text) <= limit:
         return escape_latex(text)
-    most = int(limit / 1.1)  # characters of a piece that fits, however wide they are
-    pieces = rf"[^/_.-]{{0,{most - 1}}}[/_.-]|[^/_.-]{{1,{most}}}"
-    words = [re.findall(pieces, word) if _estimate_ems(word) > limit else [word] for word in flatten_text(text).split()]
+    words = [_cut(word, limit) for word in flatten_text(text).split()]
     broken = " ".join(r"\allowbreak{}".join(map(escape_latex, word)) for word in words)
     return rf"\parbox[b]{{{limit:g}em}}{{\raggedright {broken}}}"
+
+
+def _cut(word: str, limit: float) -> list[str]:
+    """Cut a word that is wider than so many ems after its separators, and where that is not enough, anywhere."""
+    if _estimate_ems(word) <= limit:
+        return [word]
+    pieces: list[str] = []
+    for part in re.findall(r"[^/_.-]*[/_.-]|[^/_.-]+", word):
+        pieces.append("")
+        for character in part:
+            if _estimate_ems(pieces[-1] + character) > limit and pieces[-1]:
+                pieces.append("")
+            pieces[-1] += character
+    return pieces
 
 
 def escape_markdown(text: str) -> str:

@@ -201,7 +201,8 @@ def show_results(
     for note in shared:
         print_line(screen, f"All: {note}", "dim")
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
-    files = ", ".join([FILES, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
+    more = ["scorecard.{md,tex,csv}"] if (folder / "scorecard.md").exists() else []
+    files = ", ".join([FILES, *more, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
     print_line(screen, f"  {files}", "dim", whole=True)
     for i, command in enumerate(next_commands):
         print_line(screen, ("next  " if i == 0 else "      ") + flatten_text(command), whole=True)

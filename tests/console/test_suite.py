@@ -20,7 +20,11 @@ from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.options import build
 from judgescale.harness.plan.common import FOR_HARNESS
 from judgescale.harness.plan.overrides import drop_given, replace_overrides
+from judgescale.harness.recorded.pools import RecordedJudgments
+from judgescale.harness.scorecard.card import fill_from_results
+from judgescale.harness.scorecard.layout import lay_out
 from judgescale.harness.strategies.single import Single
+from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.suite import Evaluation, average_headlines, read_suite
 from judgescale.harness.types import JudgescaleError, Judgment, Record, Rules, Task
 from judgescale.tasks.rewardbench import FOUR
@@ -97,7 +101,7 @@ def test_the_command_line_wins_over_a_member_and_paths_reach_theirs(composed):
         read_suite(composed("task=rrm_suite", "+task.paths.rmb=x"))
 
 
-def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(composed):
+def judge_members(composed, judge, samples=1, **about):
     """Three pairs of each member stand in for all of them."""
     shape = {"rewardbench": FOUR["Chat"], "ppe_preference": [""], "ppe_correctness": ["MATH/m"], "rmb": ["Helpfulness"]}
     found = []
@@ -109,18 +113,26 @@ def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(compos
                 subset=s,
                 responses=("a", "b"),
                 gold=(1.0, 0.0),
-                judgment=Judgment(judge="j", shown=(0, 1), scores=(float(i), 1.0)),
+                judgment=Judgment(judge="j", shown=(0, 1), scores=(float(i + at % 2), 1.0), sample=at),
             )
             for s in subsets
             for i in range(3)
+            for at in range(samples)
         ]
         cfg = composed(f"task={name}", "engine.path=x")
         task, rules = build(cfg.task, "task", drop=FOR_HARNESS), Rules(**cfg.protocol)
         whole = Counter(task.section(item) for item in task.load(recorded_set(rows)))
         task = replace(task, sizes=dict(whole), rollups={})
         rules = replace(rules, rollup=rules.rollup if name != "rewardbench" else "sections")
-        mine = replace(arm(rows, Single(), [1], task, rules), judge="Skywork-Reward-Gemma-2-27B")
+        strategy, ks = (Single(), [1]) if samples == 1 else (Voting(), [1, samples])
+        judgments = RecordedJudgments(recorded_set(rows, **about), ("j",))
+        mine = replace(arm(rows, strategy, ks, task, rules), judge=judge, judgments=judgments)
         found.append(Evaluation(mine, *evaluate(mine)))
+    return found
+
+
+def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(composed):
+    found = judge_members(composed, "Skywork-Reward-Gemma-2-27B")
     own = read_suite(composed("task=grm_suite"))
 
     def average(found):
@@ -134,6 +146,32 @@ def test_a_mean_of_other_quantities_is_not_held_against_the_published_one(compos
     grm = [replace(e.arm, judge="DeepSeek-GRM-27B") for e in found]
     deltas, reasons = average([Evaluation(each, *evaluate(each)) for each in grm])
     assert deltas == [] and "same model, list protocol" in reasons  # that of its RMB figures
+
+
+def test_a_mean_is_a_cell_of_its_papers_table_and_so_are_its_members(composed):
+    own = read_suite(composed("task=grm_suite"))
+
+    def fill(judge):
+        found = judge_members(composed, judge, samples=8, temperature=0.5)
+        results = [*average_headlines(own, found), *(e.result for e in found)]
+        table = lay_out({"judge": [judge], "source": ["arXiv 2504.02495v3 Tables 3/6"], "strategy": ["voting"]})
+        entries = fill_from_results(table, results, "run").entries
+        return {(e.column, e.printed[0].k): e for e in entries}, results[0]
+
+    filled, mean = fill("CLoud-Gemma-2-27B")
+    assert {column for column, _ in filled} == {"RewardBench", "PPE-Preference", "PPE-Correctness", "RMB", "MEAN4"}
+    assert all(e.measured and e.difference is not None for e in filled.values())
+    of_mean = {point.k: point.estimate.value for point in mean.curve}
+    assert {k: e.measured.candidate.value for (column, k), e in filled.items() if column == "MEAN4"} == of_mean
+    ours = filled["MEAN4", 1].measured.candidate
+    members = [e.measured.candidate for (column, k), e in filled.items() if column != "MEAN4" and k == 1]
+    halves = [(c.again[1] - c.again[0]) / 2 for c in members]  # none is cut off at 0 or 1
+    independently = sum(half**2 for half in halves) ** 0.5 / 4
+    assert ours.again == pytest.approx((ours.value - independently, ours.value + independently))
+    assert ours.guess == sum(c.guess for c in members) / 4
+    other, _ = fill("DeepSeek-GRM-27B")  # whose paper judged RMB in lists
+    assert {str(other[column, 8].verdict) for column in ("RMB", "MEAN4")} == {"not comparable: list protocol"}
+    assert other["RewardBench", 8].difference is not None
 
 
 def test_the_whole_grm_suite_from_local_files(tmp_path):

@@ -32,6 +32,7 @@ ALONE = (
     "published",
     "compare",
     "leaderboard",
+    "scorecard",
     "show",
     "--version",
     "--help",

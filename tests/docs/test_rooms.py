@@ -55,6 +55,7 @@ def test_what_may_not_be_imported(rooms):
     up = [one for targets in imports.values() for one in targets.get("tasks", ()) if one.file.startswith("harness/")]
     assert not up, "a benchmark is chosen by a config, never imported"
     assert "live" not in between["evaluation"], "a number must not depend on how its judgments were bought"
+    assert "scorecard" not in between["evaluation"], "nor on which table it is to fill"
     assert between["stats"] == [], "arithmetic knows nothing of the program"
 
 

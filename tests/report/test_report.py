@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from latex import measure_latex
 from rich.console import Console
 
 from judgescale.harness.live.meter import Meter
@@ -210,31 +211,6 @@ def test_latex_is_escaped() -> None:
     for block in text.split(r"\begin{tabular}")[1:]:
         rows = [line for line in block.splitlines() if line.endswith(r"\\")]
         assert len(rows) >= 2 and len({line.replace(r"\&", "").count("&") for line in rows}) == 1
-
-
-def measure_latex(text: str) -> list[float]:
-    """Measure each tabular as LaTeX would set it, in points: cells in Computer Modern, and the space between them."""
-    import matplotlib
-    from PIL import ImageFont
-
-    face = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/cmr10.ttf", 1000)
-    em = {"small": 9.25, "footnotesize": 8.5, "scriptsize": 7.97}[re.search(r"\\centering\\(\w+)", text)[1]]  # type: ignore[index]
-    gap = float(re.search(r"tabcolsep}{([\d.]+)pt", text)[1])  # type: ignore[index]
-    widths = []
-    for tabular in re.findall(r"\\begin{tabular}(.*?)\\end{tabular}", text, re.DOTALL):
-        columns: list[float] = []
-        for row in re.findall(r"^{}(.*) \\\\$", tabular, re.MULTILINE):
-            for j, cell in enumerate(re.split(r"(?<!\\)&", row)):
-                boxed = re.fullmatch(r"\s*\\parbox\[b\]{([\d.]+)em}{\\raggedright (.*)}\s*", cell)
-                whole = re.split(r" |\\allowbreak{}", boxed[2]) if boxed else [cell]
-                plain = [re.sub(r"\\text\w+{}", "~", piece).replace("\\Delta", "D") for piece in whole]
-                wide = max(face.getlength(re.sub(r"[\\{}$]", "", piece).strip()) / 1000 * em for piece in plain)
-                if boxed:
-                    assert wide <= float(boxed[1]) * em  # no piece sticks out
-                    wide = float(boxed[1]) * em
-                columns[j:] = [max(wide, *columns[j : j + 1], 0.0), *columns[j + 1 :]]
-        widths.append(sum(columns) + 2 * gap * len(columns))
-    return widths
 
 
 @pytest.mark.parametrize("name", ["GRM", "Skywork/Skywork-Reward-V2-Llama-3.1-8B", "M" * 90, "a b/c_d-" * 12])
