@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.options import load_rules
 from judgescale.harness.published import lists as published
 from judgescale.harness.published.setting import Setting
-from judgescale.harness.types import Estimate, Published
+from judgescale.harness.types import Estimate, JudgescaleError, Published
 
 TOLD = 4  # published figures in one note at most
 
@@ -18,22 +19,60 @@ def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Publ
     """Find the published numbers of the same metrics and items as ours, and other judges' beside the headline.
 
     ours: an arm's estimates, "overall" and sections, by name. A number of the same judge that was made in another way
-    has a reason in place of a delta.
+    has a reason in place of a delta. Where decisions are credited by rules that are not the owners', differences are
+    taken from numbers printed by the same rules alone, over the items that the judge scored.
     """
     if arm.task.published is None:
         return []
     parts, printed, found = find_comparable_sections(arm), _is_rolled_up_as_printed(arm), []
-    setting = describe_setting(arm)
-    model = arm.judge.removesuffix(f"/{setting.prompt}")  # one model with several prompts is several judges
+    setting, model = describe_setting(arm), find_model(arm)
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
-        if (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups):
-            rows = published.compare_with_published(arm.task.published, model, {part: e.value}, e.metric, setting)
-            own = [p for p in rows if p.delta is not None or p.reason]
-            found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
-    if not follows_owners_rules(arm):
-        found = refuse_deltas(found, f"not by the rules of protocol={arm.task.name}")
+        as_owners = (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups)
+        by_rules = setting.rules and not arm.limit and not (part == "overall" and arm.subsets)
+        if not as_owners and not by_rules:
+            continue
+        rows = published.compare_with_published(arm.task.published, model, {part: e.value}, e.metric, setting, e.items)
+        rows = [p for p in rows if (by_rules if p.protocol == setting.rules != "" else as_owners)]
+        own = [p for p in rows if p.delta is not None or p.reason]
+        found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
+    if follows_owners_rules(arm):
+        return found
+    reason = f"not by the rules of protocol={arm.task.name}"
+    return [p if p.protocol == setting.rules != "" else refuse_deltas([p], reason)[0] for p in found]
+
+
+def find_model(arm: Arm) -> str:
+    """Name an arm's judge as the lists do: without its prompt, and without which of its judgments were taken."""
+    prompts = arm.judgments.data.meta.get("prompts") or {}
+    if arm.judge not in prompts and _find_prompt_of_variant(arm):
+        return arm.judgments.judges[0]
+    return arm.judge.removesuffix(
+        f"/{describe_setting(arm).prompt}"
+    )  # one model with several prompts is several judges
+
+
+def _find_prompt_of_variant(arm: Arm) -> str | None:
+    """Find whose prompt one judge was asked with, where its judgments are of one variant; None where nobody says."""
+    prompts = arm.judgments.data.meta.get("prompts") or {}
+    if not prompts or len(arm.judgments.judges) > 1 or len(arm.judgments.variants) != 1:
+        return None
+    (variant,) = arm.judgments.variants
+    found: str | None = prompts.get(f"{arm.judgments.judges[0]}/{variant}")
     return found
+
+
+def name_other_rules(arm: Arm) -> str:
+    """Name the protocol of conf/protocol that credits an arm's decisions, where it is not the owners'; else nothing.
+
+    Nothing either where one of its rules was set to another value.
+    """
+    if follows_owners_rules(arm):
+        return ""
+    try:
+        return arm.rules.name if load_rules(arm.rules.name) == arm.rules else ""
+    except JudgescaleError:  # rules of somebody's own
+        return ""
 
 
 def describe_setting(arm: Arm) -> Setting:
@@ -47,8 +86,9 @@ def describe_setting(arm: Arm) -> Setting:
         k_meta=strategy.count_voters(arm.k) if strategy.meta_rm else None,
         meta_rm=strategy.meta_rm == "recorded",
         temperature=(live.get("sampling") or {}).get("temperature", meta.get("temperature")),
-        prompt="" if live else (meta.get("prompts") or {}).get(arm.judge),
+        prompt="" if live else (meta.get("prompts") or {}).get(arm.judge, _find_prompt_of_variant(arm)),
         protocol="pairs" if all(len(item.responses) <= 2 for item in arm.items) else "list",
+        rules=name_other_rules(arm),
     )
 
 
