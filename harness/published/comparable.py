@@ -10,7 +10,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.options import load_rules
 from judgescale.harness.published import lists as published
 from judgescale.harness.published.setting import Setting
-from judgescale.harness.types import Estimate, JudgescaleError, Published
+from judgescale.harness.types import Estimate, Published
 
 TOLD = 4  # published figures in one note at most
 
@@ -19,60 +19,54 @@ def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Publ
     """Find the published numbers of the same metrics and items as ours, and other judges' beside the headline.
 
     ours: an arm's estimates, "overall" and sections, by name. A number of the same judge that was made in another way
-    has a reason in place of a delta. Where decisions are credited by rules that are not the owners', differences are
-    taken from numbers printed by the same rules alone, over the items that the judge scored.
+    has a reason in place of a delta.
     """
     if arm.task.published is None:
         return []
-    parts, printed, found = find_comparable_sections(arm), _is_rolled_up_as_printed(arm), []
-    setting, model = describe_setting(arm), find_model(arm)
+    found, setting = [], describe_setting(arm)
+    model = name_model(arm, setting)
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
-        as_owners = (parts is None or part in parts) and (printed or part != "overall" or name in arm.task.rollups)
-        by_rules = setting.rules and not arm.limit and not (part == "overall" and arm.subsets)
-        if not as_owners and not by_rules:
-            continue
-        rows = published.compare_with_published(arm.task.published, model, {part: e.value}, e.metric, setting, e.items)
-        rows = [p for p in rows if (by_rules if p.protocol == setting.rules != "" else as_owners)]
-        own = [p for p in rows if p.delta is not None or p.reason]
-        found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
-    if follows_owners_rules(arm):
-        return found
-    reason = f"not by the rules of protocol={arm.task.name}"
-    return [p if p.protocol == setting.rules != "" else refuse_deltas([p], reason)[0] for p in found]
-
-
-def find_model(arm: Arm) -> str:
-    """Name an arm's judge as the lists do: without its prompt, and without which of its judgments were taken."""
-    prompts = arm.judgments.data.meta.get("prompts") or {}
-    if arm.judge not in prompts and _find_prompt_of_variant(arm):
-        return arm.judgments.judges[0]
-    return arm.judge.removesuffix(
-        f"/{describe_setting(arm).prompt}"
-    )  # one model with several prompts is several judges
-
-
-def _find_prompt_of_variant(arm: Arm) -> str | None:
-    """Find whose prompt one judge was asked with, where its judgments are of one variant; None where nobody says."""
-    prompts = arm.judgments.data.meta.get("prompts") or {}
-    if not prompts or len(arm.judgments.judges) > 1 or len(arm.judgments.variants) != 1:
-        return None
-    (variant,) = arm.judgments.variants
-    found: str | None = prompts.get(f"{arm.judgments.judges[0]}/{variant}")
+        if not explain_other_quantity(arm, name, part):
+            rows = published.compare_with_published(
+                arm.task.published, model, {part: e.value}, e.metric, setting, e.items
+            )
+            own = [p for p in rows if p.delta is not None or p.reason]
+            found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
+    if not follows_owners_rules(arm) and not setting.rules:
+        found = refuse_deltas(found, explain_other_rules(arm))
     return found
 
 
-def name_other_rules(arm: Arm) -> str:
-    """Name the protocol of conf/protocol that credits an arm's decisions, where it is not the owners'; else nothing.
+def explain_other_rules(arm: Arm) -> str:
+    """Say in words that decisions earn something else than under the owners' protocols."""
+    return f"not by the rules of protocol={arm.task.name}"
 
-    Nothing either where one of its rules was set to another value.
+
+def explain_other_quantity(arm: Arm, name: str, part: str) -> str:
+    """Say in words why an arm's number is of other items than the published one, or rolled up otherwise; or nothing.
+
+    What somebody printed by rules of their own is of the items that the judge scored, however many, and rolled up as
+    these rules say. name: the number's own. part: the section whose items it is of, or "overall".
     """
-    if follows_owners_rules(arm):
-        return ""
-    try:
-        return arm.rules.name if load_rules(arm.rules.name) == arm.rules else ""
-    except JudgescaleError:  # rules of somebody's own
-        return ""
+    rules, parts = name_other_rules(arm), find_comparable_sections(arm)
+    if arm.limit and (rules or parts is not None):
+        return f"a sample of the items (run.limit={arm.limit})"
+    if rules:
+        return "not of all subsets" if part == "overall" and arm.subsets else ""
+    if parts is not None and part not in parts:
+        return "not of all official items" if part == "overall" else f"not of all official items of {part}"
+    if part == "overall" and name not in arm.task.rollups and not _is_rolled_up_as_printed(arm):
+        return f"rolled up by {arm.rules.rollup}, not as it was printed"
+    return ""
+
+
+def name_model(arm: Arm, setting: Setting) -> str:
+    """Name the model of an arm's judge: one model with several prompts is several judges, or has several variants."""
+    prompts = arm.judgments.data.meta.get("prompts") or {}
+    if arm.judge not in prompts and _find_prompt_of_variant(arm):
+        return arm.judgments.judges[0]
+    return arm.judge.removesuffix(f"/{setting.prompt}")
 
 
 def describe_setting(arm: Arm) -> Setting:
@@ -90,6 +84,29 @@ def describe_setting(arm: Arm) -> Setting:
         protocol="pairs" if all(len(item.responses) <= 2 for item in arm.items) else "list",
         rules=name_other_rules(arm),
     )
+
+
+def _find_prompt_of_variant(arm: Arm) -> str | None:
+    """Find whose prompt one judge was asked with, where its judgments are of one variant; None where nobody says."""
+    prompts = arm.judgments.data.meta.get("prompts") or {}
+    if not prompts or len(arm.judgments.judges) > 1 or len(arm.judgments.variants) != 1:
+        return None
+    (variant,) = arm.judgments.variants
+    found: str | None = prompts.get(f"{arm.judgments.judges[0]}/{variant}")
+    return found
+
+
+def name_other_rules(arm: Arm) -> str:
+    """Name the protocol that credits an arm's decisions, where somebody printed numbers by it; empty for the owners'.
+
+    Empty too where one of its rules was set to another value.
+    """
+    name = arm.rules.name
+    if arm.task.published is None or follows_owners_rules(arm):
+        return ""
+    if not any(row.protocol == name for row in published.find_rows(arm.task.published, metric=None)):
+        return ""
+    return name if load_rules(name) == arm.rules else ""
 
 
 def refuse_deltas(rows: Sequence[Published], reason: str) -> list[Published]:

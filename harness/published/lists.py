@@ -105,9 +105,7 @@ def compare_with_published(
             if normalise_subset(row.subset) == normalise_subset(section):
                 reason = explain_difference(row, setting, items)
                 found.append(_show(row, section, None if reason else round(value - row.value, 9), reason))
-    forms = ("", setting.protocol)
-    if setting.rules and any(row.protocol == setting.rules for row in rows):  # by other rules, other numbers
-        forms = (setting.rules,)
+    forms = (setting.rules,) if setting.rules else ("", setting.protocol)
     others: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: bool(explain_difference(row, setting))):
         overall = normalise_subset(row.subset) == "overall"

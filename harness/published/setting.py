@@ -30,7 +30,7 @@ class Setting(NamedTuple):
     temperature: float | None = None  # 0 = greedy; None = nobody says
     prompt: str | None = ""  # whose prompt; "" = this project's own, None = nobody says
     protocol: str = "pairs"  # pairs: two responses an item at most; list: more
-    rules: str = ""  # the protocol of conf/protocol that decisions were credited by, where it is not the owners'
+    rules: str = ""  # the protocol that decisions were credited by, where numbers were printed by it; "" = the owners'
 
 
 SINGLE = Setting()
@@ -55,10 +55,12 @@ def explain_difference(row: Row, ours: Setting, items: int | None = None) -> str
         told.append(f"temperature {row.temperature:g}" if row.temperature else GREEDY)
     if row.protocol and row.protocol not in (ours.protocol, ours.rules):
         told.append(_describe_protocol(row))
-    elif None not in (row.items, items) and row.items != items:
-        told.append(f"over {row.items:,} items")
+    elif ours.rules and row.protocol != ours.rules:
+        told.append("by the owners' rules")
     if (status := row.status.split(",")[0]) not in COMPARED:
         told.append(DOUBTS.get(status, status))
+    if not told and row.items is not None and items not in (None, row.items):
+        told.append(f"over {row.items:,} items")
     return ", ".join(["same model", *told]) if told else ""
 
 

@@ -56,10 +56,11 @@ def test_a_table_has_of_each_cell_the_best_trusted_number() -> None:
     found = find(benchmark="RewardBench 2")
     columns = list_columns(found)
     assert columns == ["Overall", "Factuality", "PreciseIF", "Math", "Safety", "Focus", "Ties"]
-    lines = {line.judge: line for line in tabulate_benchmark(found, columns)}
+    listed = tabulate_benchmark(found, columns)
+    lines = {line.judge: line for line in listed}
     assert lines["Skywork-Reward-V2-Llama-3.1-8B"].cells[:2] == ("84.13", "84.63")  # two names, two sources, one line
     assert "Skywork/Skywork-Reward-V2-Llama-3.1-8B" not in lines
-    values = [line.value for line in lines.values()]
+    values = [line.value for line in listed]
     assert values == sorted(values, reverse=True)
 
 
