@@ -182,8 +182,9 @@ def read_steps_rule(rule: str | None) -> str | None:
 
 
 def name_part(label: str, data: recorded.RecordedSet) -> str:
-    """Name whose judgments these are, and which of them, where only some were chosen: "GPT-5.4 (base)"."""
-    return f"{label} ({', '.join(data.chosen.values())})" if data.chosen else label
+    """Name whose judgments these are, and which of them, where only some were chosen: "GPT-5.4 (base, first 1)"."""
+    chosen = [f"first {value}" if name == "samples" else value for name, value in data.chosen.items()]
+    return f"{label} ({', '.join(chosen)})" if chosen else label
 
 
 def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:

@@ -43,7 +43,7 @@ def take_part(
         _require_judges(data, records, judges, chosen["variants"])
     if samples is not None:
         records = _take_first(data, records, samples)
-        chosen["samples"] = f"first {samples}"
+        chosen["samples"] = str(samples)
     if steps is not None:
         records = [_score_by_steps(data, r, steps) for r in records]
         chosen["steps"] = steps
