@@ -20,10 +20,10 @@ from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.juries import simplify_name
 from judgescale.harness.plan.overrides import compose_arms
+from judgescale.harness.plan.recorded import read_once
 from judgescale.harness.published.comparable import describe_setting, find_comparable_numbers
 from judgescale.harness.published.find import choose_names
 from judgescale.harness.published.lists import normalise_subset, read_printed
-from judgescale.harness.recorded import read_set
 from judgescale.harness.types import Estimate, JudgescaleError, Published
 
 Compose = Callable[..., DictConfig]
@@ -153,11 +153,11 @@ def test_every_printed_figure_has_a_difference_and_only_those_of_nano_have_one_t
     assert of_nano == {1: -0.08, 8: 0.25}
 
 
-def test_nano_was_joined_by_ids_that_two_subsets_share() -> None:
+def test_nano_was_joined_by_ids_that_two_subsets_share(arms: list[Arm]) -> None:
     """RewardBench 2's ids are no keys: joined by them, one item's scores stand for another's, and some are lost."""
     asked: dict[str, list[str]] = {}
     scores: dict[str, dict[int, np.ndarray]] = {}  # of nano, by id: the last subset with it, as a dictionary keeps it
-    records = [r for r in read_set("rewardbench2_samples").records if r.judgment.variant == "base"]
+    records = [r for r in read_once(arms[0].judgments.data.path).records if r.judgment.variant == "base"]
     for r in records:
         ident = r.prompt.partition("/")[2]
         if r.judgment.judge == "GPT-5.4" and r.prompt not in asked.setdefault(ident, []):
@@ -241,7 +241,7 @@ def test_costs_are_the_recorded_tokens_at_list_prices(arms: list[Arm]) -> None:
     prices = OmegaConf.load(ROOT / "conf/prices/default.yaml")
     of_names = {simplify_name(str(model)): Price(**price) for model, price in prices.items()}
     spent: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    for r in read_set("rewardbench2_samples").records:
+    for r in read_once(arms[0].judgments.data.path).records:
         j = r.judgment
         spent[j.judge, j.variant].append((j.prompt_tokens or 0, j.completion_tokens or 0))
     for arm in arms:
