@@ -131,7 +131,7 @@ def test_the_commands_print(capsys: pytest.CaptureFixture[str]) -> None:
 def test_files_hold_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["find", "--benchmark", "RMB", "--csv", str(tmp_path / "rmb.csv")])
     with (FOLDER / "paperA_deepseek_grm.csv").open(encoding="utf-8") as file:
-        theirs = [row for row in csv.DictReader(file) if row["benchmark"] == "RMB"]
+        theirs = [row | {"items": ""} for row in csv.DictReader(file) if row["benchmark"] == "RMB"]
     with (tmp_path / "rmb.csv").open(encoding="utf-8") as file:
         ours = [row for row in csv.DictReader(file) if row["source"].startswith("arXiv 2504")]
     assert sorted(map(str, theirs)) == sorted(map(str, ours))
