@@ -86,12 +86,10 @@ def measure(arm: Arm) -> Measured:
     return Measured(len(arm.items), accuracy, find_comparable_numbers(arm, ours))
 
 
-def find_printed(arm: Arm, value: float) -> list[Published]:
-    """The printed accuracies of this value that are of all items with the prompt `base`."""
-    shown = [
-        p for p in measure(arm).published if (p.section, p.prompt, p.protocol) == ("overall", "base", "ties_wrong")
-    ]
-    return [p for p in shown if p.value == value]
+def find_printed(arm: Arm, value: float, prompt: str = "base") -> list[Published]:
+    """The printed accuracies of this value that are of all items with this prompt."""
+    where = ("overall", prompt, "ties_wrong", value)
+    return [p for p in measure(arm).published if (p.section, p.prompt, p.protocol, p.value) == where]
 
 
 def name(arm: Arm) -> tuple[str, str, int]:
