@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shlex
 from collections.abc import Container, Mapping, Sequence
+from functools import cache
 from math import inf, isfinite
 from pathlib import Path
 from types import UnionType
@@ -14,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
-from judgescale.harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError, Rules
 
 T = TypeVar("T")
 
@@ -64,6 +65,14 @@ def load_choice(group: str, name: str) -> dict[str, Any]:
     elif (ROOT / "conf" / path).is_file():
         return OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / path))  # type: ignore[return-value]
     raise JudgescaleError(f"{group}={name}: there is no {path} in conf/ or in the folder of --config-dir")
+
+
+@cache
+def load_rules(name: str) -> Rules:
+    """Load a protocol by its name in conf/protocol/, here or in a folder given with --config-dir."""
+    common = OmegaConf.load(ROOT / "conf" / "config.yaml").protocol  # holds what a protocol does not say
+    options: dict[str, Any] = {**common, **load_choice("protocol", name)}
+    return make(Rules, options, "protocol")
 
 
 def suggest_strategies(n: int, widths: Container[int]) -> str:

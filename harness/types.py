@@ -156,14 +156,17 @@ class Rules:
     order: str  # what the owner prescribes: as_is, random, balanced, both, or any
     rollup: str = "items"  # the headline: mean over items, plain mean of sections, or one that the task names
     votes: str = "scores"  # what judgments of several responses are summed by: their scores, or verdicts (a win 1)
-    partial: str = "drop"  # a judgment that lacks the score of a response is unusable, or of use for the others
+    partial: str = (
+        "drop"  # a judgment that lacks the score of a response: unusable (drop), of use for the others (use),
+    )
+    # or that, and an item of which a response has no score at all is left out (leave_out)
 
     def __post_init__(self) -> None:
         for field_name, allowed in (
             ("tie", (*TIES, OWN_TIE)),
             ("unusable", ("abstain", "plurality")),
             ("votes", ("scores", "verdicts")),
-            ("partial", ("drop", "use")),
+            ("partial", ("drop", "use", "leave_out")),
             ("order", ("any", "as_is", "random", "balanced", "both")),
         ):
             if (value := getattr(self, field_name)) not in allowed:

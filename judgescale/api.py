@@ -34,6 +34,7 @@ from judgescale.harness.plan.live import check_label, check_widths, choose_amoun
 from judgescale.harness.plan.recorded import (
     make_arms,
     name_part,
+    read_samples,
     read_steps_rule,
     read_variants,
     refuse_foreign_set,
@@ -78,6 +79,7 @@ def evaluate(
     judges: Sequence[str] | None = None,
     variants: Sequence[str] | None = None,
     steps: str | None = None,
+    samples: int | None = None,
     pool: bool | Literal["equal", "by_cost", "in_order"] | None = None,
     costs: Mapping[str, float] | None = None,
     ks: Sequence[int] | None = None,
@@ -92,7 +94,8 @@ def evaluate(
     strategy: k=None takes all judgments there are. protocol: a name of conf/protocol/, or rules of your own.
     task: who turns the set into items and credits decisions; None = by the gold labels of the set, as task=custom.
     judges, variants: which of the set's; None = all. steps: the rule that makes one score of a response's step scores
-    ("prod", "min", …); None = the scores as recorded. pool: whether the judges vote together: with "equal"
+    ("prod", "min", …); None = the scores as recorded. samples: of each judge's judgments of a question, the first so
+    many; None = all. pool: whether the judges vote together: with "equal"
     shares, or shares "by_cost"; "in_order" is for a cascade, which asks `judges` one after the other; None = as the set
     says. costs: dollars a judgment, by judge.
 
@@ -110,7 +113,7 @@ def evaluate(
     refuse_foreign_set(data, task)
     groups = choose_judges(data, judges, pool, shared.strategy)
     every = sorted({name for names in groups.values() for name in names})
-    part = take_part(data, every, read_variants(variants), read_steps_rule(steps))
+    part = take_part(data, every, read_variants(variants), read_steps_rule(steps), read_samples(samples))
     of_judges = {name_part(label, part): RecordedJudgments(part, names) for label, names in groups.items()}
     items = task.load(data)
     shared = shared._replace(task=choose_edition(task, items))

@@ -223,7 +223,8 @@ def _write_notes(
         notes.append(f"What varies between judgments: {varies}.")
     if arm.task.name not in data.meta.get("tasks", [arm.task.name]):
         notes.append(f"The set was made for task={' or '.join(data.meta['tasks'])}.")
-    if arm.task.published and (parts := find_comparable_sections(arm)) is not None and "overall" not in parts:
+    parts = find_comparable_sections(arm) if arm.task.published else None
+    if parts is not None and "overall" not in parts and not any(p.section == "overall" for p in published):
         notes.append("No published figure is set beside what is not of the official size.")
     notes += explain_missing_deltas(published)
     if arm.rules.order != "any" and (order := data.meta.get("order", arm.rules.order)) != arm.rules.order:
@@ -259,8 +260,8 @@ def describe_partial_judgments(arm: Arm, pools: Sequence[Pools]) -> list[str]:
     whole = f"{partial:,} of {count_distinct(pools):,} judgments lack the score of a response"
     if any(1 < len(q) < len(item.responses) for item, p in zip(arm.items, pools, strict=True) for q in p):
         return [f"{whole}: a game counts those that have the scores of its two."]
-    if arm.rules.partial == "use":
-        return [f"{whole}: a vote takes the mean of those there are (protocol.partial=use)."]
+    if arm.rules.partial != "drop":
+        return [f"{whole}: a vote takes the mean of those there are (protocol.partial={arm.rules.partial})."]
     return [f"{whole}: no vote counts them (protocol.partial=drop)."]
 
 

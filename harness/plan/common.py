@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from judgescale.harness import ROOT
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.credits import credits_ties, describe_ties
-from judgescale.harness.options import build, load_choice, make, read_count, read_seed, suggest_strategies
+from judgescale.harness.options import build, load_rules, make, read_count, read_seed, suggest_strategies
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
 from judgescale.harness.types import OWN_TIE, TIES, Item, JudgescaleError, Rules, Task
@@ -131,14 +131,6 @@ def settle_ties(shared: Shared, items: Sequence[Item]) -> Shared:
             " protocol, or protocol.tie=zero, half or share"
         )
     return shared
-
-
-@cache
-def load_rules(name: str) -> Rules:
-    """Load a protocol by its name in conf/protocol/, here or in a folder given with --config-dir."""
-    common = OmegaConf.load(ROOT / "conf" / "config.yaml").protocol  # holds what a protocol does not say
-    options: dict[str, Any] = {**common, **load_choice("protocol", name)}
-    return make(Rules, options, "protocol")
 
 
 def list_ks(asked: Sequence[int] | int | None, k: int, shared: int, strategy: Strategy) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.plan.items import note_missing_sections
 from judgescale.harness.recorded.pools import RecordedJudgments
@@ -25,20 +27,26 @@ def keep_judged_items(
     """Keep the items of which the judge answered every question that the strategy may ask, k times where k is given.
 
     Of a panel, which votes together, every judge must have answered. What is only scored together is kept or left out
-    together.
+    together. Under partial=leave_out every response must have a score, too, be it from one judgment only.
 
     Raises JudgescaleError where no item is left.
     """
     unjudged = [item for item in items if not was_judged(judgments, strategy, item)]
     short = find_short_items(judgments, strategy, items, unjudged)
-    if not unjudged and not short:
+    unscored = find_unscored_items(judgments, strategy, rules, items, (*unjudged, *short))
+    if not unjudged and not short and not unscored:
         return Coverage(tuple(items))
-    lacking = {task.unit(item) for item in (*unjudged, *short)}
+    lacking = {task.unit(item) for item in (*unjudged, *short, *unscored)}
     kept = tuple(item for item in items if task.unit(item) not in lacking)
     if not kept:
+        if unscored:
+            raise JudgescaleError(
+                f"protocol.partial=leave_out: set {judgments.data.name} has no item of which every response has a"
+                " score; use protocol.partial=use"
+            )
         raise explain_none_left(judgments, strategy, unjudged, short)
     others = [item for item in items if task.unit(item) in lacking]
-    told = tell_why(judgments, strategy, len(unjudged), len(short), len(others))
+    told = tell_why(judgments, strategy, len(unjudged), len(short), len(unscored), len(others))
     of = f"{len(kept):,} of {len(items):,} items"
     note = f"Evaluated on {of} only: {told}. The figures are not to be held against others of all items."
     sections = note_missing_sections(task, rules, kept, items)
@@ -61,6 +69,22 @@ def find_short_items(
         return []
     without = {item.id for item in unjudged}
     return [item for item in items if item.id not in without and count_each(judgments, strategy, item) < strategy.k]
+
+
+def find_unscored_items(
+    judgments: RecordedJudgments, strategy: Strategy, rules: Rules, items: Sequence[Item], left_out: Sequence[Item]
+) -> list[Item]:
+    """Find the items, besides those left out anyway, of which a response has no score: under partial=leave_out."""
+    if rules.partial != "leave_out" or not judgments.pointwise:
+        return []
+    without = {item.id for item in left_out}
+    return [item for item in items if item.id not in without and lacks_scores(judgments, strategy, item)]
+
+
+def lacks_scores(judgments: RecordedJudgments, strategy: Strategy, item: Item) -> bool:
+    """Tell whether no judgment has a score of some response that a question is about."""
+    pools = (judgments.find_pool(item, question) for question in strategy.questions(len(item.responses)))
+    return any(bool(np.isnan(pool.scores).all(axis=0).any()) for pool in pools)
 
 
 def count_each(judgments: RecordedJudgments, strategy: Strategy, item: Item) -> int:
@@ -88,12 +112,15 @@ def explain_none_left(
     )
 
 
-def tell_why(judgments: RecordedJudgments, strategy: Strategy, unjudged: int, short: int, left_out: int) -> str:
+def tell_why(
+    judgments: RecordedJudgments, strategy: Strategy, unjudged: int, short: int, unscored: int, left_out: int
+) -> str:
     """Say why items are left out, by how many of them."""
     one = len(judgments.judges) == 1
     who = f"{judgments.judges[0]} did not judge" if one else f"not all of the {len(judgments.judges)} judges judged"
     reasons = [f"{who} {unjudged:,} in full"] * bool(unjudged)
     reasons += [f"{short:,} have fewer judgments than strategy.k={strategy.k}"] * bool(short)
-    if others := left_out - unjudged - short:
+    reasons += [f"{unscored:,} have a response without any score"] * bool(unscored)
+    if others := left_out - unjudged - short - unscored:
         reasons.append(f"{others:,} are only scored together with these")
     return ", ".join(reasons)

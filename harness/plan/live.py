@@ -80,6 +80,7 @@ class LiveArm:
 def plan_live_arm(cfg: DictConfig) -> LiveArm:
     """Plan the arm of a judge that still has to be asked. Raises JudgescaleError for whatever cannot work."""
     shared = read_shared(cfg)
+    refuse_leaving_out(shared.rules)
     loaded = load_texts(cfg, shared.task)
     shared = shared._replace(task=choose_edition(shared.task, loaded.items))
     task, strategy, rules = shared.task, shared.strategy, shared.rules
@@ -122,6 +123,15 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
     notes = note_buying(purchase, items, order, samples) + notes
     ks = (k,) if strategy.adaptive else list_ks(cfg.run.ks, k, samples, strategy)
     return make_live_arm(purchase, shared, selection, loaded, ks, k, tuple(notes))
+
+
+def refuse_leaving_out(rules: Rules) -> None:
+    """Raise JudgescaleError for rules that leave items out for what a judge says of them: it has said nothing yet."""
+    if rules.partial == "leave_out":
+        raise JudgescaleError(
+            "protocol.partial=leave_out: which items lack a score is known of recorded judgments only; judge with"
+            f" protocol.partial=use, then evaluate RUN/judgments.parquet with engine=recorded protocol={rules.name}"
+        )
 
 
 def make_live_arm(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 from omegaconf.errors import InterpolationToMissingValueError
@@ -23,7 +24,7 @@ from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.stats.steps import RULES
 from judgescale.harness.types import Item, JudgescaleError, MissingData, Task
 
-OPTIONS = ("names", "variants", "steps", "pool", "costs")  # of judge=recorded
+OPTIONS = ("names", "variants", "samples", "steps", "pool", "costs")  # of judge=recorded
 CUSTOM = "custom"  # the task of sets that are of no benchmark
 
 sha256 = lru_cache(source.hash_content)  # which version of a set a number comes from
@@ -45,7 +46,7 @@ def plan_recorded_arms(cfg: DictConfig) -> list[Arm]:
     selection = select_items(cfg, shared.task, shared.rules, loaded)
     groups = choose_judges(data, cfg.judge.get("names"), cfg.judge.get("pool"), shared.strategy)
     every = tuple(sorted({name for names in groups.values() for name in names}))
-    chosen = (path, every, read_variants(cfg.judge.get("variants")), read_steps_rule(cfg.judge.get("steps")))
+    chosen = (path, every, *read_part(cfg.judge))
     part = take_part_once(*chosen)
     judgments = {name_part(label, part): find_judgments(judges, *chosen) for label, judges in groups.items()}
     costs = find_costs(cfg.judge.get("costs"), cfg.judge.get("pool"), cfg.prices, data, part)
@@ -116,6 +117,11 @@ def make_arms(
     for label, of_label in judgments.items():
         data = of_label.data
         as_bought = only_some_were_bought(asked, of_label, items)
+        if as_bought and shared.rules.partial == "leave_out":
+            raise JudgescaleError(
+                "protocol.partial=leave_out: needs all judgments of an item, and of these only those were bought that a"
+                " strategy asked for; use protocol.partial=use"
+            )
         covered = Coverage(items) if as_bought else keep_judged_items(of_label, asked, task, shared.rules, items)
         most = check_items(of_label, asked, covered.items, as_bought)
         if asked.calibrated:
@@ -149,6 +155,27 @@ def make_arms(
     return arms
 
 
+class Part(NamedTuple):
+    """Hold which of the judges' judgments are wanted, and what their scores are made of; None: all, or as recorded."""
+
+    variants: tuple[str, ...] | None
+    steps: str | None
+    samples: int | None
+
+
+def read_part(judge: DictConfig) -> Part:
+    """Read the options of judge=recorded that take part of a set. Raises JudgescaleError where one does not fit."""
+    variants, steps = read_variants(judge.get("variants")), read_steps_rule(judge.get("steps"))
+    return Part(variants, steps, read_samples(judge.get("samples")))
+
+
+def read_samples(samples: int | None) -> int | None:
+    """Read judge.samples; None where all are wanted. Raises JudgescaleError where it is no count."""
+    if samples is not None and (type(samples) is not int or samples < 1):
+        raise JudgescaleError(f"judge.samples={samples}: must be a whole number from 1, or null for all")
+    return samples
+
+
 def read_variants(asked: str | Sequence[str] | None) -> tuple[str, ...] | None:
     """Read judge.variants, sorted; None where all are wanted. Raises JudgescaleError where they are no names."""
     if asked is None:
@@ -170,8 +197,9 @@ def read_steps_rule(rule: str | None) -> str | None:
 
 
 def name_part(label: str, data: recorded.RecordedSet) -> str:
-    """Name whose judgments these are, and which of them, where only some were chosen: "GPT-5.4 (base)"."""
-    return f"{label} ({', '.join(data.chosen.values())})" if data.chosen else label
+    """Name whose judgments these are, and which of them, where only some were chosen: "GPT-5.4 (base, first 1)"."""
+    chosen = [f"first {value}" if name == "samples" else value for name, value in data.chosen.items()]
+    return f"{label} ({', '.join(chosen)})" if chosen else label
 
 
 def only_some_were_bought(strategy: Strategy, judgments: RecordedJudgments, items: Sequence[Item]) -> bool:
@@ -228,15 +256,16 @@ def forget_sets() -> None:
 
 @lru_cache
 def take_part_once(
-    path: Path, judges: tuple[str, ...], variants: tuple[str, ...] | None, steps: str | None
+    path: Path, judges: tuple[str, ...], variants: tuple[str, ...] | None, steps: str | None, samples: int | None
 ) -> recorded.RecordedSet:
     """Take part of a set, once for all arms of a process."""
-    return take_part(read_once(path), judges, variants, steps)
+    return take_part(read_once(path), judges, variants, steps, samples)
 
 
 @lru_cache
-def find_judgments(
-    judges: tuple[str, ...], path: Path, every: tuple[str, ...], variants: tuple[str, ...] | None, steps: str | None
-) -> RecordedJudgments:
-    """Find the judgments of these judges in part of a set, once for all arms over them, so that pools are made once."""
-    return RecordedJudgments(take_part_once(path, every, variants, steps), judges)
+def find_judgments(judges: tuple[str, ...], path: Path, every: tuple[str, ...], *part: Any) -> RecordedJudgments:
+    """Find the judgments of these judges in part of a set, once for all arms over them, so that pools are made once.
+
+    every: the judges of all arms. part: as in `Part`.
+    """
+    return RecordedJudgments(take_part_once(path, every, *part), judges)

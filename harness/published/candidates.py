@@ -17,6 +17,7 @@ from judgescale.harness.published.comparable import (
     explain_other_rules,
     follows_owners_rules,
     name_model,
+    name_other_rules,
 )
 from judgescale.harness.published.lists import METRICS, find_rows, is_same_judge, normalise_subset
 from judgescale.harness.published.setting import Setting, explain_difference
@@ -76,7 +77,7 @@ def describe_candidates(
     """
     if arm.task.published is None:
         return {}
-    rules = "" if follows_owners_rules(arm) else explain_other_rules(arm)
+    rules = "" if follows_owners_rules(arm) or name_other_rules(arm) else explain_other_rules(arm)
     section_of = {item.subset: arm.task.section(item) for item in arm.items}
     rows = []
     for name, estimates in numbers.items():

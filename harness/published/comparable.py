@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.options import load_rules
 from judgescale.harness.published import lists as published
 from judgescale.harness.published.setting import Setting
 from judgescale.harness.types import Estimate, Published
@@ -27,10 +28,12 @@ def find_comparable_numbers(arm: Arm, ours: Mapping[str, Estimate]) -> list[Publ
     for name, e in ours.items():
         part = "overall" if e.metric != "accuracy" else name  # a metric of its own is of all items
         if not explain_other_quantity(arm, name, part):
-            rows = published.compare_with_published(arm.task.published, model, {part: e.value}, e.metric, setting)
+            rows = published.compare_with_published(
+                arm.task.published, model, {part: e.value}, e.metric, setting, e.items
+            )
             own = [p for p in rows if p.delta is not None or p.reason]
             found += [dataclasses.replace(p, section=name) for p in (rows if name == "overall" else own)]
-    if not follows_owners_rules(arm):
+    if not follows_owners_rules(arm) and not setting.rules:
         found = refuse_deltas(found, explain_other_rules(arm))
     return found
 
@@ -43,12 +46,15 @@ def explain_other_rules(arm: Arm) -> str:
 def explain_other_quantity(arm: Arm, name: str, part: str) -> str:
     """Say in words why an arm's number is of other items than the published one, or rolled up otherwise; or nothing.
 
-    name: the number's own. part: the section whose items it is of, or "overall".
+    What somebody printed by rules of their own is of the items that the judge scored, however many, and rolled up as
+    these rules say. name: the number's own. part: the section whose items it is of, or "overall".
     """
-    parts = find_comparable_sections(arm)
+    rules, parts = name_other_rules(arm), find_comparable_sections(arm)
+    if arm.limit and (rules or (parts is not None and part not in parts)):
+        return f"a sample of the items (run.limit={arm.limit})"
+    if rules:
+        return "not of all subsets" if part == "overall" and arm.subsets else ""
     if parts is not None and part not in parts:
-        if arm.limit:
-            return f"a sample of the items (run.limit={arm.limit})"
         return "not of all official items" if part == "overall" else f"not of all official items of {part}"
     if part == "overall" and name not in arm.task.rollups and not _is_rolled_up_as_printed(arm):
         return f"rolled up by {arm.rules.rollup}, not as it was printed"
@@ -56,7 +62,10 @@ def explain_other_quantity(arm: Arm, name: str, part: str) -> str:
 
 
 def name_model(arm: Arm, setting: Setting) -> str:
-    """Name the model of an arm's judge: one model with several prompts is several judges."""
+    """Name the model of an arm's judge: one model with several prompts is several judges, or has several variants."""
+    prompts = arm.judgments.data.meta.get("prompts") or {}
+    if arm.judge not in prompts and _find_prompt_of_variant(arm):
+        return arm.judgments.judges[0]
     return arm.judge.removesuffix(f"/{setting.prompt}")
 
 
@@ -71,9 +80,33 @@ def describe_setting(arm: Arm, k: int | None = None) -> Setting:
         k_meta=strategy.count_voters(k) if strategy.meta_rm else None,
         meta_rm=strategy.meta_rm == "recorded",
         temperature=(live.get("sampling") or {}).get("temperature", meta.get("temperature")),
-        prompt="" if live else (meta.get("prompts") or {}).get(arm.judge),
+        prompt="" if live else (meta.get("prompts") or {}).get(arm.judge, _find_prompt_of_variant(arm)),
         protocol="pairs" if all(len(item.responses) <= 2 for item in arm.items) else "list",
+        rules=name_other_rules(arm),
     )
+
+
+def _find_prompt_of_variant(arm: Arm) -> str | None:
+    """Find whose prompt one judge was asked with, where its judgments are of one variant; None where nobody says."""
+    prompts = arm.judgments.data.meta.get("prompts") or {}
+    if not prompts or len(arm.judgments.judges) > 1 or len(arm.judgments.variants) != 1:
+        return None
+    (variant,) = arm.judgments.variants
+    found: str | None = prompts.get(f"{arm.judgments.judges[0]}/{variant}")
+    return found
+
+
+def name_other_rules(arm: Arm) -> str:
+    """Name the protocol that credits an arm's decisions, where somebody printed numbers by it; empty for the owners'.
+
+    Empty too where one of its rules was set to another value.
+    """
+    name = arm.rules.name
+    if arm.task.published is None or follows_owners_rules(arm):
+        return ""
+    if not any(row.protocol == name for row in published.find_rows(arm.task.published, metric=None)):
+        return ""
+    return name if load_rules(name) == arm.rules else ""
 
 
 def refuse_deltas(rows: Sequence[Published], reason: str) -> list[Published]:

@@ -28,7 +28,7 @@ CONTEXT = 5  # other judges' numbers shown beside ours at most
 BENCHMARKS = {"rewardbench1": "rewardbench", "judgebenchgpt4o": "judgebench", "pandalmtest": "pandalm"}
 SUBSETS = {"scoreaspublished": "overall"}  # what the lists call our sections
 METRICS = {"with_prior_sets": "score_as_published"}  # what the lists call a metric of ours
-RAW = {"brier", "arena_score", "ci95_lower", "ci95_upper", "count_correct", "count_total"}  # not percents
+RAW = {"brier", "arena_score", "ci95_lower", "ci95_upper", "count_correct", "count_total", "cost_ratio"}  # no percents
 TRUST_ORDER = ("confirmed", "confirmed, disputed", "confirmed-secondary", "recomputed")  # then everything else
 
 
@@ -49,11 +49,12 @@ class Row(NamedTuple):
     k_meta: int | None
     temperature: float | None  # 0 = greedy
     prompt: str  # whose prompt it is; empty for a judge's own, and for reward models
-    protocol: str  # which form of the benchmark: pairs, list, a part of the items
+    protocol: str  # which form of the benchmark: pairs, list, a part of the items; or other rules than the owners'
     owner: bool  # printed by the benchmark's owners, and not by others who quote or rerun
     status: str
     source: str
     note: str
+    items: int | None = None  # that it is over, where they are others than the official ones; not every list tells
 
 
 def find_rows(benchmark: str, judge: str | None = None, metric: str | None = "accuracy") -> list[Row]:
@@ -80,12 +81,18 @@ def rank_trust(row: Row) -> tuple[int, bool]:
 
 
 def compare_with_published(
-    benchmark: str, judge: str, ours: Mapping[str, float], metric: str = "accuracy", setting: Setting = SINGLE
+    benchmark: str,
+    judge: str,
+    ours: Mapping[str, float],
+    metric: str = "accuracy",
+    setting: Setting = SINGLE,
+    items: int | None = None,
 ) -> list[Published]:
     """Compare our numbers with what was published for the same judge; then add other judges' numbers as context.
 
     ours: "overall" and sections, as fractions. setting: how they were made. A number of the same judge that was made in
-    another way stands there without a delta, with the reason. The context is other judges' confirmed overall numbers:
+    another way stands there without a delta, with the reason. items: how many they are over, as far as one number of
+    them is. The context is other judges' confirmed overall numbers:
     the best one and those nearest to ours; of each judge the number that was made most like ours.
     """
     rows = find_rows(benchmark, metric=METRICS.get(metric, metric))
@@ -94,13 +101,13 @@ def compare_with_published(
     for section, value in ours.items():
         for row in own:
             if normalise_subset(row.subset) == normalise_subset(section):
-                reason = explain_difference(row, setting)
+                reason = explain_difference(row, setting, items)
                 found.append(_show(row, section, None if reason else round(value - row.value, 9), reason))
+    forms = (setting.rules,) if setting.rules else ("", setting.protocol)
     others: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: bool(explain_difference(row, setting))):
         overall = normalise_subset(row.subset) == "overall"
-        alike = not row.protocol or row.protocol == setting.protocol
-        if row.status == "confirmed" and overall and alike and not is_same_judge(row.model, judge):
+        if row.status == "confirmed" and overall and row.protocol in forms and not is_same_judge(row.model, judge):
             others.setdefault(split_name(row.model)[1], row)
     ranked = sorted(others.values(), key=lambda row: -row.value)
     at = next((value for section, value in ours.items() if normalise_subset(section) == "overall"), None)
@@ -178,6 +185,7 @@ def _read_rows(benchmark: str) -> tuple[Row, ...]:
 def _read_row(line: Mapping[str, str]) -> Row:
     value = float(line["value"]) if line["metric"] in RAW else round(float(line["value"]) / 100, 9)
     numbers: dict[str, int | None] = {name: int(line[name]) if line[name] else None for name in ("k", "k_meta")}
+    numbers |= {"items": int(line["items"]) if line.get("items") else None}
     temperature = float(line["temperature"]) if line["temperature"] else None
     read = {"value": value, **numbers, "temperature": temperature, "owner": line["owner"] == "yes"}
     return Row(**{**line, **read})  # type: ignore[arg-type]

@@ -30,13 +30,17 @@ class Setting(NamedTuple):
     temperature: float | None = None  # 0 = greedy; None = nobody says
     prompt: str | None = ""  # whose prompt; "" = this project's own, None = nobody says
     protocol: str = "pairs"  # pairs: two responses an item at most; list: more
+    rules: str = ""  # the protocol that decisions were credited by, where numbers were printed by it; "" = the owners'
 
 
 SINGLE = Setting()
 
 
-def explain_difference(row: Row, ours: Setting) -> str:
-    """Say in words why a published number of the same model may not be compared with ours; empty where it may."""
+def explain_difference(row: Row, ours: Setting, items: int | None = None) -> str:
+    """Say in words why a published number of the same model may not be compared with ours; empty where it may.
+
+    items: how many ours is over, to be held against a row that says how many it is over.
+    """
     told = []
     if row.prompt and ours.prompt is None:
         told.append(f"another prompt for all we know ({row.prompt})")
@@ -49,22 +53,30 @@ def explain_difference(row: Row, ours: Setting) -> str:
         told.append("another meta RM")
     elif _differs(row.temperature, ours.temperature):
         told.append(f"temperature {row.temperature:g}" if row.temperature else GREEDY)
-    if row.protocol and row.protocol != ours.protocol:
-        told.append(FORMS.get(row.protocol, row.protocol))
+    if row.protocol and row.protocol not in (ours.protocol, ours.rules):
+        told.append(_describe_protocol(row))
+    elif ours.rules and row.protocol != ours.rules:
+        told.append("by the owners' rules")
     if (status := row.status.split(",")[0]) not in COMPARED:
         told.append(DOUBTS.get(status, status))
+    if not told and row.items is not None and items not in (None, row.items):
+        told.append(f"over {row.items:,} items")
     return ", ".join(["same model", *told]) if told else ""
 
 
 def describe_printed(row: Row) -> str:
     """Say in words how a published number was made, as in "voting@32, Arena-Hard prompt"; empty for one judgment."""
     how = "" if count_votes(row.strategy, row.k) == ("single", 1) and row.temperature != 0 else describe_strategy(row)
-    return ", ".join(filter(None, [how, row.prompt and f"{row.prompt} prompt", FORMS.get(row.protocol, row.protocol)]))
+    return ", ".join(filter(None, [how, row.prompt and f"{row.prompt} prompt", _describe_protocol(row)]))
 
 
 def count_votes(strategy: str, k: int | None) -> tuple[str, int | None]:
     """Name a strategy and its k; a vote of one is a single judgment."""
     return ("single", 1) if (strategy, k) == ("voting", 1) else (strategy, k)
+
+
+def _describe_protocol(row: Row) -> str:
+    return FORMS.get(row.protocol, row.protocol.replace("_", " "))
 
 
 def describe_strategy(row: Row) -> str:

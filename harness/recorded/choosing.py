@@ -1,4 +1,4 @@
-"""Take part of a recorded set: some judges, some variants, and another rule for the score of step scores."""
+"""Take part of a recorded set: some judges, variants or samples, and another rule for the score of step scores."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from judgescale.harness.types import HUMAN, JudgescaleError, Record
 
 
 def take_part(
-    data: RecordedSet, judges: Sequence[str], variants: Sequence[str] | None = None, steps: str | None = None
+    data: RecordedSet,
+    judges: Sequence[str],
+    variants: Sequence[str] | None = None,
+    steps: str | None = None,
+    samples: int | None = None,
 ) -> RecordedSet:
     """Return the set with the judgments of these judges and variants only, or as it is; its human labels stay.
 
     variants: None = all. steps: the rule by which the step scores of a response make its score (stats/steps.py); None =
-    the scores as they were recorded.
+    the scores as they were recorded. samples: of each judge's judgments of a question, the first so many; None = all.
 
-    Raises JudgescaleError for a variant that these judges do not have, and for a rule where they have no step scores.
+    Raises JudgescaleError for a variant that these judges do not have, for a rule where they have no step scores, and
+    for as many samples as there are at most.
     """
-    if variants is None and steps is None:
+    if variants is None and steps is None and samples is None:
         return data
     records = [r for r in data.records if r.judgment.judge in judges or r.judgment.judge == HUMAN]
     chosen: dict[str, str] = {}
@@ -36,10 +41,35 @@ def take_part(
         records = [r for r in records if r.judgment.judge == HUMAN or r.judgment.variant in variants]
         chosen["variants"] = ",".join(variants)
         _require_judges(data, records, judges, chosen["variants"])
+    if samples is not None:
+        records = _take_first(data, records, samples)
+        chosen["samples"] = str(samples)
     if steps is not None:
         records = [_score_by_steps(data, r, steps) for r in records]
         chosen["steps"] = steps
     return replace(data, records=tuple(records), chosen=chosen)
+
+
+def _take_first(data: RecordedSet, records: Sequence[Record], samples: int) -> list[Record]:
+    """Return the first judgments of each judge about each question, so many, in their order; and the human labels."""
+    asked: dict[tuple[str, str, frozenset[str]], list[int]] = {}
+    for place, r in enumerate(records):
+        if r.judgment.judge != HUMAN:
+            shown = frozenset(r.responses[i] for i in r.judgment.shown)
+            asked.setdefault((r.judgment.judge, r.prompt, shown), []).append(place)
+    most = max(map(len, asked.values()), default=0)
+    if samples >= most:
+        raise JudgescaleError(
+            f"judge.samples={samples}: leaves nothing out, as set {data.name} has at most {most} judgment(s) of these"
+            " judges about a question; leave it out, or take fewer"
+        )
+    late = {place for places in asked.values() for place in sorted(places, key=lambda i: _order(records[i]))[samples:]}
+    return [r for place, r in enumerate(records) if place not in late]
+
+
+def _order(record: Record) -> tuple[int, str, tuple[int, ...]]:
+    """Return what the judgments of one judge about a question are ordered by."""
+    return record.judgment.sample, record.judgment.variant, record.judgment.shown
 
 
 def _require_judges(data: RecordedSet, records: Sequence[Record], judges: Sequence[str], variants: str) -> None:

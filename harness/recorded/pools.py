@@ -126,6 +126,11 @@ class RecordedJudgments:
         sizes = {len(names) for _, names in self._index}
         return tuple(range(1, max(sizes, default=0) + 1)) if self.pointwise else tuple(sorted(sizes))
 
+    @cached_property
+    def variants(self) -> frozenset[str]:
+        """Return the variants of these judges' judgments."""
+        return frozenset(r.judgment.variant for r in self.data.records if r.judgment.judge in self.judges)
+
     def count(self, prompts: Set[str] | None = None) -> int:
         """Count the judgments of these judges: all, or those about these prompts."""
         return sum(len(found) for (prompt, _), found in self._index.items() if prompts is None or prompt in prompts)

@@ -57,7 +57,7 @@ META: Mapping[str, tuple[type, Any]] = MappingProxyType(
         "order": (str, "as_is"),
         "sources": (list, []),
         "note": (str, ""),
-        "prompts": (dict, {}),  # whose prompt each judge was asked with, by judge; those left out nobody tells
+        "prompts": (dict, {}),  # whose prompt each judge (or judge/variant) was asked with; of others nobody tells
         "temperature": (float, None),  # that the judgments were sampled at, 0 = greedy; None where nobody says
         "live": (dict, {}),  # of a set bought live: format, model, revision, engine, sampling, seed
         "pointwise": (bool, False),  # each response was scored alone: its scores are a judgment of any subset of them

@@ -91,7 +91,9 @@ class Imported:
     notes: tuple[str, ...] = ()  # what a user of the set must know, a line each
     unused: tuple[Source, ...] = ()  # files given from which nothing was taken
     temperature: float | None = None  # that the judgments were sampled at, where the files tell one
-    prompts: Mapping[str, str] = field(default_factory=dict)  # whose prompt it was, by judge, where the files tell it
+    prompts: Mapping[str, str] = field(
+        default_factory=dict
+    )  # whose prompt it was, by judge or judge/variant, where the files tell it
 
 
 def reject(source: Source | Path, row: int | None, field: str | None, message: str) -> NoReturn:

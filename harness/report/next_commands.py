@@ -56,7 +56,7 @@ def choose_part(arm: Arm) -> str:
     if not chosen:
         return ""
     words = [f"judge.variants=[{chosen['variants']}]"] if "variants" in chosen else []
-    words += [f"judge.steps={chosen['steps']}"] if "steps" in chosen else []
+    words += [f"judge.{name}={chosen[name]}" for name in ("samples", "steps") if name in chosen]
     return choose_judges(arm) + "".join(f" {shlex.quote(word)}" for word in words)
 
 

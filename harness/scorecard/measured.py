@@ -89,7 +89,7 @@ def explain_refusal(row: Row, candidate: Candidate) -> str:
     """Say in words why a printed number and a run's may not be compared; empty where they may."""
     if is_shared_name(find_rows(row.benchmark, metric=row.metric), candidate.judge):
         return f"several models are called {candidate.judge}"
-    reasons = [candidate.why_not, explain_difference(row, candidate.setting).removeprefix(SAME)]
+    reasons = [candidate.why_not, explain_difference(row, candidate.setting, candidate.items).removeprefix(SAME)]
     return ", ".join(filter(None, reasons))
 
 

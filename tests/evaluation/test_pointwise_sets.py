@@ -19,6 +19,9 @@ from judgescale.harness.contracts import Strategy
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.evaluation.evaluate import apply_vote_rule, evaluate
 from judgescale.harness.evaluation.replay import Replay, draw_orders
+from judgescale.harness.plan import plan_arms
+from judgescale.harness.plan.recorded import forget_sets
+from judgescale.harness.recorded import write_set
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.stats.votes import put_unscored_last, vote
 from judgescale.harness.strategies.elo import Elo
@@ -264,3 +267,31 @@ def test_rewardbench_2_uses_the_ratings_there_are_and_other_rules_do_not() -> No
     assert protocol("rewardbench2").partial == "use" and protocol("rewardbench").partial == "drop"
     with pytest.raises(JudgescaleError, match="protocol.partial=keep: choose one of drop, use"):
         dataclasses.replace(protocol("custom"), partial="keep")
+
+
+def test_items_without_a_score_of_a_response_are_left_out_where_the_protocol_says_so(composed, tmp_path) -> None:
+    rows = [
+        scored(0, 0, (2, 1, 1, 1)), scored(0, 1, (2, 1, 1, nan)),  # whole
+        scored(1, 0, (2, nan, 1, 1)), scored(1, 1, (nan, 1, 1, 1)),  # of each response one score at least
+        scored(2, 0, (2, 1, 1, nan)), scored(2, 1, (2, 1, 1, nan)),  # of the last none
+        scored(3, 0, (nan,) * 4), scored(3, 1, (nan,) * 4),  # of none any
+    ]  # fmt: skip
+    path = tmp_path / "set.parquet"
+    write_set(path, rows, {"tasks": ["custom"], "pointwise": True})
+    forget_sets()
+
+    def plan(partial: str) -> Arm:
+        (planned,) = plan_arms(composed("task=custom", f"engine.path={path}", f"protocol.partial={partial}"))
+        return planned
+
+    assert [item.id for item in plan("leave_out").items] == ["q0", "q1"]
+    assert plan("leave_out").about[0].startswith("Evaluated on 2 of 4 items only: 2 have a response without any score.")
+    assert len(plan("use").items) == len(plan("drop").items) == 4
+    forget_sets()
+    write_set(path, rows[4:], {"tasks": ["custom"], "pointwise": True})
+    with pytest.raises(
+        JudgescaleError, match="protocol.partial=leave_out: set set has no item of which every response"
+    ):
+        plan("leave_out")
+    with pytest.raises(JudgescaleError, match="which items lack a score is known of recorded judgments only"):
+        plan_arms(composed("judge=smollm2", "task=sanity", "protocol.partial=leave_out"))

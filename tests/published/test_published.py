@@ -82,7 +82,8 @@ def test_the_lists_are_well_formed() -> None:
     for path in published.FOLDER.glob("*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
-        assert list(lines[0]) == list(published.Row._fields), path
+        columns = list(published.Row._fields)  # the last one where a number is over other items than the official ones
+        assert list(lines[0]) in (columns, columns[:-1]) and columns[-1] == "items", path
         for line in lines:
             assert line["model"] and line["benchmark"] and line["source"], line
             assert line["status"].split(",")[0] in (*COMPARED, *DOUBTS), line

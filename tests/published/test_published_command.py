@@ -56,10 +56,11 @@ def test_a_table_has_of_each_cell_the_best_trusted_number() -> None:
     found = find(benchmark="RewardBench 2")
     columns = list_columns(found)
     assert columns == ["Overall", "Factuality", "PreciseIF", "Math", "Safety", "Focus", "Ties"]
-    lines = {line.judge: line for line in tabulate_benchmark(found, columns)}
+    listed = tabulate_benchmark(found, columns)
+    lines = {line.judge: line for line in listed}
     assert lines["Skywork-Reward-V2-Llama-3.1-8B"].cells[:2] == ("84.13", "84.63")  # two names, two sources, one line
     assert "Skywork/Skywork-Reward-V2-Llama-3.1-8B" not in lines
-    values = [line.value for line in lines.values()]
+    values = [line.value for line in listed]
     assert values == sorted(values, reverse=True)
 
 
@@ -130,7 +131,7 @@ def test_the_commands_print(capsys: pytest.CaptureFixture[str]) -> None:
 def test_files_hold_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["find", "--benchmark", "RMB", "--csv", str(tmp_path / "rmb.csv")])
     with (FOLDER / "paperA_deepseek_grm.csv").open(encoding="utf-8") as file:
-        theirs = [row for row in csv.DictReader(file) if row["benchmark"] == "RMB"]
+        theirs = [row | {"items": ""} for row in csv.DictReader(file) if row["benchmark"] == "RMB"]
     with (tmp_path / "rmb.csv").open(encoding="utf-8") as file:
         ours = [row for row in csv.DictReader(file) if row["source"].startswith("arXiv 2504")]
     assert sorted(map(str, theirs)) == sorted(map(str, ours))

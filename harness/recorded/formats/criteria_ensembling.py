@@ -3,8 +3,8 @@
 A row holds one or more judges under short names: "<who>_scores" is a list of k scores for each response, null where
 there is none, and "<who>_errors" says why. Sample s of all responses together is one judgment, and it is kept where at
 least one response has a score. Response 0 is the right one. A row that has no scores, as one that was refused, is k
-judgments without scores. prompt_variant (or the file's name up to its first _) becomes the variant; a file named
-…_t0.3… was sampled at that temperature, which its variant then says ("base@t0.3"), any other at 1.
+judgments without scores. prompt_variant (or the file's name up to its first _) names the prompt, and becomes the
+variant; a file named …_t0.3… was sampled at that temperature, which its variant says ("base@t0.3"), any other at 1.
 Judges: --names full=NAME,mini=NAME; without it full, mini and nano are GPT-5.4, GPT-5.4 mini and GPT-5.4 nano, and in a
 file with "claude" in its name full and mini are Claude Sonnet 4.6 and Claude Haiku 4.5.
 Tokens: the row's, which are of all its samples, in equal parts. Input tokens are left out in a "claude" file, for they
@@ -46,11 +46,14 @@ def read_sources(sources: Sequence[Source], options: Options) -> Imported:
     if any(_is_claude(source) for source in sources):
         notes.append("Input tokens of the Claude judges are left out: they count the context of a coding client")
     temperatures = {_read_temperature(source) for source in sources}
+    read = list(_read_records(sources, options))
+    asked = {(each.record.judgment.judge, each.record.judgment.variant) for each in read}
     return Imported(
-        _read_records(sources, options),
+        iter(read),
         pointwise=True,
         notes=tuple(notes),
         temperature=temperatures.pop() if len(temperatures) == 1 else None,
+        prompts={f"{judge}/{variant}": variant.partition("@")[0] for judge, variant in sorted(asked)},
     )
 
 
