@@ -18,7 +18,7 @@ LOW, HIGH = 1, 10
 
 @dataclass(frozen=True)
 class TaggedScores(PromptedJudge):
-    """Score two responses: `<answer>3</answer><answer>5</answer>`, whole numbers in the order shown, clamped to 1-10."""
+    """Score two responses, in the order shown: `<answer>3</answer><answer>5</answer>`, clamped to 1-10."""
 
     format: ClassVar[str] = "tagged_scores"
     span: ClassVar[tuple[int, int]] = (2, 2)
