@@ -108,6 +108,17 @@ def test_tagged_scores_show_both_in_order_and_the_form_of_the_answer():
     assert TaggedScores().read(PLAIN, (0, 1), [Output(text)]) == LOST  # the prompt itself is no verdict
 
 
+@pytest.mark.parametrize(
+    ("make", "notation"),
+    [(Rubric, ("{answer_a}", "{answer_b}")), (TaggedScores, ("{answer_1}", "{answer_2}"))],
+)
+def test_the_notation_of_their_own_templates_is_understood(tmp_path, make, notation):
+    file = tmp_path / "own.txt"
+    file.write_text("Q: {question}\nfirst: " + notation[0] + "\nsecond: " + notation[1] + "\n{answer_} {answer_ab}")
+    (request,) = make(template=str(file)).requests(PLAIN, (1, 0))
+    assert request.messages == (("user", "Q: 2 + 2?\nfirst: five\nsecond: four\n{answer_} {answer_ab}"),)
+
+
 def test_cut_and_refused_answers_keep_their_status():
     for judge in (Rubric(), TaggedScores()):
         cut = Output("<answer>[[A]]</answer><answer>3</answer><answer>5</answer>", finish="length")

@@ -420,7 +420,7 @@ def test_templates_in_the_papers_notation(file):
         ("{% if n %}", "line 1: "),
         ("{{ responses[2] }}", "no element 2"),
         ("{{ question }}", "shows not all of 2 responses"),
-        ("{question} {answer1} {answer_2}", "shows not all of 2 responses"),
+        ("{question} {answer1} {answr2}", "shows not all of 2 responses"),
         ("{% include 'nothing.jinja' %}", "nothing.jinja"),
         ("{{ ''.__class__ }}", "unsafe"),
         (None, "No such file"),
@@ -431,7 +431,7 @@ def test_a_bad_template_is_named_before_anything_is_bought(file, tmp_path, templ
     with pytest.raises(JudgescaleError) as error:
         Pairwise(template=path)
     assert str(error.value).startswith(f"judge.template={path}: ") and complaint in str(error.value)
-    if template != "{{ question }}" and template != "{question} {answer1} {answer_2}":
+    if template != "{{ question }}" and template != "{question} {answer1} {answr2}":
         with pytest.raises(JudgescaleError, match="judge.system="):
             Pairwise(system=path)
 
