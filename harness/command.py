@@ -29,12 +29,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness import ROOT
+from judgescale.harness.choices import list_choices
 from judgescale.harness.config_files import check_choices, read_configs_checked
 from judgescale.harness.redaction import redact_text, refuse_secrets
 
 if TYPE_CHECKING:
     from judgescale.harness.sweep import FailedJob
     from judgescale.harness.types import Result
+
+OmegaConf.register_new_resolver("choices", list_choices, replace=True)  # for conf/hydra/help/
 
 TYPED: ContextVar[tuple[str, ...] | None] = ContextVar("TYPED", default=None)  # the arguments, as they were typed
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from string import ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from judgescale.harness.contracts import Judge
@@ -32,7 +32,7 @@ UNLIMITED = sys.maxsize  # as many responses as the model's context holds
 
 INCLUDE = re.compile(r'\{% include "(\w+\.jinja)" %\}')
 PLACEHOLDER = re.compile(
-    r"\{(?P<name>question|conversation context & query|the response|answer(?P<i>[1-9]\d*))\}"
+    r"\{(?P<name>question|conversation context & query|the response|answer_?(?P<i>[1-9]\d*|(?<=_)[a-z]))\}"
     r"|\[The Begin of Response i\](?P<before>.*?)\{the i-th response\}(?P<after>.*?)\[The End of Response i\]",
     re.DOTALL,
 )
@@ -243,7 +243,8 @@ def _translate_placeholder(placeholder: re.Match[str]) -> str:
         separator = "{% if not loop.last %}\n{% endif %}"
         return "{% for response in responses %}" + begin + body + end + separator + "{% endfor %}"
     if placeholder["i"]:
-        return "{{ responses[" + str(int(placeholder["i"]) - 1) + "] }}"
+        i = int(placeholder["i"]) - 1 if placeholder["i"].isdecimal() else ascii_lowercase.index(placeholder["i"])
+        return "{{ responses[" + str(i) + "] }}"
     return {
         "question": "{{ question if conversation|length == 1 else context }}",
         "conversation context & query": "{{ context }}",

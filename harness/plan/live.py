@@ -20,6 +20,7 @@ from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
 from judgescale.harness.live.order import POLICIES
 from judgescale.harness.options import build, make, read_count, read_positive, suggest_strategies
+from judgescale.harness.plan.cards import refuse_by_card
 from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_few_responses, settle_ties
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.plan.releases import check_release
@@ -40,7 +41,7 @@ from judgescale.harness.types import (
 
 # options of a judge that its prompt format does not see
 FOR_HARNESS = (
-    "model", "revision", "kind", "sampling", "thinking_budget", "active_parameters", "price", "label", "scorer"
+    "model", "revision", "kind", "sampling", "thinking_budget", "active_parameters", "price", "label", "scorer", "card"
 )  # fmt: skip
 
 
@@ -298,6 +299,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
                 " above 0 and at most 1"
             )
     made: Engine = build(running, "engine")
+    refuse_by_card(judge, group, made.name)
     if made.kind not in made.kinds:
         able = "; engine=vllm and engine=transformers do" if made.kind == "steps" else ""
         raise JudgescaleError(

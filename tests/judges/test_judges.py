@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT, run
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from judgescale.harness.contracts import Reading
 from judgescale.harness.judges.choice import Choice
@@ -419,7 +420,7 @@ def test_templates_in_the_papers_notation(file):
         ("{% if n %}", "line 1: "),
         ("{{ responses[2] }}", "no element 2"),
         ("{{ question }}", "shows not all of 2 responses"),
-        ("{question} {answer1} {answer_2}", "shows not all of 2 responses"),
+        ("{question} {answer1} {answr2}", "shows not all of 2 responses"),
         ("{% include 'nothing.jinja' %}", "nothing.jinja"),
         ("{{ ''.__class__ }}", "unsafe"),
         (None, "No such file"),
@@ -430,7 +431,7 @@ def test_a_bad_template_is_named_before_anything_is_bought(file, tmp_path, templ
     with pytest.raises(JudgescaleError) as error:
         Pairwise(template=path)
     assert str(error.value).startswith(f"judge.template={path}: ") and complaint in str(error.value)
-    if template != "{{ question }}" and template != "{question} {answer1} {answer_2}":
+    if template != "{{ question }}" and template != "{question} {answer1} {answr2}":
         with pytest.raises(JudgescaleError, match="judge.system="):
             Pairwise(system=path)
 
@@ -472,7 +473,8 @@ def test_every_judge_is_made_from_its_yaml(composed, name):
     cfg = composed(f"judge={name}", "judge.model=some/model").judge
     judge = build(cfg, "judge", drop=HARNESS)
     least, most = judge.widths()
-    assert 1 <= least <= most and judge.format and cfg.label in ("some/model", "SmolLM2-135M", "random")
+    own = OmegaConf.load(ROOT / f"conf/judge/{name}.yaml").get("label")
+    assert 1 <= least <= most and judge.format and cfg.label == (own or "some/model")
     build({"_target_": "judgescale.harness.types.Sampling", **cfg.sampling}, "judge.sampling")
     asked = judge.requests(PAIR if most > 1 else LONE, (0, 1)[:most])
     assert all(isinstance(request, Request) and (cfg.kind == "score") == (request.kind == "score") for request in asked)
