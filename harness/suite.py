@@ -117,6 +117,7 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
         curve=[_average_points(averaged, at) for at in sorted(shared) if len(k) == 1],
         compute={name: _sum_known([r.compute.get(name) for r in results]) for name in first.compute},
         health=_sum_health(results),
+        ceiling={},
         published=beside,
         notes=(
             f"The plain mean of {', '.join(suite.mean)}; each one's own line, notes and signature stand below.",

@@ -11,6 +11,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.again import describe_judging_again, judge_again, tell_why_unknown
+from judgescale.harness.evaluation.ceiling import describe_ceiling, find_ceiling
 from judgescale.harness.evaluation.costs import (
     compute_live_costs,
     compute_recorded_costs,
@@ -120,7 +121,7 @@ def make_result(
     of_set = arm.judgments.data.meta.get("live") or {}
     budget = (of_set.get("sampling") or {}).get("thinking_budget")
     thoughts = count_thoughts(pools, budget) if budget and arm.bill else {}
-    live = of_set if arm.bill else None
+    live, ceiling = of_set if arm.bill else None, find_ceiling(arm, credits)
     return Result(
         judge=arm.judge,
         engine=live["engine"]["name"] if live else "recorded",
@@ -141,9 +142,11 @@ def make_result(
         | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, pools)) else {})
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {})
         | ({"thoughts": thoughts} if thoughts else {}),
+        ceiling=ceiling,
         published=published,
         notes=[
             *arm.about,
+            *describe_ceiling(ceiling, len(arm.items)),
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published, about_ties),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else tell_why_unknown(arm.strategy)),

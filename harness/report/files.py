@@ -135,6 +135,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "subsets": _summarise_estimates(r.subsets),
         "compute": dict.fromkeys(COMPUTE) | dict(r.compute),
         "health": dict.fromkeys(HEALTH) | dict(r.health),
+        "ceiling": dict(r.ceiling) or None,
         "published": [_summarise_published(p) for p in r.published],
         "versions": dict(versions),
         "k": r.k,
