@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.types import Item, JudgescaleError, Record
 
+
 def index_first_records(data: RecordedSet) -> dict[str, Record]:
     """Map each prompt to the first record about it: all records of a prompt agree on the item."""
     first: dict[str, Record] = {}

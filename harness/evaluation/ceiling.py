@@ -4,28 +4,29 @@ Where a task's items carry what each of several annotators said (`Item.labels`),
 all of the items that at least three people annotated, each weighed as in the headline of one section:
 
 - one annotator against the others: what their own vote would earn by the run's rules if the label were the majority of
-  the other annotators of the item, over the votes for which these have one (of two others: they agree; such items are
-  the easier ones);
+  the other annotators of the item, over the votes for which these have one (of two others: they agree). Such items are
+  the easier ones, so the judge stands beside it on the same votes;
 - one annotator against the label: the same against the label itself, of which their vote is a part;
 - what a judge can expect that always gives the answer most annotators would give, and one that errs as often as one
   annotator does, by two models of how they disagree (stats/annotators.py).
 
-The second flatters the annotator more than the first does. A judge above the first agrees with the labels more often
-than one annotator does, which it can by erring less often; only above what the perfect judge can expect is there
-nothing left to gain but the labels' own noise, or luck.
+The second flatters the annotator. A judge above the first agrees with the labels more often than one annotator does,
+which it can by erring less often; only above what the perfect judge can expect is there nothing left to gain but luck,
+the labels' own noise, and errors that it shares with the annotators.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
+from judgescale.harness.rounding import write_points
 from judgescale.harness.stats.annotators import (
     bound_right_label,
     expect_equal,
@@ -35,6 +36,7 @@ from judgescale.harness.stats.annotators import (
 )
 from judgescale.harness.stats.intervals import Units, select_units
 from judgescale.harness.stats.means import find_mean_intervals
+from judgescale.harness.stats.paired import compare_paired
 from judgescale.harness.types import Item
 
 FEWEST = 3  # annotators of an item: two who have a majority always agree
@@ -44,45 +46,40 @@ Labels = tuple[tuple[float, ...], ...]
 def find_ceiling(arm: Arm, credits: Credits) -> dict[str, Any]:
     """Find the ceiling that the annotators of an arm's items set; empty where no item has three of them.
 
-    Returns "annotators" (of an item; items with another number are left out), "items", "judge" (what the arm itself
-    earns on them), "agreement" (of two annotators of an item), "one_against_others" and "one_against_label" (each {"value", "ci", "votes"}), and "model" with
-    "classes", "annotator" (how often one of them is right, if all items are alike), "equal_judge" (what a judge expects
-    that errs as often) and "perfect_judge" (lowest and highest expected value; `ci` takes in the interval of the
-    agreement).
+    Returns "annotators" (of an item; items with another number are left out), "items", "agreement" (of two annotators
+    of an item), "judge" (what the arm itself earns on these items), "one_against_label", "one_against_others" (with
+    "judge": what the arm earns on the same votes; and "difference", by how much the arm is above), each {"value",
+    "ci"}; and "model" with "classes", "annotator" (how often one of them is right, if all items are alike),
+    "equal_judge" (what a judge expects that errs as often) and "perfect_judge" (the lowest and the highest value that
+    it may expect; `ci` takes in the interval of the agreement).
     """
     numbers = Counter(len(item.labels) for item in arm.items if len(item.labels) >= FEWEST)
     if not numbers:
         return {}
     ((annotators, _),) = numbers.most_common(1)
-    places = group_by_unit(arm.task, arm.items).values()
-    rows = np.array([u for u, of_unit in enumerate(places) if len(arm.items[of_unit[0]].labels) == annotators])
-    items = [arm.items[of_unit[0]] for of_unit in places if len(arm.items[of_unit[0]].labels) == annotators]
-    units = select_units(credits.units, rows)
-    alike = np.array([_share_equal_pairs(item.labels) for item in items])
-    agreement, ends = _average(units, alike)
-    own, own_ends = _average(units, credits.value[rows, arm.ks.index(arm.k)])
+    first = [arm.items[of_unit[0]] for of_unit in group_by_unit(arm.task, arm.items).values()]
+    rows = np.array([u for u, item in enumerate(first) if len(item.labels) == annotators])
+    items, units = [first[u] for u in rows], select_units(credits.units, rows)
+    judge = credits.value[rows, arm.ks.index(arm.k)]
+    # (items, annotators): what each vote earns by the run's rules
+    said = np.array([arm.task.credit([item], [np.array(item.labels)], arm.rules) for item in items])
+    agreement = _average(units, np.array([_share_equal_pairs(item.labels) for item in items]))
     classes = len({label for item in items for label in item.labels})
-    said = np.array([_credit(arm, item, item.labels) for item in items])
-    found = {
+    return {
         "annotators": annotators,
         "items": len(items),
-        "judge": {"value": own, "ci": own_ends},
-        "agreement": {"value": agreement, "ci": ends},
-        "one_against_others": _hold_against_others(arm, items, units),
-        "one_against_label": _tell(units, said.mean(axis=1), said.size),
+        "agreement": agreement,
+        "judge": _average(units, judge),
+        "one_against_label": _average(units, said.mean(axis=1)),
+        "one_against_others": _hold_against_others(items, units, said, judge),
+        "model": _model(agreement["value"], agreement["ci"], annotators, classes) if classes > 1 else None,
     }
-    return found | ({"model": _model(agreement, ends, annotators, classes)} if classes > 1 else {})
 
 
-def _average(units: Units, value: np.ndarray) -> tuple[float, tuple[float, float] | None]:
-    """Average what units (U,) are worth, with its interval over clusters."""
+def _average(units: Units, value: np.ndarray) -> dict[str, Any]:
+    """Average what units (U,) are worth, with the interval over clusters."""
     (interval,) = find_mean_intervals(units, value[:, None], "items")
-    return float(np.average(value, weights=units.weight)), interval
-
-
-def _tell(units: Units, value: np.ndarray, votes: int) -> dict[str, Any]:
-    mean, interval = _average(units, value)
-    return {"value": mean, "ci": interval, "votes": votes}
+    return {"value": float(np.average(value, weights=units.weight)), "ci": interval}
 
 
 def _share_equal_pairs(labels: Labels) -> float:
@@ -91,32 +88,36 @@ def _share_equal_pairs(labels: Labels) -> float:
     return sum(c * (c - 1) for c in counts) / (n * (n - 1))
 
 
-def _credit(arm: Arm, item: Item, labels: Labels) -> np.ndarray:
-    """Credit each annotator's vote (L,) by the rules of the run, as if it were a judge's decision."""
-    return arm.task.credit([item], [np.array(labels)], arm.rules)
+def _hold_against_others(
+    items: Sequence[Item], units: Units, said: np.ndarray, judge: np.ndarray
+) -> dict[str, Any] | None:
+    """Hold each vote against the majority of the item's other votes, where they have one, and the judge on the same.
 
-
-def _hold_against_others(arm: Arm, items: list[Item], units: Units) -> dict[str, Any] | None:
-    """Credit each vote by the majority of the item's other votes, an item weighing by its votes that can be held so."""
-    known = {item.gold for item in items}  # a majority may be none that the task labels by
-    earned, votes = np.zeros(len(items)), np.zeros(len(items))
-    for i, item in enumerate(items):
-        for place, own in enumerate(item.labels):
-            others = item.labels[:place] + item.labels[place + 1 :]
-            if (label := find_majority(others, split=())) in known:
-                earned[i] += _credit(arm, dataclasses.replace(item, gold=label), (own,))[0]
-                votes[i] += 1
+    That majority is the label: without a vote for it, it is still the majority or there is none. An item weighs by its
+    votes that can be held so. said: what each vote earns, (U, annotators). judge: what the judge does, (U,).
+    """
+    held = np.array(
+        [
+            [find_majority(item.labels[:i] + item.labels[i + 1 :], split=()) == item.gold for i in range(said.shape[1])]
+            for item in items
+        ]
+    )
+    votes = held.sum(axis=1)
     there = np.flatnonzero(votes)
     if not len(there):
         return None
     part = select_units(units, there)
     part = dataclasses.replace(part, weight=part.weight * votes[there])
-    return _tell(part, earned[there] / votes[there], int(votes.sum()))
+    earned = (said * held).sum(axis=1)[there] / votes[there]
+    paired = compare_paired(part, judge[there], earned, "items")
+    return _average(part, earned) | {
+        "votes": int(votes.sum()),
+        "judge": _average(part, judge[there]),
+        "difference": {"value": paired.gap, "ci": paired.interval},
+    }
 
 
-def _model(
-    agreement: float, ends: tuple[float, float] | None, annotators: int, classes: int
-) -> dict[str, Any]:
+def _model(agreement: float, ends: tuple[float, float] | None, annotators: int, classes: int) -> dict[str, Any]:
     """Say what two judges can expect of labels made by such annotators."""
 
     def expect(at: float) -> tuple[float, float, float, float]:
@@ -145,17 +146,19 @@ def describe_ceiling(ceiling: Mapping[str, Any], items: int) -> list[str]:
     """
     if not ceiling:
         return []
-    of = ""
-    if ceiling["items"] < items:
-        of = f" on {ceiling['items']:,} of {items:,} items, where this judge has {_write(ceiling['judge'])}"
-    told = []
+    of = "" if ceiling["items"] == items else f" on {ceiling['items']:,} of {items:,} items"
+    told, beside = [], []
     if one := ceiling["one_against_others"]:
-        told.append(f"one of them has {_write(one)} by the majority of the others, where these have one")
-    if model := ceiling.get("model"):
+        told.append(f"by that of the others, where there is one, one annotator has {_write(one)}")
+        gap, ends = one["difference"]["value"], one["difference"]["ci"]
+        sure = f", 95 % interval [{write_points(ends[0])}, {write_points(ends[1])}]" if ends else ""
+        beside = [f"On the same votes of annotators this judge is {write_points(gap)} points above one of them{sure}."]
+    if model := ceiling["model"]:
         perfect = model["perfect_judge"]
         ends = f"{100 * perfect['lowest']:.1f} to {100 * perfect['highest']:.1f}"
         told.append(f"a judge that always said what most people would say can expect {ends}")
-    return [f"Labels are the majority of {ceiling['annotators']} annotators{of}: {'; '.join(told)}."] if told else []
+    whole = f"Labels are the majority of {ceiling['annotators']} annotators{of}: {'; '.join(told)}."
+    return [whole, *beside] if told else []
 
 
 def _write(one: Mapping[str, Any]) -> str:
