@@ -152,7 +152,7 @@ def describe_ceiling(ceiling: Mapping[str, Any], items: int) -> list[str]:
         told.append(f"by that of the others, where there is one, one annotator has {_write(one)}")
         gap, ends = one["difference"]["value"], one["difference"]["ci"]
         sure = f", 95 % interval [{write_points(ends[0])}, {write_points(ends[1])}]" if ends else ""
-        beside = [f"On the same votes of annotators this judge is {write_points(gap)} points above one of them{sure}."]
+        beside = [f"The judge - one annotator, on the same votes: {write_points(gap)} points{sure}."]
     if model := ceiling["model"]:
         perfect = model["perfect_judge"]
         ends = f"{100 * perfect['lowest']:.1f} to {100 * perfect['highest']:.1f}"

@@ -18,6 +18,7 @@ from judgescale.harness.evaluation.costs import (
     describe_shares,
     may_share_scores,
 )
+from judgescale.harness.evaluation.credit_each import credit_pools
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
@@ -28,11 +29,10 @@ from judgescale.harness.evaluation.estimates import (
     estimate_tags,
 )
 from judgescale.harness.evaluation.health import (
-    count_orders_per_reading,
     count_partial_judgments,
-    count_problems,
     count_thoughts,
     describe_thoughts,
+    examine_judgments,
     measure_effective_votes,
 )
 from judgescale.harness.evaluation.metrics import describe_metrics
@@ -122,6 +122,7 @@ def make_result(
     budget = (of_set.get("sampling") or {}).get("thinking_budget")
     thoughts = count_thoughts(pools, budget) if budget and arm.bill else {}
     live, ceiling = of_set if arm.bill else None, find_ceiling(arm, credits)
+    credited = credit_pools(arm, pools)
     return Result(
         judge=arm.judge,
         engine=live["engine"]["name"] if live else "recorded",
@@ -136,10 +137,10 @@ def make_result(
         subsets=subsets,
         curve=curve,
         compute={"judgments": float(judgments[arm.k].sum())} | {n: v for n, v in cost[arm.k].items() if n != "tokens"},
-        health=count_problems(pools, count_orders_per_reading(arm))
+        health=examine_judgments(arm, pools, credited)
         | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
-        | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, pools)) else {})
+        | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, credited)) else {})
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {})
         | ({"thoughts": thoughts} if thoughts else {}),
         ceiling=ceiling,

@@ -29,7 +29,17 @@ CURVE_HEADER = (
     "tokens_per_item", "flops_per_item",
 )  # fmt: skip
 COMPUTE = ("judgments", "prompt_tokens", "completion_tokens", "flops", "seconds", "run_seconds", "dollars")
-HEALTH = ("unparseable", "ties", "order_flips", "failed", "tied_decisions")
+HEALTH = (
+    "unparseable",
+    "ties",
+    "order_flips",
+    "failed",
+    "tied_decisions",
+    "order",
+    "length",
+    "agreement",
+    "calibration",
+)
 JUDGMENT = {  # columns of judgments.parquet
     "task": "str", "item": "str", "subset": "str", "cluster": "str", "weight": "float", "tie_credit": "float",
     "judge": "str", "variant": "str", "sample": "int", "shown": "list", "responses": "list", "scores": "list",

@@ -31,16 +31,23 @@ class Calibration:
 
 
 def measure_calibration(
-    confidence: np.ndarray, right: np.ndarray, design_effect: float, rng: np.random.Generator, bins: int = BINS
+    confidence: np.ndarray,
+    right: np.ndarray,
+    design_effect: float,
+    rng: np.random.Generator,
+    by_mass: bool = True,
+    bins: int = BINS,
 ) -> Calibration:
     """Measure how far N items are right as often as their confidence says.
 
     confidence, right: (N,), 0 to 1; `right` may be the chance of being right. design_effect: by how much the variance
-    of the mean error is larger than that of independent items.
+    of the mean error is larger than that of independent items. by_mass: whether bins are of equal mass, or of equal
+    width: confidences that a model gave, fitted without each item in turn, are lower by a trifle where the item is
+    right, and a cut between equal ones would sort them by that.
     """
     value, place, count = np.unique(np.round(confidence, 12), return_inverse=True, return_counts=True)
-    middle = np.cumsum(count) - count / 2
-    _, bin_of_value = np.unique((middle * bins / len(right)).astype(int), return_inverse=True)
+    middle = (np.cumsum(count) - count / 2) / len(right) if by_mass else np.clip(value, 0, 1 - 1e-12)
+    bin_of_value = np.unique((middle * bins).astype(int), return_inverse=True)[1]
     in_bin = np.bincount(bin_of_value, count)
     said, was = np.bincount(bin_of_value, count * value), np.bincount(bin_of_value[place], right)
     worlds = rng.binomial(count, np.clip(value, 0, 1), size=(WORLDS, len(value))) - count * value

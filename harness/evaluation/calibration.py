@@ -1,0 +1,133 @@
+"""Whether a vote is right as often as it is clear, and a judgment as often as the meta RM says (stats/calibration.py).
+
+The confidence of a vote is the share of an item's judgments that are for what their sum decides, a judgment that ties
+m responses being 1/m for each. It is taken of all judgments of a question that there are, whose share is also what
+decides: a share of few judgments is a coarse and, being the largest of several, too high a measure of confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.credit_each import CreditedPool
+from judgescale.harness.evaluation.meta import find_decisive_judgments, find_right_judgments
+from judgescale.harness.recorded.pools import Pools, take_only_pool
+from judgescale.harness.rounding import write_rounded
+from judgescale.harness.seeding import make_rng
+from judgescale.harness.stats.calibration import measure_calibration
+from judgescale.harness.stats.intervals import Units
+from judgescale.harness.stats.means import find_beta_intervals, find_mean_intervals
+from judgescale.harness.stats.spread import measure_spread
+from judgescale.harness.stats.votes import put_unscored_last, share_votes
+from judgescale.harness.types import OWN_TIE
+
+FEWEST = 20  # votes below which nothing is said
+
+
+class Shares(NamedTuple):
+    """Hold how sure N votes are, and whether they are right, each (N,)."""
+
+    item: np.ndarray
+    confidence: np.ndarray
+    right: np.ndarray
+
+
+def calibrate_votes(arm: Arm, credited: Sequence[CreditedPool], cluster: np.ndarray) -> dict[str, Any] | None:
+    """Measure whether votes are right as often as they are clear; None where there are too few.
+
+    Adds "votes", how many judgments one has on average.
+    """
+    rows = [(c.item, _find_share(arm, c), c.decided) for c in credited]
+    known = [(i, share, right) for i, share, right in rows if not np.isnan(share)]
+    if len(known) < FEWEST:
+        return None
+    item, confidence, right = map(np.array, zip(*known, strict=True))
+    found = _calibrate(arm, "votes", Shares(item, confidence, right), cluster)
+    return {"votes": float(np.mean([len(c.pool) for c in credited]))} | found
+
+
+def _find_share(arm: Arm, credited: CreditedPool) -> float:
+    """Return the share of a question's usable judgments that are for what they decide together; NaN without any."""
+    scores, sum_ = credited.pool.scores, credited.sum
+    usable = credited.pool.usable
+    if not usable.any():
+        return np.nan
+    if scores.shape[1] == 1:
+        yes = scores[usable, 0].mean()
+        return float(max(yes, 1 - yes)) if 0 <= yes <= 1 else np.nan
+    shares = share_votes(put_unscored_last(scores[usable]))
+    best = sum_ == sum_.max()
+    if arm.rules.tie == OWN_TIE:  # a tie is a verdict
+        return float(((shares > 0) == best).all(axis=1).mean())
+    return float(shares[:, best].mean())
+
+
+def calibrate_meta(arm: Arm, pools: Sequence[Pools], cluster: np.ndarray) -> dict[str, Any] | None:
+    """Measure whether judgments that favour one response are right as often as the meta RM says.
+
+    None where its scores are no probabilities: the oracle's and the random one's, and recorded ones beyond 0 and 1.
+    """
+    kind = arm.strategy.meta_rm
+    if kind in (None, "oracle", "random"):
+        return None
+    item, said, right = [], [], []
+    for i, (one, of_item) in enumerate(zip(arm.items, pools, strict=True)):
+        pool = take_only_pool(of_item)
+        rows = find_decisive_judgments(pool) & ~np.isnan(pool.meta)
+        item += [np.full(rows.sum(), i)]
+        said += [pool.meta[rows]]
+        right += [find_right_judgments(arm.task, arm.rules, one, pool)[rows]]
+    shares = Shares(*map(np.concatenate, (item, said, right)))
+    if kind == "logistic":  # it scores by log-odds
+        shares = shares._replace(confidence=1 / (1 + np.exp(-shares.confidence)))
+    inside = (shares.confidence >= 0) & (shares.confidence <= 1)
+    if len(shares.item) < FEWEST or not inside.all():
+        return None
+    return _calibrate(arm, "meta", shares, cluster)
+
+
+def _calibrate(arm: Arm, what: str, found: Shares, cluster: np.ndarray) -> dict[str, Any]:
+    """Measure an expected calibration error, and its bins.
+
+    Returns "ece", "luck" and "luck_high" (of a perfectly calibrated judge of as many votes: mean, and what it exceeds
+    one time in twenty), "over" (mean confidence minus the share that is right, {"value", "ci"}), "n", and "bins", each
+    {"confidence", "right", "ci", "n"}.
+    """
+    n, off = len(found.item), found.confidence - found.right
+    weight = np.bincount(found.item, minlength=len(cluster)).astype(np.float64)
+    there = np.flatnonzero(weight)
+    of_item = np.bincount(found.item, off, len(cluster))[there] / weight[there]
+    units = Units(np.zeros(len(there), dtype=int), cluster[there], weight[there])
+    (ends,) = find_mean_intervals(units, of_item[:, None], "items")
+    single = Units(np.zeros(n, dtype=int), np.arange(n), np.ones(n))
+    together = measure_spread(units, of_item[:, None], weight[there] / n)
+    apart = measure_spread(single, off[:, None], np.full(n, 1 / n))
+    effect = 1.0
+    if together and apart and apart.variance[0] > 1e-18:
+        effect = max(float(together.variance[0] / apart.variance[0]), 1.0)
+    one = measure_calibration(
+        found.confidence, found.right, effect, make_rng(arm.seed, "calibration", what), what == "votes"
+    )
+    intervals = find_beta_intervals(one.right, one.count / effect)
+    columns = (one.confidence.tolist(), one.right.tolist(), intervals, one.count.tolist())
+    return {
+        "ece": one.error,
+        "luck": one.luck,
+        "luck_high": one.luck_high,
+        "over": {"value": float(off.mean()), "ci": ends},
+        "n": n,
+        "bins": [dict(zip(("confidence", "right", "ci", "n"), row, strict=True)) for row in zip(*columns, strict=True)],
+    }
+
+
+def describe_calibration(found: Mapping[str, Any]) -> list[str]:
+    """Say in a few words how far confidence is off, and how much of that is luck."""
+    return [
+        f"{'the meta RM' if name == 'meta' else 'share of votes'}: calibration error"
+        f" {write_rounded(100 * one['ece'])} points (by luck {write_rounded(100 * one['luck'])})"
+        for name, one in found.items()
+    ]
