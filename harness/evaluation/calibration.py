@@ -41,29 +41,41 @@ def calibrate_votes(arm: Arm, credited: Sequence[CreditedPool], cluster: np.ndar
 
     Adds "votes", how many judgments one has on average.
     """
-    rows = [(c.item, _find_share(arm, c), c.decided) for c in credited]
-    known = [(i, share, right) for i, share, right in rows if not np.isnan(share)]
-    if len(known) < FEWEST:
+    by_width: dict[int, list[CreditedPool]] = {}
+    for c in credited:
+        by_width.setdefault(c.pool.scores.shape[1], []).append(c)
+    parts = [_find_shares(arm, of_width) for of_width in by_width.values()]
+    if sum(len(part.item) for part in parts) < FEWEST:
         return None
-    item, confidence, right = map(np.array, zip(*known, strict=True))
-    found = _calibrate(arm, "votes", Shares(item, confidence, right), cluster)
+    shares = Shares(*map(np.concatenate, zip(*parts, strict=True)))
+    found = _calibrate(arm, "votes", shares, cluster)
     return {"votes": float(np.mean([len(c.pool) for c in credited]))} | found
 
 
-def _find_share(arm: Arm, credited: CreditedPool) -> float:
-    """Return the share of a question's usable judgments that are for what they decide together; NaN without any."""
-    scores, sum_ = credited.pool.scores, credited.sum
-    usable = credited.pool.usable
-    if not usable.any():
-        return np.nan
+def _find_shares(arm: Arm, credited: Sequence[CreditedPool]) -> Shares:
+    """Find for questions of one width which share of the usable judgments is for what they decide together.
+
+    Left out are those without a usable judgment, and lone responses whose score is no probability.
+    """
+    sizes = [len(c.pool) for c in credited]
+    scores, begin = np.concatenate([c.pool.scores for c in credited]), np.cumsum([0, *sizes[:-1]])
+    usable = ~np.isnan(scores).all(axis=1)
+    count = np.add.reduceat(usable.astype(float), begin)
     if scores.shape[1] == 1:
-        yes = scores[usable, 0].mean()
-        return float(max(yes, 1 - yes)) if 0 <= yes <= 1 else np.nan
-    shares = share_votes(put_unscored_last(scores[usable]))
-    best = sum_ == sum_.max()
-    if arm.rules.tie == OWN_TIE:  # a tie is a verdict
-        return float(((shares > 0) == best).all(axis=1).mean())
-    return float(shares[:, best].mean())
+        yes = np.add.reduceat(np.where(usable, scores[:, 0], 0.0), begin) / np.maximum(count, 1)
+        share = np.maximum(yes, 1 - yes)
+    else:
+        sums = np.array([c.sum for c in credited])
+        best = np.repeat(sums == sums.max(axis=1, keepdims=True), sizes, axis=0)
+        votes = share_votes(put_unscored_last(scores))
+        if arm.rules.tie == OWN_TIE:  # a tie is a verdict
+            for_it = ((votes > 0) == best).all(axis=1).astype(float)
+        else:
+            for_it = np.nansum(votes * best, axis=1) / np.maximum(best.sum(axis=1), 1)
+        share = np.add.reduceat(np.where(usable, for_it, 0.0), begin) / np.maximum(count, 1)
+    rows = (count > 0) & (share <= 1)
+    item, decided = np.array([c.item for c in credited]), np.array([c.decided for c in credited])
+    return Shares(item[rows], share[rows], decided[rows])
 
 
 def calibrate_meta(arm: Arm, pools: Sequence[Pools], cluster: np.ndarray) -> dict[str, Any] | None:

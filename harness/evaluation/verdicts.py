@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.recorded.pools import Pools
+from judgescale.harness.recorded.pools import Pool, Pools
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,45 @@ class Verdicts:
 
 def list_verdicts(arm: Arm, pools: Sequence[Pools]) -> list[Verdicts]:
     """List the verdicts of an arm's judgments, those of questions about equally many responses together."""
-    number = {judge: j for j, judge in enumerate(arm.judgments.judges)}
-    parts: dict[int, list[tuple[np.ndarray, ...]]] = {}
-    questions = 0
+    asked: dict[int, list[tuple[int, tuple[int, ...], Pool]]] = {}  # by how many responses: item, question, judgments
     for i, (item, of_item) in enumerate(zip(arm.items, pools, strict=True)):
-        gold = np.asarray(item.gold, dtype=np.float64)
         for question, pool in of_item.items():
-            if len(question) == 1 < len(item.responses):  # a score of one of several says nothing alone
-                continue
-            rows = np.flatnonzero(~np.isnan(pool.scores).any(axis=1))
-            judge = np.fromiter((number[pool.judgments[row].judge] for row in rows), np.int64, len(rows))
-            first = np.full(len(rows), -1)
-            if not arm.judgments.pointwise:
-                place = {item.responses[r]: p for p, r in enumerate(question)}
-                first = np.fromiter((place[pool.shown[row][0]] for row in rows), np.int64, len(rows))
-            asked = np.array(question)
-            same = (np.full(len(rows), i), np.full(len(rows), questions), judge, pool.scores[rows], first)
-            each = (
-                np.broadcast_to(gold[asked], (len(rows), len(asked))),
-                np.broadcast_to(asked, (len(rows), len(asked))),
-            )
-            parts.setdefault(len(question), []).append((*same, *each))
-            questions += 1
-    return [Verdicts(*map(np.concatenate, zip(*of_width, strict=True))) for of_width in parts.values()]
+            if len(question) > 1 or len(item.responses) == 1:  # a score of one of several says nothing alone
+                asked.setdefault(len(question), []).append((i, question, pool))
+    begin, found = 0, []
+    for of_width in asked.values():
+        found.append(_join_pools(arm, of_width, begin))
+        begin += len(of_width)
+    return found
+
+
+def _join_pools(arm: Arm, asked: Sequence[tuple[int, tuple[int, ...], Pool]], begin: int) -> Verdicts:
+    """Join the judgments of questions about equally many responses, which are numbered from `begin`."""
+    number = {judge: j for j, judge in enumerate(arm.judgments.judges)}
+    sizes = [len(pool) for _, _, pool in asked]
+    gold = np.array([[arm.items[i].gold[r] for r in question] for i, question, _ in asked])
+    if arm.judgments.pointwise:
+        first = np.full(sum(sizes), -1)
+    else:
+        first = np.array(
+            [
+                place[shown[0]]
+                for i, question, pool in asked
+                if (place := {arm.items[i].responses[r]: p for p, r in enumerate(question)})
+                for shown in pool.shown
+            ]
+        )
+    every = Verdicts(
+        item=np.repeat([i for i, _, _ in asked], sizes),
+        question=np.repeat(np.arange(begin, begin + len(asked)), sizes),
+        judge=np.array([number[judgment.judge] for _, _, pool in asked for judgment in pool.judgments]),
+        scores=np.concatenate([pool.scores for _, _, pool in asked]),
+        first=first,
+        gold=np.repeat(gold, sizes, axis=0),
+        responses=np.repeat([question for _, question, _ in asked], sizes, axis=0),
+    )
+    whole = ~np.isnan(every.scores).any(axis=1)
+    return every if whole.all() else Verdicts(*(getattr(every, f.name)[whole] for f in fields(every)))
 
 
 def number_answers(verdicts: Verdicts) -> tuple[np.ndarray, np.ndarray]:
