@@ -7,14 +7,13 @@ response has the property means the same in every item: there yes and no are kin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import comb
 from typing import Any
 
 import numpy as np
 
 from judgescale.harness.evaluation.verdicts import Verdicts, number_answers
-from judgescale.harness.rounding import write_rounded
 from judgescale.harness.stats.agreement import Agreement, measure_agreement
 from judgescale.harness.stats.classification import find_metric_interval
 from judgescale.harness.stats.intervals import Interval, Units
@@ -82,12 +81,3 @@ def _summarise(found: Agreement, cluster: np.ndarray) -> dict[str, Any]:
         "kappa_ci": kappa,
         "n": n,
     }
-
-
-def describe_agreement(found: Mapping[str, Any]) -> list[str]:
-    """Say in a few words how far judgments agree."""
-    return [
-        f"{name} agree {100 * one['value']:.0f} %"
-        + (f" (kappa {write_rounded(one['kappa'], 2)})" if one["kappa"] is not None else "")
-        for name, one in found.items()
-    ]

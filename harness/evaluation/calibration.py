@@ -1,13 +1,14 @@
 """Whether a vote is right as often as it is clear, and a judgment as often as the meta RM says (stats/calibration.py).
 
 The confidence of a vote is the share of an item's judgments that are for what their sum decides, a judgment that ties
-m responses being 1/m for each. It is taken of all judgments of a question that there are, whose share is also what
-decides: a share of few judgments is a coarse and, being the largest of several, too high a measure of confidence.
+m responses being 1/m for each. Votes that tie decide nothing and are left out, but where a tie is a verdict. The share
+is taken of all judgments of a question that there are, and it is they that decide: of few judgments it is coarse and,
+being the largest of several, more often too high than too low.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,6 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credit_each import CreditedPool
 from judgescale.harness.evaluation.meta import find_decisive_judgments, find_right_judgments
 from judgescale.harness.recorded.pools import Pools, take_only_pool
-from judgescale.harness.rounding import write_rounded
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.calibration import measure_calibration
 from judgescale.harness.stats.intervals import Units
@@ -55,7 +55,7 @@ def calibrate_votes(arm: Arm, credited: Sequence[CreditedPool], cluster: np.ndar
 def _find_shares(arm: Arm, credited: Sequence[CreditedPool]) -> Shares:
     """Find for questions of one width which share of the usable judgments is for what they decide together.
 
-    Left out are those without a usable judgment, and lone responses whose score is no probability.
+    Left out are those without a usable judgment, those that tie, and lone responses whose score is no probability.
     """
     sizes = [len(c.pool) for c in credited]
     scores, begin = np.concatenate([c.pool.scores for c in credited]), np.cumsum([0, *sizes[:-1]])
@@ -63,17 +63,18 @@ def _find_shares(arm: Arm, credited: Sequence[CreditedPool]) -> Shares:
     count = np.add.reduceat(usable.astype(float), begin)
     if scores.shape[1] == 1:
         yes = np.add.reduceat(np.where(usable, scores[:, 0], 0.0), begin) / np.maximum(count, 1)
-        share = np.maximum(yes, 1 - yes)
+        share, decides = np.maximum(yes, 1 - yes), yes != 0.5
     else:
         sums = np.array([c.sum for c in credited])
-        best = np.repeat(sums == sums.max(axis=1, keepdims=True), sizes, axis=0)
+        top = sums == sums.max(axis=1, keepdims=True)
+        best, decides = np.repeat(top, sizes, axis=0), top.sum(axis=1) == 1
         votes = share_votes(put_unscored_last(scores))
         if arm.rules.tie == OWN_TIE:  # a tie is a verdict
-            for_it = ((votes > 0) == best).all(axis=1).astype(float)
+            for_it, decides = ((votes > 0) == best).all(axis=1).astype(float), np.full(len(sums), True)
         else:
-            for_it = np.nansum(votes * best, axis=1) / np.maximum(best.sum(axis=1), 1)
+            for_it = np.where(best, votes, 0.0).sum(axis=1)
         share = np.add.reduceat(np.where(usable, for_it, 0.0), begin) / np.maximum(count, 1)
-    rows = (count > 0) & (share <= 1)
+    rows = (count > 0) & (share <= 1) & decides
     item, decided = np.array([c.item for c in credited]), np.array([c.decided for c in credited])
     return Shares(item[rows], share[rows], decided[rows])
 
@@ -134,12 +135,3 @@ def _calibrate(arm: Arm, what: str, found: Shares, cluster: np.ndarray) -> dict[
         "n": n,
         "bins": [dict(zip(("confidence", "right", "ci", "n"), row, strict=True)) for row in zip(*columns, strict=True)],
     }
-
-
-def describe_calibration(found: Mapping[str, Any]) -> list[str]:
-    """Say in a few words how far confidence is off, and how much of that is luck."""
-    return [
-        f"{'the meta RM' if name == 'meta' else 'share of votes'}: calibration error"
-        f" {write_rounded(100 * one['ece'])} points (by luck {write_rounded(100 * one['luck'])})"
-        for name, one in found.items()
-    ]

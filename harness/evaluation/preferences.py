@@ -9,14 +9,13 @@ stands first. Verdicts that tie are left out: a judge that prefers a place, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.verdicts import Verdicts, list_decided
-from judgescale.harness.rounding import write_rounded
 from judgescale.harness.stats.intervals import Units
 from judgescale.harness.stats.means import find_mean_intervals
 
@@ -105,19 +104,3 @@ def _balance(right: np.ndarray, share: np.ndarray, known: np.ndarray) -> np.ndar
         if 0 < often < 1:
             weight[rows] = np.where(right[rows], each / often, (1 - each) / (1 - often))
     return weight if weight[known].any() or not known.any() else np.zeros(len(weight))
-
-
-def describe_preference(what: str, found: Mapping[str, Any] | None) -> str:
-    """Say in a few words how often the favoured response wins, and how often a judge without preference has it win."""
-    if not found:
-        return ""
-    balanced = found["balanced"]
-    if balanced is None:
-        return (
-            f"{what} wins {100 * found['value']:.0f} %, and is {'always' if found['right'] else 'never'} the right one"
-        )
-    ends = ""
-    if balanced["ci"]:
-        ends = f" [{write_rounded(100 * balanced['ci'][0])}, {write_rounded(100 * balanced['ci'][1])}]"
-    told = f"{what} wins {write_rounded(100 * balanced['value'])} %{ends}"
-    return f"{told}, without preference {write_rounded(100 * balanced['chance'])}"

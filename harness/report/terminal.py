@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.health_lines import list_health_lines
 from judgescale.harness.report.readings import (
     OVERALL,
     find_own_published,
@@ -264,12 +265,15 @@ def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     """List each note once, after the names of its arms where it is not about all of them."""
     holders: dict[str, list[str]] = {}
     compared = sum(bool(r.differences) for r in arms)
-    for r, name in zip(arms, names, strict=True):
+    for r, name, health in zip(arms, names, list_health_lines(arms), strict=True):
         notes = [note for note in r.notes if compared <= DIFFERENCES or note not in r.differences]
         for note in dict.fromkeys(
             map(
                 flatten_text,
-                filter(None, [_describe_lost_judgments(r), _describe_ties(r), _describe_effective_votes(r), *notes]),
+                filter(
+                    None,
+                    [_describe_lost_judgments(r), _describe_ties(r), _describe_effective_votes(r), *health, *notes],
+                ),
             )
         ):
             holders.setdefault(note, []).append(name)
