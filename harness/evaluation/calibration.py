@@ -26,6 +26,7 @@ from judgescale.harness.stats.votes import put_unscored_last, share_votes
 from judgescale.harness.types import OWN_TIE
 
 FEWEST = 20  # votes below which nothing is said
+LEAST = 3  # judgments of a vote: a share of two that do not tie is always all of them
 
 
 class Shares(NamedTuple):
@@ -39,8 +40,9 @@ class Shares(NamedTuple):
 def calibrate_votes(arm: Arm, credited: Sequence[CreditedPool], cluster: np.ndarray) -> dict[str, Any] | None:
     """Measure whether votes are right as often as they are clear; None where there are too few.
 
-    Adds "votes", how many judgments one has on average.
+    Adds "votes", how many judgments one has on average, and "responses", how many one is about.
     """
+    credited = [c for c in credited if len(c.pool) >= LEAST]
     by_width: dict[int, list[CreditedPool]] = {}
     for c in credited:
         by_width.setdefault(c.pool.scores.shape[1], []).append(c)
@@ -49,7 +51,8 @@ def calibrate_votes(arm: Arm, credited: Sequence[CreditedPool], cluster: np.ndar
         return None
     shares = Shares(*map(np.concatenate, zip(*parts, strict=True)))
     found = _calibrate(arm, "votes", shares, cluster)
-    return {"votes": float(np.mean([len(c.pool) for c in credited]))} | found
+    sizes = np.array([c.pool.scores.shape for c in credited], dtype=np.float64).mean(axis=0).tolist()
+    return dict(zip(("votes", "responses"), sizes, strict=True)) | found
 
 
 def _find_shares(arm: Arm, credited: Sequence[CreditedPool]) -> Shares:
@@ -74,7 +77,7 @@ def _find_shares(arm: Arm, credited: Sequence[CreditedPool]) -> Shares:
         else:
             for_it = np.where(best, votes, 0.0).sum(axis=1)
         share = np.add.reduceat(np.where(usable, for_it, 0.0), begin) / np.maximum(count, 1)
-    rows = (count > 0) & (share <= 1) & decides
+    rows = (share > 0) & (share <= 1) & decides  # where votes split, none may be for the tie
     item, decided = np.array([c.item for c in credited]), np.array([c.decided for c in credited])
     return Shares(item[rows], share[rows], decided[rows])
 

@@ -75,7 +75,7 @@ def write_files(results: Sequence[Result], folder: Path, config_yaml: str, comma
 
     command: the command line that made them, where there was one.
     """
-    from judgescale.harness.report import figure
+    from judgescale.harness.report import figure, reliability
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,6 +88,7 @@ def write_files(results: Sequence[Result], folder: Path, config_yaml: str, comma
         (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
         (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
         figure.draw_figure(results, draft)
+        reliability.draw_reliability(results, draft)
         (draft / "config.yaml").write_text(redact_yaml(config_yaml), encoding="utf-8")
         made = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command}
         text = json.dumps(make_summary(results) | made, indent=2, allow_nan=False, ensure_ascii=False)

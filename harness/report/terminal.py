@@ -174,7 +174,9 @@ def show_results(
     for note in shared:
         print_line(screen, f"All: {note}", "dim")
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
-    files = ", ".join([FILES, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
+    more = sorted(path.name for path in folder.glob("recorded*.parquet"))
+    drawn = ["reliability.{png,pdf}"] * (folder / "reliability.png").is_file()
+    files = ", ".join([FILES, *drawn, *more])
     print_line(screen, f"  {files}", "dim", whole=True)
     for i, command in enumerate(next_commands):
         print_line(screen, ("next  " if i == 0 else "      ") + flatten_text(command), whole=True)
