@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.figure import COLOURS, GREY, STYLE, shorten
+from judgescale.harness.report.text import format_percent
 from judgescale.harness.types import Result
 
 if TYPE_CHECKING:
