@@ -83,7 +83,7 @@ def _draw_panel(ax: Axes, who: str, what: str, found: Mapping[str, Any], start: 
     ax.plot([0, 100], [0, 100], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     ax.vlines(said, low, high, color=COLOURS[0], linewidth=1.2, alpha=0.7, zorder=2)
     sizes = [12 + AREA * b["n"] / found["n"] for b in bins]
-    ax.scatter(said, right, s=sizes, color=COLOURS[0], edgecolors="white", linewidths=0.7, zorder=3)
+    ax.scatter(said, right, s=sizes, color=COLOURS[0], edgecolors="white", linewidths=0.7, zorder=3, clip_on=False)
     ax.set_xlim(start - 3, 103)
     ax.set_ylim(start - 3, 103)
     ax.set_aspect("equal")
