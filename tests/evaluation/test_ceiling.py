@@ -70,7 +70,7 @@ def test_by_hand() -> None:
 
 def test_less_than_three_annotators_are_no_ceiling() -> None:
     assert labelled([(A,), (B, B)], [A, B]).ceiling == {}
-    assert labelled([(), ()][:0] + [(A, A, A), (B,)], [A, B]).ceiling["items"] == 1
+    assert labelled([(A, A, A), (B,)], [A, B]).ceiling["items"] == 1
 
 
 def test_unanimous_annotators_leave_nothing_to_noise() -> None:
