@@ -12,6 +12,7 @@ from fakes import arm
 
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.recorded.pools import RecordedJudgments
+from judgescale.harness.strategies.budget import Budget
 from judgescale.harness.strategies.knockout import Knockout
 from judgescale.harness.strategies.meta_voting import MetaVoting
 from judgescale.harness.strategies.voting import Voting
@@ -244,3 +245,12 @@ def test_arrangements_that_favour_the_right_one_are_evened_out(evaluated: Evalua
     assert first["right"] == pytest.approx(1 / 6, abs=1e-3) and by_design["right"] == 0.25
     assert by_design["value"] == pytest.approx(by_design["balanced"]["value"])
     assert first["balanced"]["value"] == pytest.approx(by_design["value"], abs=0.03) and first["value"] == 0.4
+
+
+def test_a_score_of_one_of_several_responses_agrees_with_nothing():
+    """A budget asks about responses one by one; what is said of each alone names no best one."""
+    rows = [record(i, (0, 1), i % 2, sample=s) for i in range(30) for s in range(3)]
+    made = arm(rows, Budget(2), (2,))
+    data = dataclasses.replace(made.judgments.data, meta={**made.judgments.data.meta, "pointwise": True})
+    found = evaluate(dataclasses.replace(made, judgments=RecordedJudgments(data, made.judgments.judges)))[0].health
+    assert "agreement" not in found and "calibration" not in found and found["judgments"] == 90
