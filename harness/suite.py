@@ -180,6 +180,7 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
         curve=curve,
         compute={name: _sum_known([r.compute.get(name) for r in results]) for name in first.compute},
         health=_sum_health(results),
+        ceiling={},
         published=beside,
         comparable=_describe_mean(suite, averaged, curve, as_printed),
         notes=(

@@ -50,6 +50,9 @@ class Item:
     conversation: tuple[tuple[str, str], ...] = ()  # (role, content); empty where only names were recorded
     texts: tuple[str, ...] = ()  # what each response says, in the order of `responses`
     tags: tuple[tuple[str, str], ...] = ()  # further break-downs it belongs to: ("language", "English"), …
+    # what each of several annotators said, one number a response, where `gold` is their majority; no part of the item's
+    # digest, for gold says what counts
+    labels: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
 
 
 class Call(NamedTuple):
@@ -300,6 +303,7 @@ class Result:
     curve: Sequence[CurvePoint]
     compute: Mapping[str, float | None]
     health: Mapping[str, Any]
+    ceiling: Mapping[str, Any] = field(default_factory=dict)  # how well annotators agree with its labels
     published: Sequence[Published] = ()
     comparable: Mapping[str, Any] = field(
         default_factory=dict

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable
 
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.types import Item, JudgescaleError, Record
-
-Label = TypeVar("Label", bound=Hashable)
 
 
 def index_first_records(data: RecordedSet) -> dict[str, Record]:
@@ -18,12 +14,6 @@ def index_first_records(data: RecordedSet) -> dict[str, Record]:
     for r in data.records:
         first.setdefault(r.prompt, r)
     return first
-
-
-def find_majority(votes: Sequence[Label], split: Label) -> Label:
-    """Return the label that most annotators gave, or `split` where no label has the most votes."""
-    (top, count), *rest = Counter(votes).most_common()
-    return split if rest and rest[0][1] == count else top
 
 
 def rank_section(section: str, sections: Iterable[str]) -> int:

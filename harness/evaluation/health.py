@@ -5,22 +5,27 @@ Also how many independent votes they are worth, for judgments of one item tend t
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.agreement import measure_agreements
+from judgescale.harness.evaluation.calibration import calibrate_meta, calibrate_votes
+from judgescale.harness.evaluation.credit_each import CreditedPool
 from judgescale.harness.evaluation.decisions import Decisions
-from judgescale.harness.evaluation.rules import credit_best
-from judgescale.harness.evaluation.ties import credit_by_lot
+from judgescale.harness.evaluation.preferences import (
+    average_over_items,
+    number_clusters,
+    prefer_first,
+    prefer_longest,
+)
+from judgescale.harness.evaluation.verdicts import list_verdicts
 from judgescale.harness.recorded.pools import Pools, list_judgments
 from judgescale.harness.stats.effective_votes import correlate_within, count_effective_votes
-from judgescale.harness.stats.votes import put_unscored_last, vote
-from judgescale.harness.types import OWN_TIE, Item
 
 
 def count_orders_per_reading(arm: Arm) -> int | None:
@@ -57,24 +62,52 @@ def count_partial_judgments(pools: Sequence[Pools]) -> int:
     return sum(any(map(isnan, scores)) for scores in every)
 
 
-def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -> dict[str, Any]:
+def count_problems(pools: Sequence[Pools], flips: Flips | None) -> dict[str, Any]:
     """Count, over all judgments of the pools, the unreadable, tied judgments, and verdicts that follow the order.
 
-    orders_per_reading: as `count_orders_per_reading` gives it; with None, order flips are unknown. A judgment that
-    answers several questions, as in a pointwise set, is one judgment, and may tie in each of them.
+    flips: of `find_flips`; with None, they are unknown. A judgment that answers several questions, as in a pointwise
+    set, is one judgment, and may tie in each of them.
     """
-    ties = flips = 0
+    ties = 0
     statuses: Counter[str] = Counter()
     for p in pools:
         statuses.update(pool.judgments[row].status for pool, row in list_judgments(p))
-    for pool in (pool for p in pools for pool in p.values()):
+        for pool in p.values():
+            best = pool.scores.max(axis=1, keepdims=True)  # NaN where a judgment lacks a score, or all
+            ties += int(((pool.scores == best).sum(axis=1) > 1).sum())
+    judgments = statuses.total()
+    unparseable = judgments - statuses["ok"] - statuses["failed"]
+    return {
+        "judgments": judgments,
+        "unparseable": unparseable,
+        "ties": ties,
+        "order_flips": None if flips is None else int(flips.flipped.sum()),
+        "failed": statuses["failed"],
+        "statuses": dict(statuses),
+    }
+
+
+class Flips(NamedTuple):
+    """Hold of each of N items how often a judge read it in two orders or more, and how often the verdicts differ."""
+
+    read: np.ndarray  # readings with a single winner in two orders or more
+    flipped: np.ndarray  # of these, those whose winners differ
+    orders: np.ndarray  # in how many orders they were read, all together
+
+
+def find_flips(pools: Sequence[Pools], orders_per_reading: int | None) -> Flips | None:
+    """Find how often verdicts follow the order, over readings that favour a single response in two orders or more.
+
+    orders_per_reading: as `count_orders_per_reading` gives it; None with None.
+    """
+    if orders_per_reading is None:
+        return None
+    counts = np.zeros((3, len(pools)), dtype=np.int64)
+    for i, pool in ((i, pool) for i, p in enumerate(pools) for pool in p.values()):
         # (judge, reading, variant) -> which response won in each order shown
         asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
-        best = pool.scores.max(axis=1, keepdims=True)  # NaN where a judgment lacks a score, or all
+        best = pool.scores.max(axis=1, keepdims=True)
         tied = (pool.scores == best).sum(axis=1) > 1
-        ties += int(tied.sum())
-        if orders_per_reading is None:
-            continue
         decided = ~tied & ~np.isnan(best[:, 0]) & (pool.scores.shape[1] > 1)
         winner = pool.scores.argmax(axis=1).tolist()
         for row in np.flatnonzero(decided).tolist():
@@ -86,20 +119,42 @@ def count_problems(pools: Sequence[Pools], orders_per_reading: int | None = 1) -
             for (judge, sample, _), orders in asked.items():
                 merged.setdefault((judge, sample, ""), {}).update(orders)
             asked = merged
-        flips += sum(len(set(orders.values())) > 1 for orders in asked.values())
-    judgments = statuses.total()
-    unparseable = judgments - statuses["ok"] - statuses["failed"]
-    return {
-        "judgments": judgments,
-        "unparseable": unparseable,
-        "ties": ties,
-        "order_flips": None if orders_per_reading is None else flips,
-        "failed": statuses["failed"],
-        "statuses": dict(statuses),
+        several = [orders for orders in asked.values() if len(orders) > 1]
+        flipped = sum(len(set(orders.values())) > 1 for orders in several)
+        counts[:, i] += len(several), flipped, sum(map(len, several))
+    return Flips(*counts)
+
+
+def examine_judgments(arm: Arm, pools: Sequence[Pools], credited: Sequence[CreditedPool]) -> dict[str, Any]:
+    """Examine judgments: what could not be used, what they prefer besides what is right, whether they agree.
+
+    Beside the counts it returns "order" ({"flip_rate", "first_place"}), "length", "agreement" and "calibration"
+    ({"votes", "meta"}), each left out, or None within, where it cannot be known.
+    """
+    every, cluster = list_verdicts(arm, pools), number_clusters(arm)
+    flips = find_flips(pools, count_orders_per_reading(arm))
+    order = {"flip_rate": _rate_flips(flips, cluster), "first_place": prefer_first(arm, every, cluster)}
+    calibration = {"votes": calibrate_votes(arm, credited, cluster), "meta": calibrate_meta(arm, pools, cluster)}
+    found = {
+        "order": order if any(order.values()) else None,
+        "length": prefer_longest(arm, every, cluster),
+        "agreement": measure_agreements(every, len(arm.judgments.judges), cluster),
+        "calibration": {name: one for name, one in calibration.items() if one},
     }
+    return count_problems(pools, flips) | {name: one for name, one in found.items() if one}
 
 
-def measure_effective_votes(arm: Arm, pools: Sequence[Pools]) -> dict[str, Any]:
+def _rate_flips(flips: Flips | None, cluster: np.ndarray) -> dict[str, Any] | None:
+    """Return the share of readings in two orders or more whose winners differ; None where there is none."""
+    if flips is None or not flips.read.any():
+        return None
+    item = np.flatnonzero(flips.read)
+    read = flips.read[item].astype(np.float64)
+    rate = average_over_items(cluster, item, flips.flipped[item] / read, read)
+    return rate | {"n": int(read.sum()), "orders": float(flips.orders.sum() / read.sum())}
+
+
+def measure_effective_votes(arm: Arm, credited: Sequence[CreditedPool]) -> dict[str, Any]:
     """Measure how many independent votes the arm's judgments are worth, and of a jury also its judges (Kish).
 
     By the correlation of errors within an item, an error being the credit that a single judgment fails to earn, ties
@@ -110,28 +165,14 @@ def measure_effective_votes(arm: Arm, pools: Sequence[Pools]) -> dict[str, Any]:
     pool holds, where k is 1). Empty where nothing is known: no pool has two judgments, none varies, or how many there
     are depends on what they said.
     """
-    if (arm.judgments.data.meta.get("live") or {}).get("stopped_by"):
+    if not credited:
         return {}
-    number = {judge: j for j, judge in enumerate(arm.judgments.judges)}
-    single: list[np.ndarray] = []  # (3, judgments): credit, question, judge
-    whole: list[np.ndarray] = []  # (3, judges)
-    sizes: list[int] = []
-    for item, p in zip(arm.items, pools, strict=True):
-        for question, pool in p.items():
-            if len(pool) < 2 or (asked := _take_question(item, question)) is None:
-                continue
-            judge = np.array([number[judgment.judge] for judgment in pool.judgments])
-            there = np.unique(judge)
-            sums = np.concatenate([vote(pool.scores[None, judge == j]) for j in there])
-            credit = _credit_each(arm, asked, len(question) == len(item.responses), np.concatenate([pool.scores, sums]))
-            of, size = len(sizes), len(pool)
-            single.append(np.stack([credit[:size], np.full(size, of), judge]))
-            whole.append(np.stack([credit[size:], np.full(len(there), of), there]))
-            sizes.append(size)
-    if not sizes:
-        return {}
-    most = arm.k if arm.k > 1 else min(sizes)
-    found = {"judgments": (most, single)} | ({"judges": (len(number), whole)} if len(number) > 1 else {})
+    judges = len(arm.judgments.judges)
+    # (3, judgments) and (3, judges): credit, question, judge
+    single = [np.stack([c.alone, np.full(len(c.alone), of), c.judge]) for of, c in enumerate(credited)]
+    whole = [np.stack([c.of_judges, np.full(len(c.judges), of), c.judges]) for of, c in enumerate(credited)]
+    most = arm.k if arm.k > 1 else min(len(c.pool) for c in credited)
+    found = {"judgments": (most, single)} | ({"judges": (judges, whole)} if judges > 1 else {})
     told = {}
     for name, (votes, rows) in found.items():
         value, group, kind = np.concatenate(rows, axis=1)
@@ -139,25 +180,6 @@ def measure_effective_votes(arm: Arm, pools: Sequence[Pools]) -> dict[str, Any]:
             effective = count_effective_votes(votes, correlation)
             told[name] = {"votes": votes, "correlation": correlation, "effective": effective}
     return told
-
-
-def _take_question(item: Item, question: tuple[int, ...]) -> Item | None:
-    """Return the item with the responses of a question only; None where none of them is better than another."""
-    if len(question) == len(item.responses):
-        return item
-    gold = tuple(item.gold[i] for i in question)
-    responses = tuple(item.responses[i] for i in question)
-    return None if len(set(gold)) == 1 else dataclasses.replace(item, responses=responses, gold=gold, texts=())
-
-
-def _credit_each(arm: Arm, item: Item, whole: bool, scores: np.ndarray) -> np.ndarray:
-    """Credit decisions about an item, or about some of its responses, (D, n), with ties shared: (D,)."""
-    scores = put_unscored_last(scores)
-    if not whole or arm.task.unit(item) != item.id:  # what is scored with others has no credit of its own
-        return credit_best([item], [np.nan_to_num(scores)], dataclasses.replace(arm.rules, tie="share"))
-    if arm.rules.tie == OWN_TIE and len(item.responses) > 1:  # a tie is a verdict
-        return arm.task.credit([item], [scores], arm.rules)
-    return credit_by_lot(arm.task, arm.rules, [item], [scores])
 
 
 def count_thoughts(pools: Sequence[Pools], budget: int) -> dict[str, Any]:

@@ -17,12 +17,14 @@ from judgescale.harness.evaluation.again import (
     judge_again,
     tell_why_unknown,
 )
+from judgescale.harness.evaluation.ceiling import describe_ceiling, find_ceiling
 from judgescale.harness.evaluation.costs import (
     compute_live_costs,
     compute_recorded_costs,
     describe_shares,
     may_share_scores,
 )
+from judgescale.harness.evaluation.credit_each import credit_pools
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
@@ -34,11 +36,10 @@ from judgescale.harness.evaluation.estimates import (
 )
 from judgescale.harness.evaluation.guess import find_guesses
 from judgescale.harness.evaluation.health import (
-    count_orders_per_reading,
     count_partial_judgments,
-    count_problems,
     count_thoughts,
     describe_thoughts,
+    examine_judgments,
     measure_effective_votes,
 )
 from judgescale.harness.evaluation.metrics import describe_metrics
@@ -131,7 +132,8 @@ def make_result(
     of_set = arm.judgments.data.meta.get("live") or {}
     budget = (of_set.get("sampling") or {}).get("thinking_budget")
     thoughts = count_thoughts(pools, budget) if budget and arm.bill else {}
-    live = of_set if arm.bill else None
+    live, ceiling = of_set if arm.bill else None, find_ceiling(arm, credits)
+    credited = credit_pools(arm, pools)
     return Result(
         judge=arm.judge,
         engine=live["engine"]["name"] if live else "recorded",
@@ -146,12 +148,13 @@ def make_result(
         subsets=subsets,
         curve=curve,
         compute={"judgments": float(judgments[arm.k].sum())} | {n: v for n, v in cost[arm.k].items() if n != "tokens"},
-        health=count_problems(pools, count_orders_per_reading(arm))
+        health=examine_judgments(arm, pools, credited)
         | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
-        | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, pools)) else {})
+        | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, credited)) else {})
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {})
         | ({"thoughts": thoughts} if thoughts else {}),
+        ceiling=ceiling,
         published=published,
         comparable=describe_candidates(
             arm,
@@ -162,6 +165,7 @@ def make_result(
         ),
         notes=[
             *arm.about,
+            *describe_ceiling(ceiling, len(arm.items)),
             *_write_notes(arm, pools, max(e.mc_error for e in curves["overall"]), published, about_ties),
             *_warn_of_few_clusters(count_independent_clusters(arm, credits)),
             *([describe_judging_again(again)] if again else tell_why_unknown(arm.strategy)),

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.errors import explain_error
 from judgescale.harness.finished.arguments import make_parser
-from judgescale.harness.finished.ranking import Leaderboard, rank_arms
+from judgescale.harness.finished.ceilings import ABOVE, BEYOND, Ceiling, mark_above
+from judgescale.harness.finished.ranking import Leaderboard, Place, rank_arms
 from judgescale.harness.finished.reading import read_choices
 from judgescale.harness.finished.wording import (
     HOW_CHOSEN,
@@ -51,7 +52,7 @@ LEGEND = (
 MATRIX = "row minus column, in points; * told apart once all pairs are granted."
 CSV_HEADER = (
     "rank", "best_rank", "worst_rank", "name", "run", "number", "judge", "strategy", "k", "value", "ci_low", "ci_high",
-    "above_ceiling", "printed", "source", "status", "signature",
+    "above_ceiling", "ceiling", "most_expected", "printed", "source", "status", "signature",
 )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--ceiling",
         type=float,
         metavar="FRACTION",
-        help="how well annotators agree with the labels: judges above it are marked, for labels can tell no more",
+        help="how well annotators agree with the labels, in place of what the runs say of it: judges above are marked",
     )
     return parser
 
@@ -116,8 +117,8 @@ def list_rows(found: Leaderboard, ceiling: float | None) -> list[list[str]]:
     rows = []
     for number, place in enumerate(found.places, 1):
         ranks = f"{place.best}" if place.best == place.worst else f"{place.best}-{place.worst}"
-        mark = " ^" if is_above(place.value, ceiling) else ""
-        cells = [f"{number}", name_arm(place.arm) + mark, ranks, format_percent(place.value)]
+        mark = mark_above(place.value, choose_ceiling(place, ceiling))
+        cells = [f"{number}", f"{name_arm(place.arm)} {mark}".rstrip(), ranks, format_percent(place.value)]
         rows.append((place.value, [*cells, format_interval(place.interval)]))
     for printed in found.printed:
         doubt = "" if printed.status == "confirmed" else f" ({printed.status})"
@@ -126,9 +127,9 @@ def list_rows(found: Leaderboard, ceiling: float | None) -> list[list[str]]:
     return [cells for _, cells in sorted(rows, key=lambda row: -row[0])]
 
 
-def is_above(value: float, ceiling: float | None) -> bool:
-    """Tell whether a headline is above what the labels can tell."""
-    return ceiling is not None and value > ceiling
+def choose_ceiling(place: Place, given: float | None) -> Ceiling | None:
+    """Return the ceiling that an arm is held against: the one that is given, or its run's own."""
+    return place.arm.ceiling if given is None else Ceiling(given, None)
 
 
 def list_notes(found: Leaderboard, ceiling: float | None) -> list[str]:
@@ -136,15 +137,37 @@ def list_notes(found: Leaderboard, ceiling: float | None) -> list[str]:
     notes = [f"warning: {warning}" for warning in found.warnings]
     if any(found.left_out):
         notes.append(f"up to {max(found.left_out):,} items of an arm are not of all others: left out")
-    if any(is_above(place.value, ceiling) for place in found.places):
-        notes.append(
-            f"^ above the ceiling of {format_percent(ceiling)}: annotators agree no better with these labels, so that"
-            " what is gained above it may be the labels' noise"
-        )
+    notes += describe_marks(found, ceiling)
     sources = dict.fromkeys(printed.source for printed in found.printed)
     if sources:
         notes.append("printed numbers are of all items, and have no rank")
     return [*notes, *(f"printed: {source}" for source in sources)]
+
+
+def describe_marks(found: Leaderboard, given: float | None) -> list[str]:
+    """Say what it means to be above the ceiling, where an arm is."""
+    held = [(place, choose_ceiling(place, given)) for place in found.places]
+    marks = {mark_above(place.value, ceiling) for place, ceiling in held}
+    if given is not None:
+        return [
+            f"^ above the ceiling of {format_percent(given)}: annotators agree no better with these labels, so that"
+            " what is gained above it may be the labels' noise"
+        ] * (ABOVE in marks)
+    of_one = " to ".join(dict.fromkeys(format_percent(end) for end in _find_ends([c.annotator for _, c in held if c])))
+    expected = [c.expected for _, c in held if c and c.expected is not None]
+    most = " to ".join(dict.fromkeys(format_percent(end) for end in _find_ends(expected)))
+    told = {
+        ABOVE: f"^ agrees with the majority of an item's other annotators more often than one annotator does ({of_one},"
+        " on the same votes): so does a judge that errs less often than one of them; by itself no sign of fitted noise",
+        BEYOND: f"^^ agrees with the labels more often than a perfect judge can expect ({most}) of annotators who err"
+        " independently: what is above that is luck, the labels' noise, or errors that judge and annotators share",
+    }
+    return [note for mark, note in told.items() if mark in marks]
+
+
+def _find_ends(values: Sequence[float]) -> list[float]:
+    """Return the smallest and the largest of some values; none of none."""
+    return [min(values), max(values)] if values else []
 
 
 def make_matrix(found: Leaderboard) -> tuple[list[str], list[list[str]]]:
@@ -188,15 +211,17 @@ def list_csv_rows(found: Leaderboard, ceiling: float | None) -> list[list[Any]]:
     rows: list[list[Any]] = []
     for number, place in enumerate(found.places, 1):
         arm, ends = place.arm, place.interval or (None, None)
-        above = None if ceiling is None else is_above(place.value, ceiling)
+        held = choose_ceiling(place, ceiling)
+        above = bool(mark_above(place.value, held)) if held else None
+        of_labels = [above, held.annotator if held else None, held.expected if held else None]
         rows.append(
             [number, place.best, place.worst, arm.name, str(arm.folder), arm.number, arm.judge, arm.strategy, arm.k]
-            + [place.value, *ends, above, False, None, None, arm.signature]
+            + [place.value, *ends, *of_labels, False, None, None, arm.signature]
         )
     for row in found.printed:
         rows.append(
             [*[None] * 3, row.name, None, None, row.name, row.how, None, row.value]
-            + [None, None, None, True, row.source, row.status, None]
+            + [*[None] * 5, True, row.source, row.status, None]
         )
     return rows
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from judgescale.harness.errors import list_some
+from judgescale.harness.finished.ceilings import Ceiling, read_ceiling
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.summary import read_summary
 from judgescale.harness.types import JudgescaleError
@@ -36,6 +37,7 @@ class Judged:
     k: int
     stops: bool  # k is the most that it may take
     published: tuple[Mapping[str, Any], ...]  # rows of summary.json
+    ceiling: Ceiling | None  # of its labels; None where it is not known, or of another k than the headline's
     item: tuple[str, ...]
     subset: np.ndarray
     section: np.ndarray
@@ -196,6 +198,7 @@ def _make_judged(
         k=at,
         stops=bool(arm.get("stops")),
         published=tuple(row for row in arm.get("published") or () if isinstance(row, dict)),
+        ceiling=read_ceiling(arm.get("ceiling")) if at == arm["k"] else None,
         item=item,
         **{n: columns[n][rows] for n in ("subset", "section", "cluster", "subset_weight", "section_weight")},
         gold=tuple(columns["gold"][row] for row in rows),

@@ -300,7 +300,7 @@ def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]
         inside += seen
         values = ", ".join(format_percent(p.value) for p in curve.rows)
         sources = "; ".join(dict.fromkeys(p.source for p in curve.rows))
-        texts.append((seen[-1], f"published: {_wrap(f'{curve.name}: {values}', 40)}\n{_shorten(sources, 56)}"))
+        texts.append((seen[-1], f"published: {_wrap(f'{curve.name}: {values}', 40)}\n{shorten(sources, 56)}"))
     compared = [p for r in arms for p in r.published if p.delta is not None]
     theirs = [
         p
@@ -320,7 +320,7 @@ def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]
         ax.axhline(100 * value, color=GREY, linewidth=0.8, linestyle=(0, (4, 4)), zorder=1)
         doubt = "" if status == "confirmed" else f" [{status.removeprefix('confirmed').strip(', -')}]"
         texts.append(
-            (100 * value, f"published: {_wrap(name, 40)} {format_percent(value)}{doubt}\n{_shorten(source, 56)}")
+            (100 * value, f"published: {_wrap(name, 40)} {format_percent(value)}{doubt}\n{shorten(source, 56)}")
         )
     sizes = [0.038 * (text.count("\n") + 1) * (high - low) for _, text in texts]
     texts.sort()
@@ -485,6 +485,7 @@ def _wrap(text: str, width: int = WRAP) -> str:
     return "\n".join(line.replace(" \u200b", "").replace("\u200b", "") for line in lines)
 
 
-def _shorten(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
+    """Cut a long name."""
     text = flatten_text(text)
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"

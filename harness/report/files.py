@@ -29,7 +29,17 @@ CURVE_HEADER = (
     "tokens_per_item", "flops_per_item",
 )  # fmt: skip
 COMPUTE = ("judgments", "prompt_tokens", "completion_tokens", "flops", "seconds", "run_seconds", "dollars")
-HEALTH = ("unparseable", "ties", "order_flips", "failed", "tied_decisions")
+HEALTH = (
+    "unparseable",
+    "ties",
+    "order_flips",
+    "failed",
+    "tied_decisions",
+    "order",
+    "length",
+    "agreement",
+    "calibration",
+)
 JUDGMENT = {  # columns of judgments.parquet
     "task": "str", "item": "str", "subset": "str", "cluster": "str", "weight": "float", "tie_credit": "float",
     "judge": "str", "variant": "str", "sample": "int", "shown": "list", "responses": "list", "scores": "list",
@@ -71,7 +81,7 @@ def write_files(
 
     command: the command line that made them, where there was one. more: texts of further files, by name.
     """
-    from judgescale.harness.report import figure
+    from judgescale.harness.report import figure, reliability
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +94,7 @@ def write_files(
         (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
         (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
         figure.draw_figure(results, draft)
+        reliability.draw_reliability(results, draft)
         for name, content in (more or {}).items():
             (draft / name).write_text(content, encoding="utf-8", newline="")
         (draft / "config.yaml").write_text(redact_yaml(config_yaml), encoding="utf-8")
@@ -143,6 +154,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "subsets": _summarise_estimates(r.subsets),
         "compute": dict.fromkeys(COMPUTE) | dict(r.compute),
         "health": dict.fromkeys(HEALTH) | dict(r.health),
+        "ceiling": dict(r.ceiling) or None,
         "published": [_summarise_published(p) for p in r.published],
         "versions": dict(versions),
         "k": r.k,

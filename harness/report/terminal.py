@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.health_lines import list_health_lines
 from judgescale.harness.report.readings import (
     OVERALL,
     find_own_published,
@@ -201,8 +202,9 @@ def show_results(
     for note in shared:
         print_line(screen, f"All: {note}", "dim")
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
-    more = ["scorecard.{md,tex,csv}"] if (folder / "scorecard.md").exists() else []
-    files = ", ".join([FILES, *more, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
+    drawn = ["reliability.{png,pdf}"] * (folder / "reliability.png").is_file()
+    drawn += ["scorecard.{md,tex,csv}"] * (folder / "scorecard.md").is_file()
+    files = ", ".join([FILES, *drawn, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
     print_line(screen, f"  {files}", "dim", whole=True)
     for i, command in enumerate(next_commands):
         print_line(screen, ("next  " if i == 0 else "      ") + flatten_text(command), whole=True)
@@ -293,12 +295,15 @@ def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
     """List each note once, after the names of its arms where it is not about all of them."""
     holders: dict[str, list[str]] = {}
     compared = sum(bool(r.differences) for r in arms)
-    for r, name in zip(arms, names, strict=True):
+    for r, name, health in zip(arms, names, list_health_lines(arms), strict=True):
         notes = [note for note in r.notes if compared <= DIFFERENCES or note not in r.differences]
         for note in dict.fromkeys(
             map(
                 flatten_text,
-                filter(None, [_describe_lost_judgments(r), _describe_ties(r), _describe_effective_votes(r), *notes]),
+                filter(
+                    None,
+                    [_describe_lost_judgments(r), _describe_ties(r), _describe_effective_votes(r), *health, *notes],
+                ),
             )
         ):
             holders.setdefault(note, []).append(name)

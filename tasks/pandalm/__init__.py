@@ -23,6 +23,7 @@ from judgescale.harness.evaluation.rules import credit_same_class
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.formats.pandalm import split_models
 from judgescale.harness.recorded.source import hash_texts
+from judgescale.harness.stats.annotators import find_majority
 from judgescale.harness.stats.classification import (
     CountMetric,
     f1_of_counts,
@@ -30,7 +31,7 @@ from judgescale.harness.stats.classification import (
     recall_of_counts,
 )
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
-from judgescale.tasks.loading import find_majority, index_first_records
+from judgescale.tasks.loading import index_first_records
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
 Gold = tuple[float, ...]
@@ -54,7 +55,15 @@ def load(data: RecordedSet) -> list[Item]:
         if len(gold) != 2:
             raise JudgescaleError(f'{data.path}: item {prompt} has no label of two responses by judge "{HUMAN}"')
         items.append(
-            Item(id=prompt, prompt=prompt, cluster=r.cluster, responses=r.responses, gold=gold, subset=r.subset)
+            Item(
+                id=prompt,
+                prompt=prompt,
+                cluster=r.cluster,
+                responses=r.responses,
+                gold=gold,
+                subset=r.subset,
+                labels=tuple(votes[prompt]),
+            )
         )
     return items
 
@@ -65,11 +74,13 @@ def read(data: RawData) -> Iterator[SourcedItem]:
         name, asked = row.get_name("idx"), [row.get_text("instruction", empty=True), row.get_text("input", empty=True)]
         if not any(part.strip() for part in asked):
             row.reject("instruction", "is empty, and so is the input")
+        votes = [read_vote(row, f"annotator{i}") for i in (1, 2, 3)]
         item = Item(
             id=name,
             prompt=name,
             cluster=hash_texts(*asked),
-            gold=choose_label([read_vote(row, f"annotator{i}") for i in (1, 2, 3)]),
+            gold=choose_label(votes),
+            labels=tuple(votes),
             texts=(read_response(row, "response1"), read_response(row, "response2")),
             responses=split_models(row.get_text("cmp_key")),
             conversation=(("user", "\n\n".join(part for part in asked if part.strip())),),

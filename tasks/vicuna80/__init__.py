@@ -25,18 +25,19 @@ import numpy as np
 from judgescale.harness import recorded
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.stats.annotators import find_majority
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
-from judgescale.tasks.loading import find_majority, index_first_records, load_gold_items, load_gold_pairs
+from judgescale.tasks.loading import index_first_records, load_gold_items, load_gold_pairs
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
 Pair = tuple[str, str]
 
 
-def read_human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
-    """Map each prompt and pair of names (a, b), sorted, to what the majority of its annotators says.
+def read_votes(data: RecordedSet) -> dict[tuple[str, Pair], list[float]]:
+    """Map each prompt and pair of names (a, b), sorted, to what each of its annotators says.
 
-    1 where it prefers a, 0 where it prefers b, 1/2 for a tie or no majority. Raises JudgescaleError where a set has no
-    human verdicts.
+    1 where they prefer a, 0 where they prefer b, 1/2 for a tie. Raises JudgescaleError where a set has no human
+    verdicts.
     """
     votes: dict[tuple[str, Pair], list[float]] = defaultdict(list)
     for r in data.records:
@@ -45,11 +46,16 @@ def read_human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
                 zip((r.responses[i] for i in r.judgment.shown), r.judgment.scores, strict=True), key=lambda s: s[0]
             )
             votes[r.prompt, (a, b)].append(x)
-    labels: dict[str, dict[Pair, float]] = defaultdict(dict)
-    for (prompt, pair), given in votes.items():
-        labels[prompt][pair] = find_majority(given, split=0.5)
-    if not labels:
+    if not votes:
         raise JudgescaleError(f'{data.path}: no pairwise labels by judge "{HUMAN}" to score against; import them too')
+    return votes
+
+
+def read_human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
+    """Map each prompt and pair of names to what the majority of its annotators says, 1/2 without a majority."""
+    labels: dict[str, dict[Pair, float]] = defaultdict(dict)
+    for (prompt, pair), given in read_votes(data).items():
+        labels[prompt][pair] = find_majority(given, split=0.5)
     return labels
 
 
@@ -57,7 +63,7 @@ def load_pairs(data: RecordedSet) -> list[Item]:
     """Load every pair that people prefer one answer of."""
     if all(r.gold is not None for r in data.records):  # the set of a live run
         return load_gold_pairs(data)
-    first = index_first_records(data)
+    first, votes = index_first_records(data), read_votes(data)
     return [
         Item(
             id=f"{prompt}/{a}-vs-{b}",
@@ -66,6 +72,7 @@ def load_pairs(data: RecordedSet) -> list[Item]:
             responses=(a, b),
             gold=(label, 1 - label),
             subset=first[prompt].subset,
+            labels=tuple((x, 1 - x) for x in votes[prompt, (a, b)]),
         )
         for prompt, labelled in read_human_labels(data).items()
         for (a, b), label in sorted(labelled.items())

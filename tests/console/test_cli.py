@@ -28,7 +28,7 @@ CURVE = "judge,strategy,task,section,k,accuracy,ci_low,ci_high,judgments_per_ite
 def test_the_main_job(tmp_path):
     done = run(f"hydra.run.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    assert {p.name for p in tmp_path.iterdir()} == FILES
+    assert {p.name for p in tmp_path.iterdir()} == FILES | {"reliability.png", "reliability.pdf"}
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert set(summary) >= SUMMARY
     assert abs(datetime.now(UTC) - datetime.fromisoformat(summary["date"])) < timedelta(minutes=2)

@@ -9,6 +9,7 @@ import pytest
 from fakes import arm, judged, protocol
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.evaluation.credit_each import credit_pools
 from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.evaluation.health import measure_effective_votes
@@ -31,9 +32,8 @@ SAMPLES = {
 
 def measure(made: Arm) -> dict[str, dict[str, float]]:
     questions = {item.id: made.strategy.questions(len(item.responses)) for item in made.items}
-    return measure_effective_votes(
-        made, [{q: made.judgments.find_pool(item, q) for q in questions[item.id]} for item in made.items]
-    )
+    pools = [{q: made.judgments.find_pool(item, q) for q in questions[item.id]} for item in made.items]
+    return measure_effective_votes(made, credit_pools(made, pools))
 
 
 def say(i: int, right: bool, sample: int, judge: str = "j") -> Record:

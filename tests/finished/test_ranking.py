@@ -14,8 +14,9 @@ from runs import Compose, evaluate
 from scipy.stats import binom
 
 from judgescale.harness import command
+from judgescale.harness.finished.ceilings import mark_above, read_ceiling
 from judgescale.harness.finished.comparing import compare_arms
-from judgescale.harness.finished.leaderboard import list_rows, main
+from judgescale.harness.finished.leaderboard import describe_marks, list_rows, main
 from judgescale.harness.finished.ranking import find_rank_intervals, rank_arms
 from judgescale.harness.finished.reading import read_choices
 from judgescale.harness.types import JudgescaleError
@@ -86,6 +87,48 @@ def test_what_cannot_be_ranked(llmbar: Path, scalar: Path, capsys: pytest.Captur
         with pytest.raises(SystemExit) as stopped:
             main(wrong)
         assert told in str(stopped.value) and capsys.readouterr().out == ""
+
+
+def test_judges_above_the_annotators_are_marked(
+    composed: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of Vicuna80's five judges three agree with two annotators more often than a third one does."""
+    folder = evaluate(composed, tmp_path / "run", "task=vicuna80_pairs", "judge.pool=false")
+    found = rank_arms(read_choices([str(folder)]))
+    marked = {place.arm.judge for place, row in zip(found.places, list_rows(found, None)) if row[1].endswith(" ^")}
+    assert marked == {"gpt4", "gpt35", "claude"}
+    (note,) = describe_marks(found, None)
+    assert "(71.9, on the same votes)" in note and "by itself no sign of fitted noise" in note
+    main([str(folder), "--out", str(tmp_path / "out")])
+    assert "^ agrees with the majority of an item's other annotators" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "out/leaderboard.json").read_text())["rows"]
+    assert [row["above_ceiling"] for row in rows] == [True, True, True, False, False]
+    assert rows[0]["ceiling"] == pytest.approx(0.7186, abs=1e-4) and rows[0]["most_expected"] > 0.87
+    # the one that is given has the last word, and another k than the headline's has none
+    given = [row[1].endswith(" ^") for row in list_rows(found, 0.775)]
+    assert (
+        given == [True, False, False, False, False] and "above the ceiling of 77.5" in describe_marks(found, 0.775)[0]
+    )
+    at_one = rank_arms(read_choices([f"{folder}:{number}@1" for number in (1, 2)]))
+    assert all(place.arm.ceiling is None for place in at_one.places)
+
+
+def test_above_a_perfect_judge_is_another_mark() -> None:
+    entry = {
+        "judge": {"value": 0.98},
+        "one_against_others": {"value": 0.9, "judge": {"value": 0.97}},
+        "model": {"perfect_judge": {"highest": 0.95}},
+    }
+    assert mark_above(0.5, read_ceiling(entry)) == "^^"
+    assert mark_above(0.5, read_ceiling(entry | {"model": None})) == "^"
+    assert (
+        mark_above(
+            0.99, read_ceiling(entry | {"one_against_others": {"value": 0.9, "judge": {"value": 0.9}}, "model": None})
+        )
+        == ""
+    )
+    for damaged in (None, [], {"one_against_others": {"value": "high"}}, {"one_against_others": 1}):
+        assert read_ceiling(damaged) is None
 
 
 def scenario(name: str) -> object:

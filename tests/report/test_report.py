@@ -25,6 +25,7 @@ HOSTILE = "[bold]a_b & 100% $x$ #1 {c} \\d|e ~^<f>[/bold]\x1b[31m\x07"
 KEYS = {
     "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute",
     "health", "published", "versions", "k", "signature", "notes", "details", "data", "judging",
+    "ceiling",
 }  # fmt: skip
 
 
