@@ -63,7 +63,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
         suite = read_suite(cfg)
         members = suite.members if suite else None
         if cfg.run.dry and (judges := list_judges(cfg, given)):
-            show_table(judges, cfg, given, members)
+            show_table(judges, cfg, given, suite)
             return None
         cfgs = compose_arms(cfg, given, members)
         folder = Path(job.runtime.output_dir)

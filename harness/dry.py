@@ -11,7 +11,8 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.live.buying import CostEstimate, Purchase, SpendingLimits, estimate_costs
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
 from judgescale.harness.plan.overrides import compose_arms, compose_config, read_keys
-from judgescale.harness.types import JudgescaleError
+from judgescale.harness.suite import Gap, Suite, find_gap, note_gaps, refuse_empty
+from judgescale.harness.types import JudgescaleError, MissingData
 
 GROUPS = {"judge": "judge", "scorer": "judge.scorer", "meta": "meta"}  # of the config, by a model's role
 
@@ -23,6 +24,7 @@ class Quote(NamedTuple):
     estimates: Sequence[CostEstimate]  # one an order
     notes: Sequence[str] = ()  # one line each: what is not in them, and why
     refused: Sequence[str] = ()  # why arms are not
+    gaps: Sequence[Gap] = ()  # members of a suite whose data are not here
 
 
 def list_judges(cfg: DictConfig, given: Sequence[str]) -> list[str]:
@@ -38,35 +40,43 @@ def list_judges(cfg: DictConfig, given: Sequence[str]) -> list[str]:
     return list(judges)
 
 
-def show_table(
-    judges: Sequence[str], cfg: DictConfig, given: Sequence[str], members: Sequence[Sequence[str]] | None
-) -> None:
-    """Print what each judge of a table would buy for it by itself.
+def show_table(judges: Sequence[str], cfg: DictConfig, given: Sequence[str], suite: Suite | None) -> None:
+    """Print what each judge of a table would buy for it by itself, and which members of a suite are left out.
 
-    given, members: as `compose_arms` takes them. Raises JudgescaleError where none of them can be asked.
+    given: as `compose_arms` takes it. Raises JudgescaleError where none of them can be asked.
     """
     from judgescale.harness.report import terminal
 
     limits, quotes = read_limits(cfg), []
     for judge in judges:
         own = [*given, f"judge={judge}"]
-        quotes.append(quote_judge(judge, compose_arms(compose_config(own), own, members), limits))
-    if not any(quote.orders for quote in quotes):
+        cfgs = compose_arms(compose_config(own), own, suite.members if suite else None)
+        quotes.append(quote_judge(judge, cfgs, limits, suite))
+    gaps = list({gap.task: gap for quote in quotes for gap in quote.gaps}.values())
+    orders = [order for quote in quotes for order in quote.orders]
+    if not orders:
+        if suite and gaps:
+            raise refuse_empty(suite, gaps)
         raise JudgescaleError(quotes[0].refused[0] if quotes else "scorecard.judges: names no judge")
+    if suite:
+        terminal.show_notes(note_gaps(suite, gaps, {order.purchase.name for order in orders}))
     for judge, quote in zip(judges, quotes, strict=True):
         terminal.show_cost_estimates(list_rows(quote), write_notes(quote), f"judge={judge}")
 
 
-def quote_judge(judge: str, cfgs: Sequence[DictConfig], limits: SpendingLimits) -> Quote:
+def quote_judge(judge: str, cfgs: Sequence[DictConfig], limits: SpendingLimits, suite: Suite | None = None) -> Quote:
     """Estimate what a judge's arms would buy together; an arm that it cannot do is told in place of its price.
 
     A judge that samples nothing is asked once, however many vote: arms that would only copy that are left out.
     """
-    orders, refused, copies = list[LiveArm](), dict[str, list[str]](), False
-    for cfg in cfgs:
+    orders, refused, copies, gaps = list[LiveArm](), dict[str, list[str]](), False, list[Gap]()
+    for place, cfg in enumerate(cfgs):
         try:
             planned = [order for order in plan_arms(cfg) if isinstance(order, LiveArm)]
         except JudgescaleError as error:
+            if suite and isinstance(error, MissingData):
+                gaps.append(find_gap(suite.members[place % len(suite.members)][0].removeprefix("task="), error))
+                continue
             refused.setdefault(str(error), []).append(str(cfg.strategy.get("_target_")).split(".")[-2])
             continue
         for order in planned:
@@ -77,7 +87,7 @@ def quote_judge(judge: str, cfgs: Sequence[DictConfig], limits: SpendingLimits) 
     for why, strategies in refused.items():
         which = f", strategy={' and '.join(dict.fromkeys(strategies))}" if orders else ""
         notes.append(f"not priced: judge={judge}{which}: {why}")
-    return Quote(orders, estimate_costs([order.purchase for order in orders], limits), notes, list(refused))
+    return Quote(orders, estimate_costs([order.purchase for order in orders], limits), notes, list(refused), gaps)
 
 
 def is_copy(purchase: Purchase, other: Purchase) -> bool:

@@ -97,10 +97,15 @@ def plan_members(suite: Suite, cfgs: Sequence[DictConfig]) -> tuple[list[Arm | L
             task = member[0].removeprefix("task=")
             gaps.setdefault(task, find_gap(task, missing))
     if not any(planned):
-        give = ", ".join(gap.give for gap in gaps.values())
-        why = dict.fromkeys(gap.why for gap in gaps.values() if gap.why)
-        raise JudgescaleError(f"task={suite.name}: the data of no member are here; {'; '.join([f'give {give}', *why])}")
+        raise refuse_empty(suite, list(gaps.values()))
     return [arm for arms in planned for arm in arms], list(gaps.values())
+
+
+def refuse_empty(suite: Suite, gaps: Sequence[Gap]) -> JudgescaleError:
+    """Make the error for a suite of which no member's data are here."""
+    why = dict.fromkeys(gap.why for gap in gaps if gap.why)
+    give = "; ".join([f"give {', '.join(gap.give for gap in gaps)}", *why])
+    return JudgescaleError(f"task={suite.name}: the data of no member are here; {give}")
 
 
 def find_gap(task: str, missing: MissingData) -> Gap:
