@@ -250,7 +250,7 @@ def test_arrangements_that_favour_the_right_one_are_evened_out(evaluated: Evalua
 def test_a_score_of_one_of_several_responses_agrees_with_nothing():
     """A budget asks about responses one by one; what is said of each alone names no best one."""
     rows = [record(i, (0, 1), i % 2, sample=s) for i in range(30) for s in range(3)]
-    made = arm(rows, Budget(2), (2,))
+    made = arm(rows, Budget(2, apart=True), (2,))
     data = dataclasses.replace(made.judgments.data, meta={**made.judgments.data.meta, "pointwise": True})
     found = evaluate(dataclasses.replace(made, judgments=RecordedJudgments(data, made.judgments.judges)))[0].health
     assert "agreement" not in found and "calibration" not in found and found["judgments"] == 90
