@@ -213,7 +213,12 @@ def test_dry_prices_a_table_judge_by_judge_and_buys_nothing(data, tmp_path):
 def test_with_a_judge_on_the_command_line_only_that_one_is_priced(composed, data, tmp_path):
     cfg = composed("experiment=rrm_rewardbench", "judge=rrm_32b")
     assert list_judges(cfg, ["experiment=rrm_rewardbench", "judge=rrm_32b"]) == []
-    assert list_judges(cfg, ["experiment=rrm_rewardbench"]) == ["rrm_7b", "rrm_32b", "direct"]
+    assert list_judges(cfg, ["experiment=rrm_rewardbench"]) == [
+        "rrm_7b",
+        "rrm_32b",
+        "direct_judge_7b",
+        "direct_judge_32b",
+    ]
     with pytest.raises(JudgescaleError, match=r"^scorecard.judges=rrm_7b: must be a list of names of conf/judge"):
         list_judges(composed("+scorecard.judges=rrm_7b"), [])
     assert list_judges(composed(), []) == []
