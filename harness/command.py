@@ -30,6 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from judgescale.harness import ROOT
 from judgescale.harness.config_files import check_choices, read_configs_checked
 from judgescale.harness.redaction import redact_text, refuse_secrets
+from judgescale.harness.sweep_options import settle_options
 
 if TYPE_CHECKING:
     from judgescale.harness.sweep import FailedJob
@@ -48,6 +49,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
     from judgescale.harness.runner import run
     from judgescale.harness.suite import read_suite
     from judgescale.harness.sweep import FailedJob
+    from judgescale.harness.sweep_options import leave_out_foreign_options
 
     job = HydraConfig.get()
     alone = job.mode == RunMode.RUN
@@ -55,6 +57,8 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
     assert isinstance(given, list)
     try:
         check_protocol(job.runtime.choices)
+        if not alone:
+            cfg, given = leave_out_foreign_options(cfg, given)
         suite = read_suite(cfg)
         cfgs = compose_arms(cfg, given, suite.members if suite else None)
         folder = Path(job.runtime.output_dir)
@@ -131,12 +135,12 @@ def run_command(given: list[str]) -> None:
     if not any(map(selects_what_to_run, given)):
         overrides = (i for i, argument in enumerate(given) if "=" in argument and not argument.startswith("-"))
         given.insert(next(overrides, len(given)), "experiment=tour")  # argparse wants overrides side by side
-    sys.argv = [sys.argv[0], *given]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
         refuse_secrets(given)  # before Hydra, which writes what it is given to files and names folders after it
         check_choices(given)
         read_configs_checked()
+        sys.argv = [sys.argv[0], *settle_options(given)]
         run_job()
     except Exception as e:
         if is_debugging():

@@ -21,7 +21,7 @@ LONGEST = 150  # bytes of a folder's name; file systems take 255
 def name_folder(overrides: str) -> str:
     """Name a job's folder in one flat word: "-" for anything but plain characters, and a hash ends a long one."""
     overrides = redact_text(overrides)
-    name = re.sub(r"[^\w.,=+@~\[\]-]+", "-", overrides)
+    name = re.sub(r"[^\w.,=+@~\[\]-]+", "-", re.sub(r"(^|,)\++", r"\1", overrides))
     if len(name.encode()) <= LONGEST:
         return name
     start = name.encode()[: LONGEST - 13].decode(errors="ignore")

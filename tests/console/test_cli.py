@@ -66,6 +66,24 @@ def test_a_sweep_is_reported_together(tmp_path):
     assert all(a["compute"]["run_seconds"] > 0 for a in summary["arms"])
 
 
+def test_an_option_of_a_sweep_is_set_where_the_choice_has_it(tmp_path):
+    shared = ["-m", "strategy=voting,elo", "task=vicuna80_pairs", "strategy.k=1", "run.limit=20", "run.draws=5"]
+    done = run(*shared, "strategy.rating=bradley_terry", f"hydra.sweep.dir={tmp_path}")
+    assert "strategy.rating is an option of strategy=elo; strategy=voting: run without it" in done.stderr
+    arms = json.loads((tmp_path / "summary.json").read_text())["arms"]
+    assert [a["strategy"] for a in arms] == ["voting", "elo"] and "rating:bradley_terry" in arms[1]["signature"]
+    wrong = run(*shared, "strategy.ratin=bradley_terry", f"hydra.sweep.dir={tmp_path / 'other'}")
+    assert wrong.stderr.startswith("error: strategy.ratin: no such option") and not (tmp_path / "other").exists()
+
+
+def test_an_option_of_swept_judges_does_not_meet_the_default_judge_first(tmp_path):
+    done = run(
+        "-m", "judge=pairwise,choice", "judge.model=X", "engine=random", "task=sanity", "--dry",
+        f"hydra.sweep.dir={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.count("X ") >= 2, done.stderr
+
+
 def test_a_jobs_folder_is_one_flat_name_however_long_its_overrides(tmp_path):
     long = (
         'compare=[["strategy=single","strategy.unusable=abstain"],["strategy=single","strategy.unusable=plurality"],'
