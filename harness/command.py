@@ -33,26 +33,25 @@ from judgescale.harness.redaction import redact_text, refuse_secrets
 from judgescale.harness.sweep_options import settle_options
 
 if TYPE_CHECKING:
-    from judgescale.harness.sweep import FailedJob
     from judgescale.harness.types import Result
 
 TYPED: ContextVar[tuple[str, ...] | None] = ContextVar("TYPED", default=None)  # the arguments, as they were typed
 
 
 @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
-def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
+def run_job(cfg: DictConfig) -> list[Result] | None:
     """Run one composed config: the whole command, or one job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
-    from judgescale.harness.errors import explain_error, make_harmless
+    from judgescale.harness.errors import explain_error
     from judgescale.harness.plan.overrides import check_protocol, compose_arms
     from judgescale.harness.runner import run
     from judgescale.harness.suite import read_suite
-    from judgescale.harness.sweep import FailedJob
+    from judgescale.harness.sweep import note_failure, run_job_of_sweep
     from judgescale.harness.sweep_options import leave_out_foreign_options
 
     job = HydraConfig.get()
-    alone = job.mode == RunMode.RUN
+    alone, folder = job.mode == RunMode.RUN, Path(job.runtime.output_dir)
     given = OmegaConf.to_container(job.overrides.task, resolve=False)  # a ${…} in them is for the config to resolve
     assert isinstance(given, list)
     try:
@@ -61,20 +60,20 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
             cfg, given = leave_out_foreign_options(cfg, given)
         suite = read_suite(cfg)
         cfgs = compose_arms(cfg, given, suite.members if suite else None)
-        folder = Path(job.runtime.output_dir)
-        return run(cfgs, folder, suite, show=alone, command=write_command(given)) or None
+        if alone:
+            return run(cfgs, folder, suite, command=write_command(given)) or None
+        run_job_of_sweep(given, folder, job.job.num, cfgs, suite, write_command(given))
+        return None
     except Exception as e:
         if is_debugging():
             raise
         if alone:
             sys.exit(explain_error(e))
-        print(f"{make_harmless(' '.join(given))}: {explain_error(e)}", file=sys.stderr)
-        if "BasicLauncher" not in job.launcher._target_:
-            raise  # another process: only an exception reaches the sweep
-        return FailedJob(given)  # the sweep goes on with its other jobs, and says so by its exit status
+        note_failure(given, folder, job.job.num, e)  # the sweep goes on with its other jobs
+        return None
     finally:
         with contextlib.suppress(OSError):
-            Path(job.runtime.output_dir).rmdir()  # only if it is empty: nothing was written
+            folder.rmdir()  # only if it is empty: nothing was written
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -140,7 +139,7 @@ def run_command(given: list[str]) -> None:
         refuse_secrets(given)  # before Hydra, which writes what it is given to files and names folders after it
         check_choices(given)
         read_configs_checked()
-        sys.argv = [sys.argv[0], *settle_options(given)]
+        sys.argv = [sys.argv[0], *settle_options(given), *name_folders(given)]
         run_job()
     except Exception as e:
         if is_debugging():
@@ -148,6 +147,16 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.errors import explain_error
 
         sys.exit(explain_error(e))
+
+
+def name_folders(given: Sequence[str]) -> list[str]:
+    """Return the override that names a sweep, after which its folder is called; nothing for other runs."""
+    from judgescale.harness.sweep import name_sweep
+    from judgescale.harness.sweep_options import SWEEP
+
+    if not any(argument in SWEEP for argument in given) or any(argument.startswith("hydra.job.name=") for argument in given):
+        return []
+    return [f"hydra.job.name='{name_sweep(given)}'"]
 
 
 def write_command(overrides: Sequence[str]) -> str:

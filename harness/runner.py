@@ -19,6 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from judgescale.harness.arm import Arm
 from judgescale.harness.live.buying import CostEstimate, Delivery, Purchase, SpendingLimits
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
+from judgescale.harness.plan.prices import keep_used_prices
+from judgescale.harness.resume import describe_origins
 from judgescale.harness.suite import Evaluation, Suite, average_headlines
 from judgescale.harness.types import JudgescaleError, Result
 
@@ -39,6 +41,7 @@ def run(
     """
     begun = time.monotonic()
     planned = [arm for cfg in cfgs for arm in plan_arms(cfg)]
+    made_of = describe_origins(cfgs, suite.cfg if suite else None)
     limits = read_limits(cfgs[0])
     if cfgs[0].run.dry:
         show_estimates([p for p in planned if isinstance(p, LiveArm)], limits)
@@ -50,14 +53,21 @@ def run(
         results = evaluate_all(arms, suite)
         took = {"run_seconds": round(time.monotonic() - begun, 3)}
         results = [replace(result, compute={**result.compute, **took}) for result in results]
-        config = OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None)
-        files.write_files(results, own, config, command)
+        files.write_files(results, own, write_config(cfgs, suite, [arm.judge for arm in arms]), command, made_of)
         write_sets(arms, own)
     if show:
         first = results[-len(arms)]
         tried = {result.strategy for result in results if result.task == first.task}
         terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
     return results
+
+
+def write_config(cfgs: Sequence[DictConfig], suite: Suite | None = None, judges: Sequence[str] = ()) -> str:
+    """Write config.yaml: the first config, or that of a suite, with the prices of its models only.
+
+    judges: of a recorded set, whose prices are kept as well.
+    """
+    return OmegaConf.to_yaml(keep_used_prices(suite.cfg if suite else cfgs[0], judges), resolve=suite is None)
 
 
 @contextmanager

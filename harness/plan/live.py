@@ -26,7 +26,17 @@ from judgescale.harness.plan.releases import check_release
 from judgescale.harness.plan.thinking import check_budget, name_with_budget, refuse_in_sampling
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
-from judgescale.harness.types import HUMAN, Item, JudgescaleError, Loaded, Request, Rules, Sampling, Task
+from judgescale.harness.types import (
+    HUMAN,
+    Item,
+    JudgescaleError,
+    Loaded,
+    MisfitError,
+    Request,
+    Rules,
+    Sampling,
+    Task,
+)
 
 # options of a judge that its prompt format does not see
 FOR_HARNESS = (
@@ -74,7 +84,7 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
     shared = shared._replace(task=choose_edition(shared.task, loaded.items))
     task, strategy, rules = shared.task, shared.strategy, shared.rules
     if strategy.calibrated:
-        raise JudgescaleError(
+        raise MisfitError(
             f"strategy={strategy.name} asks several judges in turn, and a live run has one; record them first, then"
             " engine=recorded judge.names=[cheap,dear] judge.pool=in_order"
         )
@@ -227,7 +237,7 @@ def read_meta_rm(
     if not chosen:
         return None, []
     if len(asked) > 1 or asked[0].kind != "text":
-        raise JudgescaleError(
+        raise MisfitError(
             f"meta.model={cfg.meta.model}: a meta RM reads one text about all responses, and a judgment of"
             f" judge format {judge.format} is not one; use strategy.meta=logistic, or another judge"
         )
@@ -294,7 +304,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
 
 
 def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: Sequence[Item]) -> None:
-    """Raise JudgescaleError where the strategy would ask a judge about fewer or more responses than it looks at."""
+    """Raise MisfitError where the strategy would ask a judge about fewer or more responses than it looks at."""
     for item in items:
         questions = strategy.questions(len(item.responses))
         if not questions:
@@ -311,7 +321,7 @@ def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: 
                     fix = "; use a judge that scores each response alone, such as judge=pointwise"
                 elif len(question) > most >= 2:
                     fix += f"{', or' if fix else ';'} leave such items out with task.subsets"
-                raise JudgescaleError(
+                raise MisfitError(
                     f"judge format {name} looks at {looks} responses, strategy={strategy.name} would show it"
                     f" {len(question)} of item {item.id}{fix}"
                 )
