@@ -132,14 +132,15 @@ def run_command(given: list[str]) -> None:
     TYPED.set(tuple(given))
     given = ["run.dry=true" if argument == "--dry" else argument for argument in given]
     if not any(map(selects_what_to_run, given)):
-        overrides = (i for i, argument in enumerate(given) if "=" in argument and not argument.startswith("-"))
-        given.insert(next(overrides, len(given)), "experiment=tour")  # argparse wants overrides side by side
+        add_beside(given, ["experiment=tour"])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
         refuse_secrets(given)  # before Hydra, which writes what it is given to files and names folders after it
         check_choices(given)
         read_configs_checked()
-        sys.argv = [sys.argv[0], *settle_options(given), *name_folders(given)]
+        settled = settle_options(given)
+        add_beside(settled, [*name_folders(given), *leave_prices_out(given)])
+        sys.argv = [sys.argv[0], *settled]
         run_job()
     except Exception as e:
         if is_debugging():
@@ -149,12 +150,26 @@ def run_command(given: list[str]) -> None:
         sys.exit(explain_error(e))
 
 
+def add_beside(arguments: list[str], more: Sequence[str]) -> None:
+    """Add overrides before those that are there, for argparse wants them side by side; else at the end."""
+    overrides = (i for i, argument in enumerate(arguments) if "=" in argument and not argument.startswith("-"))
+    place = next(overrides, len(arguments))
+    arguments[place:place] = more
+
+
+def leave_prices_out(given: Sequence[str]) -> list[str]:
+    """Return the override by which --help shows no price list, which is longer than all the rest."""
+    asked = any(argument in ("--help", "-h") for argument in given)
+    return ["~prices"] if asked and not any(argument.lstrip("+~").startswith("prices") for argument in given) else []
+
+
 def name_folders(given: Sequence[str]) -> list[str]:
     """Return the override that names a sweep, after which its folder is called; nothing for other runs."""
     from judgescale.harness.sweep import name_sweep
     from judgescale.harness.sweep_options import SWEEP
 
-    if not any(argument in SWEEP for argument in given) or any(argument.startswith("hydra.job.name=") for argument in given):
+    named = any(argument.startswith("hydra.job.name=") for argument in given)
+    if named or not any(argument in SWEEP for argument in given):
         return []
     return [f"hydra.job.name='{name_sweep(given)}'"]
 

@@ -6,7 +6,6 @@ processes: each leaves a small file about itself in the sweep's folder, and the 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -25,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.errors import explain_error, list_some, make_harmless
 from judgescale.harness.redaction import redact_text
-from judgescale.harness.types import JudgescaleError, MisfitError, Result
+from judgescale.harness.types import MisfitError, Result
 
 LONGEST = 150  # bytes of a job's folder's name; file systems take 255
 SHORT = 70  # of a sweep's
@@ -39,14 +38,13 @@ UNNAMED = re.compile(rf"{NO_MATTER}|hydra\.|-m$|--multirun$|--dry$")
 def name_folder(overrides: str) -> str:
     """Name a job's folder in one flat word: "-" for anything but plain characters.
 
-    A hash ends a long name, and one whose brackets or quotes had a meaning that "-" would lose.
+    A hash ends a name that is too long, and one that "-" made less than it was.
     """
     overrides = redact_text(overrides)
     plain = re.sub(rf"(^|,)\+*{NO_MATTER}[^,]*", "", overrides).removeprefix(",")
     plain = re.sub(r"(^|,)\++", r"\1", plain)
     name = re.sub(r"[^\w.,=+@~\[\]-]+", "-", plain)
-    nested = bool(re.search(r"[{}\"'()]", plain))
-    return shorten_name(name, overrides, LONGEST, nested)
+    return shorten_name(name, plain, LONGEST, hashed=name != plain)
 
 
 def shorten_name(name: str, whole: str, longest: int, hashed: bool = False) -> str:
@@ -58,7 +56,7 @@ def shorten_name(name: str, whole: str, longest: int, hashed: bool = False) -> s
 
 
 def name_sweep(arguments: Sequence[str]) -> str:
-    """Name a sweep after what is swept, with a hash of all that its results depend on, in whatever order it is given."""
+    """Name a sweep after what is swept, with a hash of all that its results depend on, in whatever order."""
     words = sorted(redact_text(word) for word in arguments if not UNNAMED.match(word.lstrip("+~")))
     swept = [word for word in words if re.search(r"=.*,", word)] or words
     name = re.sub(r"[^\w.,=+@~-]+", "-", ",".join(swept)).strip("-") or "sweep"
@@ -201,8 +199,7 @@ def read_finished(folder: Path, jobs: Sequence[Job]) -> list[Result]:
     results: list[Result] = []
     for job in jobs:
         if job.state in (DONE, SKIPPED):
-            with contextlib.suppress(JudgescaleError):
-                results += read_results(folder / job.folder, credits=True)
+            results += read_results(folder / job.folder, credits=True)
     return results
 
 
@@ -216,7 +213,7 @@ def describe_jobs(jobs: Sequence[Job]) -> list[str]:
         return []
     lines = [f"{len(jobs)} jobs: {', '.join(of_each)}"]
     if skipped := [names[job.number] for job in jobs if job.state == SKIPPED]:
-        lines.append(f"skipped, finished before and unchanged (run.again=true does them again): {list_some(skipped, 8)}")
+        lines.append(f"skipped, finished and unchanged (run.again=true does them again): {list_some(skipped, 8)}")
     lines += [f"failed: {names[job.number]}: {job.why}" for job in jobs if job.state == FAILED]
     reasons: dict[str, list[str]] = {}
     for job in jobs:

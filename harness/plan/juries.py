@@ -44,9 +44,7 @@ def choose_judges(
             " cheapest first, with judge.names=[…]"
         )
     if pool == IN_ORDER and not strategy.calibrated:
-        raise MisfitError(
-            f"judge.pool={IN_ORDER}: strategy={strategy.name} does not ask judges one after the other"
-        )
+        raise MisfitError(f"judge.pool={IN_ORDER}: strategy={strategy.name} does not ask judges one after the other")
     if pool == IN_ORDER and len(chosen := list(dict.fromkeys(listed))) < 2:
         raise JudgescaleError(f"judge.pool={IN_ORDER}: name two or more judges, the cheapest first: judge.names=[…]")
     for name in chosen:
