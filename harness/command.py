@@ -7,6 +7,7 @@
     judgescale published …                                                   printed numbers: find, show, curve, audit
     judgescale compare RUN_FOLDER RUN_FOLDER …                               which of finished runs is better
     judgescale leaderboard RUN_FOLDER …                                      many arms ranked, beside printed numbers
+    judgescale report FOLDER …                                               any finished runs in one table and figure
     judgescale show RUN_FOLDER ITEM                                          one item: texts, gold, judgments, votes
 
 Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
@@ -118,6 +119,11 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.finished.leaderboard import main as run_leaderboard
 
         run_leaderboard(given[1:])
+        return
+    if given[:1] == ["report"]:
+        from judgescale.harness.finished.report import main as run_report
+
+        run_report(given[1:])
         return
     if given[:1] == ["show"]:
         from judgescale.harness.finished.show import main as run_show

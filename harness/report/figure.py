@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ from judgescale.harness.report.readings import (
     OVERALL,
     describe_published,
     find_own_published,
+    fold_points,
     group_by_task,
     join_budgets,
     list_context,
@@ -79,11 +80,29 @@ class Panel(NamedTuple):
 
 def draw_figure(results: Sequence[Result], folder: Path) -> None:
     """Write curve.png and curve.pdf into the folder."""
+    groups = {task: fold_points(arms) for task, arms in group_by_task(results).items()}
+    common = find_common_styles([name_arms(arms) for arms in groups.values()])
+    draw_panels([_make_panels(task, arms, common) for task, arms in groups.items()], folder, "curve", common)
+
+
+def find_common_styles(names: Sequence[Sequence[str]]) -> dict[str, int] | None:
+    """Number the arms of several panels by name, so that one legend serves all; None where each needs its own."""
+    every = list(dict.fromkeys(name for of_panel in names for name in of_panel))
+    several = len(names) > 1 and len(every) > 1
+    return {name: i for i, name in enumerate(every)} if several and len(every) <= 2 * min(map(len, names)) else None
+
+
+def draw_panels(
+    columns: Sequence[Sequence[Panel]], folder: Path, name: str, common: Mapping[str, int] | None = None
+) -> None:
+    """Write NAME.png and NAME.pdf: a column of panels a benchmark, three columns side by side.
+
+    common: the arms by name where one legend below serves all the panels.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = [_make_panels(task, arms) for task, arms in group_by_task(results).items()]
     blank = Panel(lambda ax: ax.set_axis_off(), 0)
     lines: list[list[Panel]] = []
     for start in range(0, len(columns), 3):
@@ -100,13 +119,38 @@ def draw_figure(results: Sequence[Result], folder: Path) -> None:
         for line, row in zip(lines, grid, strict=True):
             for panel, ax in zip(line, row, strict=True):
                 panel.draw(ax)
-        figure.savefig(folder / "curve.png", dpi=160)
+        if common:
+            _draw_common_legend(figure)
+        figure.savefig(folder / f"{name}.png", dpi=160)
         figure.set_layout_engine("none")  # it is laid out: both files are alike
-        figure.savefig(folder / "curve.pdf", metadata={"CreationDate": None})
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
 
 
-def _make_panels(task: str, arms: Sequence[Result]) -> list[Panel]:
-    """Make the panels of one task: dots where its arms have no curve, else curves, by tokens too where known."""
+def _draw_common_legend(figure: Figure) -> None:
+    """Draw one legend below all panels, each name once."""
+    handles: dict[str, Any] = {}
+    for ax in figure.axes:
+        if ax.get_legend() is None:  # a panel with a legend of its own needs no other
+            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+                handles.setdefault(label, handle)
+    longest = max((len(line) for name in handles for line in name.split("\n")), default=0)
+    columns = max(1, int(figure.get_figwidth() / (0.07 * (longest + 12))))
+    if handles:
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower left",
+            ncols=columns,
+            frameon=False,
+            handlelength=4,
+        )
+
+
+def _make_panels(task: str, arms: Sequence[Result], common: Mapping[str, int] | None = None) -> list[Panel]:
+    """Make the panels of one task: dots where its arms have no curve, else curves, by tokens too where known.
+
+    common: the arms by name, where one legend serves several panels.
+    """
     curves = [list_curve_points(r) for r in arms]
     longest = max(map(len, curves))
     over_budgets = [panel for panel in [_make_budget_panel(task, arms)] if panel]
@@ -114,11 +158,17 @@ def _make_panels(task: str, arms: Sequence[Result]) -> list[Panel]:
         rows = _list_sections(arms)
         height = 1.5 + (0.32 if len(rows) > 1 else 0.36) * len(rows) * len(arms)
         return [*over_budgets, Panel(lambda ax: _draw_dots(ax, task, arms, rows), height)]
-    legend = 0.19 * sum(_wrap(name, LEGEND).count("\n") + 1 for name in name_arms(arms)) + 0.19 * _any_can_split(arms)
-    panels = [*over_budgets, Panel(lambda ax: _draw_curves(ax, task, arms, "judgments"), 4 + legend)]
+    legend = 0.0 if common else measure_legend(arms)
+    panels = [*over_budgets, Panel(lambda ax: draw_curves(ax, task, arms, "judgments", common), 4 + legend)]
     if all(p.tokens_per_item for c in curves for p in c):
-        panels.append(Panel(lambda ax: _draw_curves(ax, task, arms, "tokens"), 4 + legend))
+        panels.append(Panel(lambda ax: draw_curves(ax, task, arms, "tokens", common), 4 + legend))
     return panels
+
+
+def measure_legend(arms: Sequence[Result], more: int = 0) -> float:
+    """Measure the legend below a panel, in inches. more: lines besides those of the arms."""
+    lines = sum(_wrap(name, LEGEND).count("\n") + 1 for name in name_arms(arms))
+    return 0.19 * (lines + _any_can_split(arms) + more)
 
 
 def _make_budget_panel(task: str, arms: Sequence[Result]) -> Panel | None:
@@ -126,11 +176,23 @@ def _make_budget_panel(task: str, arms: Sequence[Result]) -> Panel | None:
     joined = join_budgets(arms)
     if not joined or not all(p.tokens_per_item for r in joined for p in list_curve_points(r)):
         return None
-    return Panel(lambda ax: _draw_curves(ax, task, joined, "tokens"), 4 + 0.19 * len(joined))
+    return Panel(lambda ax: draw_curves(ax, task, joined, "tokens"), 4 + 0.19 * len(joined))
 
 
-def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None:
-    """Draw a curve an arm against the judgments or tokens an item, on a log axis."""
+def draw_curves(
+    ax: Axes,
+    task: str,
+    arms: Sequence[Result],
+    unit: str,
+    common: Mapping[str, int] | None = None,
+    more: Sequence[Any] = (),
+    labels: Sequence[str] | None = None,
+) -> None:
+    """Draw a curve an arm against what an item costs, on a log axis.
+
+    unit: judgments, tokens, flops or dollars. common: the number of each arm by its name, where one legend serves
+    several panels. more: artists with labels that the legend lists last. labels: the arms' names, where they have some.
+    """
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
     from matplotlib.transforms import ScaledTranslation
@@ -144,13 +206,14 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     found = [[(x, p) for p in list_curve_points(r) if (x := _get_cost(p, unit)) and x > 0] for r in arms]
     places = [[(x, 100 * p.estimate.value) for x, p in series] for series in found]
     moves = _place_side_by_side(places)
-    for i, (name, series, aside) in enumerate(zip(name_arms(arms), found, moves, strict=True)):
+    for i, (name, series, aside) in enumerate(zip(labels or name_arms(arms), found, moves, strict=True)):
         if not series:
             continue
+        number = common.get(name, i) if common else i
         xs, split = [x for x, _ in series], [p.can_split for _, p in series]
         ys = [100 * p.estimate.value for _, p in series]
         lows, highs = ([100 * _get_interval(p.estimate)[end] for _, p in series] for end in (0, 1))
-        style = _choose_style(i) | ({} if len(series) > 1 else {"linestyle": ""})
+        style = _choose_style(number) | ({} if len(series) > 1 else {"linestyle": ""})
         lines = _list_lines(split)
         banded = lines[0] if len(lines[0]) > 1 and len(arms) <= BANDS_AT_MOST else []
         hair = 0.0 if len(arms) <= BANDS_AT_MOST else HAIR * (i - (len(arms) - 1) / 2)
@@ -194,10 +257,13 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     handles, names = ax.get_legend_handles_labels()
     order = sorted(range(len(handles)), key=lambda i: -last[i])  # as the lines end, top to bottom
     handles, names = [handles[i] for i in order], [names[i] for i in order]
-    if _any_can_split(arms):
-        handles.append(Line2D([], [], color=GREY, marker="o", linestyle="", **HOLLOW))
-        names.append(SPLIT)
-    if len(names) > 1:
+    extra = [Line2D([], [], color=GREY, marker="o", linestyle="", label=SPLIT, **HOLLOW)] * _any_can_split(arms)
+    for artist in (*extra, *more):
+        handles.append(artist)
+        names.append(str(artist.get_label()))
+        if common:
+            ax.add_artist(artist)
+    if len(names) > 1 and not common:
         _draw_legend(ax, handles, names)
 
 
@@ -428,7 +494,8 @@ def _choose_style(i: int) -> dict[str, Any]:
 
 
 def _get_cost(point: CurvePoint, unit: str) -> float | None:
-    return point.judgments_per_item if unit == "judgments" else point.tokens_per_item
+    cost: float | None = getattr(point, f"{unit}_per_item")
+    return cost
 
 
 def _get_interval(estimate: Estimate) -> tuple[float, float]:
@@ -437,8 +504,10 @@ def _get_interval(estimate: Estimate) -> tuple[float, float]:
 
 def _name_unit(unit: str, arms: Sequence[Result]) -> str:
     """Name what the axis counts; of tokens, whether prompts are among them: a set may not have recorded these."""
-    if unit == "judgments":
-        return "judgments per item"
+    if unit != "tokens":
+        return {"judgments": "judgments", "flops": "floating-point operations", "dollars": "dollars"}[
+            unit
+        ] + " per item"
     lacking = [r.compute.get("prompt_tokens") is None for r in arms]
     if all(lacking):
         return "completion tokens per item"
@@ -451,7 +520,7 @@ def _choose_ticks(low: float, high: float, unit: str) -> list[float]:
     Both of the data's ends if that leaves too few.
     """
     doublings = unit == "judgments" and high <= 1024 * low
-    steps = [2.0**e for e in range(-10, 40)] if doublings else [m * 10.0**e for e in range(-3, 13) for m in (1, 2, 5)]
+    steps = [2.0**e for e in range(-10, 40)] if doublings else [m * 10.0**e for e in range(-9, 19) for m in (1, 2, 5)]
     ticks = [step for step in steps if low * 0.999 <= step <= high * 1.001]
     if len(ticks) < 2:
         return sorted({low, high, *ticks})

@@ -52,6 +52,43 @@ def join_budgets(results: Sequence[Result]) -> list[Result]:
     return joined
 
 
+def fold_points(results: Sequence[Result]) -> list[Result]:
+    """Fold the arms of one task that differ in k alone into one: that of the largest k, with the points of all.
+
+    One that is set beside a printed number which the other is not keeps a place of its own.
+    """
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for i, r in enumerate(results):
+        signed = [part for part in r.signature.split("|") if not part.startswith(("k:", "k_meta:"))]
+        alone = (
+            [str(i)]
+            if len(signed) < 2 or any(p.section == OVERALL and p.delta is not None for p in r.published)
+            else []
+        )
+        groups.setdefault((r.judge, r.strategy, *signed, *alone), []).append(r)
+    if len(groups) == len(results):
+        return list(results)
+    folded = []
+    for alike in groups.values():
+        points = {(p.section, p.k): p for r in sorted(alike, key=lambda r: r.k) for p in r.curve}
+        longest = max(alike, key=lambda r: r.k)
+        told = [note for r in alike if r is not longest for note in r.differences if note not in longest.notes]
+        rest = {"notes": [*longest.notes, *told], "differences": [*longest.differences, *told]}
+        folded.append(
+            replace(longest, curve=sorted(points.values(), key=_place_point), **rest) if alike[1:] else longest
+        )
+    return folded
+
+
+def _place_point(point: CurvePoint) -> tuple[bool, str, int]:
+    return point.section != OVERALL, point.section, point.k
+
+
+def list_folded_ks(results: Sequence[Result]) -> list[int]:
+    """List the ks besides their own at which arms that were folded into others stand."""
+    return sorted({r.k for r in results} - {r.k for r in fold_points(results)})
+
+
 def name_without_budget(result: Result) -> str:
     """Name an arm's judge as it is called without a thinking budget."""
     if result.thinking_budget is None:
