@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 
 from judgescale.harness.errors import list_some
@@ -13,7 +14,6 @@ from judgescale.harness.report.readings import OVERALL, list_curve_points
 from judgescale.harness.types import CurvePoint, JudgescaleError, Result
 
 SWEEPS = ("sweep.json", "multirun.yaml")  # of these a folder has one that only repeats what its jobs found
-SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def make_point(result: Result) -> CurvePoint:
     """Make the one point of an arm without a curve, such as the mean of a suite whose members have no common k."""
     per = {name: result.compute.get(name) for name in ("judgments", "flops", "dollars")}
     each = {name: None if total is None else total / result.items for name, total in per.items()}
-    judgments = each["judgments"] if each["judgments"] is not None else float("nan")
-    costs = {"flops_per_item": each["flops"], "dollars_per_item": each["dollars"]}
-    return CurvePoint(OVERALL, result.k, result.headline, judgments, None, **costs)
+    judgments, flops, dollars = each.values()
+    at = nan if judgments is None else judgments
+    return CurvePoint(OVERALL, result.k, result.headline, at, None, flops, dollars_per_item=dollars)
 
 
 def drop_duplicates(curves: Sequence[Curve]) -> tuple[list[Curve], list[str]]:

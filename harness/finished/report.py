@@ -150,13 +150,8 @@ def write_heading(group: Group) -> str:
 def make_arms_table(one: Findings, unit: str) -> tuple[list[str], list[list[str]]]:
     """Make the table of a group's arms at their largest k, the highest first."""
     group, gains = one.group, {gain.curve: gain for gain in one.gains}
-    header = [
-        "arm",
-        "k",
-        f"{flatten_text(group.curves[0].result.headline.metric)} [95 %]",
-        short_name(unit),
-        "a doubling",
-    ]
+    metric = flatten_text(group.curves[0].result.headline.metric)
+    header = ["arm", "k", f"{metric} [95 %]", short_name(unit), "a doubling"]
     printed = [find_own_published(curve.result).get("overall") for curve in group.curves]
     header += ["publ."] * any(printed)
     order = sorted(range(len(group.curves)), key=lambda c: -group.curves[c].result.headline.value)
@@ -183,7 +178,7 @@ def describe(one: Findings, unit: str) -> list[str]:
         lines.append(f"ranked on the items that all share; up to {most:,} of an arm are not among them")
     if shared is None:
         lines.append("only means are known of these: they are compared as if they had judged different items")
-    if len(group.curves) > 1 or len(one.frontier) > 1:
+    if len(group.curves) > 1:
         lines += describe_frontier(one, unit)
     for budget, choice in one.choices:
         lines += describe_choice(group, choice, unit, budget)
@@ -197,14 +192,17 @@ def describe(one: Findings, unit: str) -> list[str]:
 def describe_frontier(one: Findings, unit: str) -> list[str]:
     """Say which points are on the frontier, which are beaten, and which are not told apart from a cheaper one."""
     group = one.group
-    on = [s for s in one.frontier if s.state == FRONTIER]
+    on, sure = ([s for s in one.frontier if s.state == FRONTIER and s.sure >= least] for least in (False, True))
     unknown = [name for c, name in enumerate(group.names) if c not in {s.curve for s in one.frontier}]
     lines = []
     if on:
         steps = [
-            f"{name_point(group, s.curve, s.point)} {format_percent(s.value)} at {format_cost(s.cost)}" for s in on
+            f"{name_point(group, s.curve, s.point)} {format_percent(s.value)} at {format_cost(s.cost)}" for s in sure
         ]
-        lines.append(f"frontier, in {SAYS[unit]}: {'; '.join(steps)}")
+        between = (
+            f"; {len(on) - len(sure)} more are not told above a cheaper one of these" if len(on) > len(sure) else ""
+        )
+        lines.append(f"frontier, in {SAYS[unit]}: {list_some(steps, MANY)}{between}")
     for state, words in ((BEATEN, "beaten at no higher cost"), (NOT_TOLD, "below, yet not told apart")):
         told = []
         for c, name in enumerate(group.names):
@@ -235,9 +233,8 @@ def describe_choice(group: Group, choice: Choice, unit: str, budget: float) -> l
     rivals = [c for c in others if c.may_be_best]
     lines = []
     if choice.is_told:
-        lines.append(
-            f"best {within}: {told}, told above all {len(others)} others (p ≤ {format_p(max(c.p or 0 for c in others))})"
-        )
+        p = format_p(max(c.p or 0.0 for c in others))
+        lines.append(f"best {within}: {told}, told above all {len(others)} others (p at most {p})")
     else:
         names = [
             f"{name_point(group, c.curve, c.point)} {format_percent(c.value)} ({format_chance(c.chance)})"

@@ -37,8 +37,14 @@ def read_result(
         )
     try:
         return Result(
-            **{name: str(arm[name]) for name in ("judge", "engine", "strategy", "task", "signature")},
-            **{name: int(arm[name]) for name in ("seed", "k", "items")},
+            judge=str(arm["judge"]),
+            engine=str(arm["engine"]),
+            strategy=str(arm["strategy"]),
+            task=str(arm["task"]),
+            seed=int(arm["seed"]),
+            k=int(arm["k"]),
+            items=int(arm["items"]),
+            signature=str(arm["signature"]),
             headline=read_estimate(arm["headline"]),
             sections={str(name): read_estimate(e) for name, e in arm["sections"].items()},
             subsets={str(name): read_estimate(e) for name, e in arm["subsets"].items()},
@@ -68,15 +74,19 @@ def read_estimate(entry: Mapping[str, Any]) -> Estimate:
 
 def read_point(entry: Mapping[str, Any]) -> CurvePoint:
     """Read a point of the curve in summary.json."""
-    costs = {name: entry[name] for name in ("tokens", "flops", "dollars")}
+    tokens, flops, dollars = (
+        None if (cost := entry[name]) is None else float(cost) for name in ("tokens", "flops", "dollars")
+    )
     return CurvePoint(
         str(entry["section"]),
         int(entry["k"]),
         read_estimate(entry),
         read_number(entry["judgments"]),
-        **{f"{name}_per_item": None if cost is None else float(cost) for name, cost in costs.items()},
+        tokens,
+        flops,
         can_split=bool(entry.get("can_split")),
         thinking_budget=entry.get("thinking_budget"),
+        dollars_per_item=dollars,
     )
 
 

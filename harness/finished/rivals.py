@@ -9,7 +9,7 @@ intervals, as if they had judged different items, and granted by Holm's method.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite, log2
 
@@ -119,6 +119,7 @@ class Standing:
     by: tuple[int, int] | None = None  # (curve, k) of the highest one that costs no more, if higher
     gap: float = 0.0  # how far below that one
     p: float | None = None  # adjusted
+    sure: bool = False  # of one on the frontier: told above the last sure one before it; the cheapest is sure
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def find_frontier(group: Group, unit: str) -> list[Standing]:
         dtype=np.int64,
     ).reshape(-1, 2)
     found = compare_points(group, pairs)
-    value, standings = group.values, []
+    value, standings = group.values, list[tuple[int, Standing]]()
     both = np.concatenate([found.pairs, found.pairs[:, ::-1]]) if len(pairs) else pairs
     every_p = np.concatenate([found.p, found.p])
     may_beat = cost[both[:, 0]] <= cost[both[:, 1]] if len(both) else np.empty(0, bool)
@@ -193,8 +194,16 @@ def find_frontier(group: Group, unit: str) -> list[Standing]:
                 c, standing.point, standing.cost, standing.value, BEATEN if len(sure) else NOT_TOLD,
                 (oc, group.curves[oc].points[oj].k), float(value[m] - value[other]), float(every_p[best]),
             )  # fmt: skip
-        standings.append(standing)
-    return sorted(standings, key=lambda s: (s.cost, -s.value))
+        standings.append((m, standing))
+    standings.sort(key=lambda one: (one[1].cost, -one[1].value))
+    p_of = dict(zip(map(tuple, both.tolist()), every_p.tolist(), strict=True))
+    last: int | None = None
+    marked = []
+    for m, standing in standings:
+        sure = standing.state == FRONTIER and (last is None or p_of.get((last, m), 1.0) <= LEVEL)
+        last = m if sure else last
+        marked.append(replace(standing, sure=sure))
+    return marked
 
 
 @dataclass(frozen=True)
@@ -267,7 +276,7 @@ class Gain:
 
 
 def measure_gains(group: Group, unit: str) -> list[Gain]:
-    """Measure each curve's gain a doubling: the slope of a straight line through its points over log2 of their costs."""
+    """Measure each curve's gain a doubling: the slope of a line through its points over log2 of their costs."""
     gains, start = [], 0
     for c, curve in enumerate(group.curves):
         columns = np.arange(start, start := start + len(curve.points))
@@ -304,7 +313,7 @@ def find_falls(group: Group) -> list[Fall]:
     found = compare_points(group, np.array(pairs, dtype=np.int64).reshape(-1, 2))
     falls: dict[int, Fall] = {}
     for (m, n), gap, p in zip(pairs, found.gap.tolist(), found.p.tolist(), strict=True):
-        c, j = places[m]
-        if gap > 0 and p <= LEVEL and gap > falls.get(c, Fall(c, *[group.curves[c].points[j]] * 2, 0.0, 1.0)).gap:
-            falls[c] = Fall(c, group.curves[c].points[j], group.curves[c].points[places[n][1]], gap, p)
+        (c, top), (_, end) = places[m], places[n]
+        if gap > 0 and p <= LEVEL and (c not in falls or gap > falls[c].gap):
+            falls[c] = Fall(c, group.curves[c].points[top], group.curves[c].points[end], gap, p)
     return list(falls.values())

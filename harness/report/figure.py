@@ -136,14 +136,8 @@ def _draw_common_legend(figure: Figure) -> None:
     longest = max((len(line) for name in handles for line in name.split("\n")), default=0)
     columns = max(1, int(figure.get_figwidth() / (0.07 * (longest + 12))))
     if handles:
-        figure.legend(
-            list(handles.values()),
-            list(handles),
-            loc="outside lower left",
-            ncols=columns,
-            frameon=False,
-            handlelength=4,
-        )
+        where: dict[str, Any] = {"loc": "outside lower left", "ncols": columns}
+        figure.legend(list(handles.values()), list(handles), frameon=False, handlelength=4, **where)
 
 
 def _make_panels(task: str, arms: Sequence[Result], common: Mapping[str, int] | None = None) -> list[Panel]:
@@ -505,9 +499,7 @@ def _get_interval(estimate: Estimate) -> tuple[float, float]:
 def _name_unit(unit: str, arms: Sequence[Result]) -> str:
     """Name what the axis counts; of tokens, whether prompts are among them: a set may not have recorded these."""
     if unit != "tokens":
-        return {"judgments": "judgments", "flops": "floating-point operations", "dollars": "dollars"}[
-            unit
-        ] + " per item"
+        return f"{'floating-point operations' if unit == 'flops' else unit} per item"
     lacking = [r.compute.get("prompt_tokens") is None for r in arms]
     if all(lacking):
         return "completion tokens per item"

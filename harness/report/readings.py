@@ -11,6 +11,7 @@ from judgescale.harness.report.text import format_count, format_percent
 from judgescale.harness.types import WITH_BUDGET, CurvePoint, Published, Result
 
 OVERALL = "overall"
+KS_AT_MOST = 3  # smaller ks that a table has columns for
 
 
 def group_by_task(results: Iterable[Result]) -> dict[str, list[Result]]:
@@ -72,21 +73,18 @@ def fold_points(results: Sequence[Result]) -> list[Result]:
     for alike in groups.values():
         points = {(p.section, p.k): p for r in sorted(alike, key=lambda r: r.k) for p in r.curve}
         longest = max(alike, key=lambda r: r.k)
+        if len(alike) == 1:
+            folded.append(longest)
+            continue
         told = [note for r in alike if r is not longest for note in r.differences if note not in longest.notes]
-        rest = {"notes": [*longest.notes, *told], "differences": [*longest.differences, *told]}
-        folded.append(
-            replace(longest, curve=sorted(points.values(), key=_place_point), **rest) if alike[1:] else longest
-        )
+        curve = sorted(points.values(), key=_place_point)
+        notes, differences = [*longest.notes, *told], [*longest.differences, *told]
+        folded.append(replace(longest, curve=curve, notes=notes, differences=differences))
     return folded
 
 
 def _place_point(point: CurvePoint) -> tuple[bool, str, int]:
     return point.section != OVERALL, point.section, point.k
-
-
-def list_folded_ks(results: Sequence[Result]) -> list[int]:
-    """List the ks besides their own at which arms that were folded into others stand."""
-    return sorted({r.k for r in results} - {r.k for r in fold_points(results)})
 
 
 def name_without_budget(result: Result) -> str:
@@ -96,9 +94,16 @@ def name_without_budget(result: Result) -> str:
     return result.judge.removesuffix(WITH_BUDGET.format("", result.thinking_budget))
 
 
-def find_value_at_one(result: Result) -> float | None:
-    """Find the headline's value at k=1; None where the result itself is of k=1, or has no such point."""
-    return next((p.estimate.value for p in list_curve_points(result) if p.k == 1 and result.k > 1), None)
+def find_value_at(result: Result, k: int) -> float | None:
+    """Find the headline's value at a smaller k; None where the result's own is no larger, or it has no such point."""
+    return next((p.estimate.value for p in list_curve_points(result) if p.k == k and result.k > k), None)
+
+
+def list_smaller_ks(results: Sequence[Result]) -> list[int]:
+    """List the ks at which a table shows headlines beside those of the arms of one task: 1, and those folded away."""
+    folded = {r.k for r in results} - {r.k for r in fold_points(results)}
+    known = [k for k in sorted({1, *folded}) if any(find_value_at(r, k) is not None for r in results)]
+    return known if len(known) <= KS_AT_MOST else [known[0], *known[1 - KS_AT_MOST :]]
 
 
 def count_judgments_per_item(result: Result) -> float | None:

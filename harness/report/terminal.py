@@ -13,10 +13,12 @@ from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.readings import (
     OVERALL,
     find_own_published,
-    find_value_at_one,
+    find_value_at,
+    fold_points,
     format_judgments_per_item,
     format_k,
     group_by_task,
+    list_smaller_ks,
     name_arms,
     tell_apart,
 )
@@ -152,10 +154,11 @@ def show_results(
     screen = console or open_screen()
     grouped = group_by_task(results)
     shared = _find_shared_notes(results) if len(grouped) > 1 else []
-    for task, arms in grouped.items():
+    for task, every in grouped.items():
+        arms = fold_points(every)
         screen.print()
         print_line(screen, _write_heading(task, arms), "bold")
-        print_table(screen, _make_screen_table(arms))
+        print_table(screen, _make_screen_table(arms, list_smaller_ks(every)))
         names = name_arms(arms)
         for name, r in zip(names, arms, strict=True):
             if len(arms) <= 12 and len(r.sections) <= 8 and (told := _describe_sections(r)):
@@ -179,8 +182,11 @@ def show_results(
         print_line(screen, ("next  " if i == 0 else "      ") + flatten_text(command), whole=True)
 
 
-def _make_screen_table(arms: Sequence[Result]) -> Table:
-    """Make the table of one task's arms, with only those columns that tell something."""
+def _make_screen_table(arms: Sequence[Result], smaller: Sequence[int]) -> Table:
+    """Make the table of one task's arms, with only those columns that tell something.
+
+    smaller: the ks at which headlines are shown besides.
+    """
     from rich.text import Text
 
     def make_text(text: str) -> Text:  # never markup
@@ -191,22 +197,21 @@ def _make_screen_table(arms: Sequence[Result]) -> Table:
     judges, strategies = len({r.judge for r in arms}) > 1, len({r.strategy for r in arms}) > 1 or any(differ)
     table = make_table(["judge"] * judges + ["strategy"] * (strategies or not judges), ["k"])
     table.add_column(Text(f"{flatten_text(arms[0].headline.metric)}\n[95 % interval]"), no_wrap=True)
-    firsts = [find_value_at_one(r) for r in arms]
-    if any(firsts):
-        table.add_column("at\nk=1", justify="right", no_wrap=True)
+    for k in smaller:
+        table.add_column(f"at\nk={k}", justify="right", no_wrap=True)
     table.add_column("judgm.\n/item", justify="right", no_wrap=True)
     if any(printed):
         table.add_column("publ.", justify="right", no_wrap=True)
         table.add_column("delta", justify="right", no_wrap=True)
-    for r, p, first, more in zip(arms, printed, firsts, differ, strict=True):
+    for r, p, more in zip(arms, printed, differ, strict=True):
         names = [r.judge] * judges + [", ".join(filter(None, (r.strategy, more)))] * (strategies or not judges)
         error = format_mc_error(r.headline.mc_error)
         value = Text.assemble(
             (f"{format_percent(r.headline.value):>5}", "bold"), f"{error} ", format_interval(r.headline.ci)
         )
         cells = [*map(make_text, names), Text(format_k(r)), value]
-        if any(firsts):
-            cells.append(Text(format_percent(first) if first is not None else ""))
+        values = [find_value_at(r, k) for k in smaller]
+        cells += [Text(format_percent(value) if value is not None else "") for value in values]
         cells.append(Text(format_judgments_per_item(r)))
         if any(printed):
             doubt = "*" if p and p.status != "confirmed" else ""

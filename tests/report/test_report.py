@@ -485,7 +485,7 @@ def test_equal_points_stand_side_by_side_and_the_axis_stays_true() -> None:
 
     arms = [arm(strategy=s, ks=ks, published=()) for s, ks in (("a", (1, 2, 4)), ("b", (1,)), ("c", (1, 2, 4)))]
     ax = Figure().subplots()
-    figure._draw_curves(ax, "toy", arms, "judgments")
+    figure.draw_curves(ax, "toy", arms, "judgments")
     ax.get_figure().draw_without_rendering()
     markers = [line for line in ax.lines if line.get_marker() not in ("", "None") and len(line.get_xdata())]
     assert {float(x) for line in markers for x in line.get_xdata()} == {1, 2, 4}
@@ -505,7 +505,7 @@ def test_the_axes_name_what_they_count() -> None:
     def draw(unit: str, *prompts: float | None) -> tuple[str, list[float]]:
         ax = Figure().subplots()
         arms = [arm(strategy=str(i), curve=points, compute={"prompt_tokens": p}) for i, p in enumerate(prompts)]
-        figure._draw_curves(ax, "toy", arms, unit)
+        figure.draw_curves(ax, "toy", arms, unit)
         return ax.get_xlabel(), ax.get_xticks().tolist()
 
     assert draw("judgments", None) == ("judgments per item (log scale)", [1, 2, 4, 8])
