@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import sys
 from collections import Counter
@@ -30,6 +31,10 @@ LONGEST = 150  # bytes of a job's folder's name; file systems take 255
 SHORT = 70  # of a sweep's
 DIGITS = 12
 JOBS = ".jobs"  # the folder in which jobs say what became of them, while the sweep is at work
+SWEEP_FILES = (
+    "summary.json, curve.csv, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml, sweep.json,"
+    " report.{md,csv,png,pdf}"
+)
 DONE, SKIPPED, FAILED, IMPOSSIBLE = "done", "skipped", "failed", "impossible"
 NO_MATTER = r"run\.(?:again|dry|max_failures|budget\.\w+)="  # how overrides begin that leave a finished result alike
 UNNAMED = re.compile(rf"{NO_MATTER}|hydra\.|-m$|--multirun$|--dry$")
@@ -99,7 +104,6 @@ def run_job_of_sweep(
         leave_word(folder.parent, dataclasses.replace(about, state=SKIPPED))
         return
     if change and (folder / "summary.json").exists():
-        print(make_harmless(f"{' '.join(given)}: done again, for {change}"), file=sys.stderr)
         (folder / "summary.json").unlink()  # killed now, it is not taken for finished
     run(cfgs, folder, suite, show=False, command=command)
     leave_word(folder.parent, dataclasses.replace(about, why=change))
@@ -159,6 +163,8 @@ class ReportTogether(Callback):
         try:
             if jobs:
                 report_jobs(config, folder, jobs)
+        except Exception as error:  # Hydra would only warn of it
+            sys.exit(explain_error(error))
         finally:
             self.leave(folder)
         failed = [job for job in jobs if job.state == FAILED]
@@ -183,9 +189,14 @@ def report_jobs(config: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
     command = write_command(config.hydra.overrides.task)
     results = read_finished(folder, jobs)
     if results:
+        from judgescale.harness.finished.report import report_runs
+
         shared = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "prices")])
         files.write_files(results, folder, OmegaConf.to_yaml(shared), command, judgments=False)
-        terminal.show_results(results, folder, ["python run.py", "python run.py --help"])
+        program = command.split(" -m")[0].split(" --multirun")[0]
+        terminal.show_results(results, folder, [f"{program} report {shlex.quote(str(folder))} --budget 4"], SWEEP_FILES)
+        if len(results) > 1:
+            report_runs([folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)], folder)
     text = json.dumps({"command": command, "jobs": [dataclasses.asdict(job) for job in jobs]}, indent=2)
     (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
     for line in describe_jobs(jobs):
@@ -209,11 +220,16 @@ def describe_jobs(jobs: Sequence[Job]) -> list[str]:
     names = {job.number: " ".join(word for word in job.overrides if word not in shared) for job in jobs}
     counts = Counter(job.state for job in jobs)
     of_each = [f"{counts[state]} {state}" for state in (DONE, SKIPPED, FAILED, IMPOSSIBLE) if counts[state]]
-    if list(counts) == [DONE]:
+    if list(counts) == [DONE] and not any(job.why for job in jobs):
         return []
     lines = [f"{len(jobs)} jobs: {', '.join(of_each)}"]
     if skipped := [names[job.number] for job in jobs if job.state == SKIPPED]:
         lines.append(f"skipped, finished and unchanged (run.again=true does them again): {list_some(skipped, 8)}")
+    again: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.state == DONE and job.why:
+            again.setdefault(job.why, []).append(names[job.number])
+    lines += [f"done again, for {why}: {list_some(those, 8)}" for why, those in again.items()]
     lines += [f"failed: {names[job.number]}: {job.why}" for job in jobs if job.state == FAILED]
     reasons: dict[str, list[str]] = {}
     for job in jobs:

@@ -109,6 +109,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def report_runs(folders: Sequence[Path], out: Path, unit: str = "judgments") -> None:
+    """Write the report of these folders to another, and print which points are worth their cost."""
+    gathered = gather(folders)
+    found = examine(gathered, unit)
+    write_report(gathered, found, unit, out)
+    screen = open_screen()
+    for one in found:
+        if lines := describe(one, unit):
+            print_line(screen, "")
+            print_line(screen, write_heading(one.group), "bold")
+            for line in lines:
+                print_line(screen, line)
+
+
 def examine(gathered: Gathered, unit: str, budgets: Sequence[float] = ()) -> list[Findings]:
     """Find what is to be said of every group of arms that may be ranked together."""
     return [

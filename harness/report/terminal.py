@@ -148,9 +148,13 @@ def show_cost_estimates(
 
 
 def show_results(
-    results: Sequence[Result], folder: Path, next_commands: Sequence[str], console: Console | None = None
+    results: Sequence[Result],
+    folder: Path,
+    next_commands: Sequence[str],
+    written: str = FILES,
+    console: Console | None = None,
 ) -> None:
-    """Print the results, what to know about them, where they are and what to try next."""
+    """Print the results, what to know about them, where they are and what to try next. written: the files there."""
     screen = console or open_screen()
     grouped = group_by_task(results)
     shared = _find_shared_notes(results) if len(grouped) > 1 else []
@@ -176,7 +180,7 @@ def show_results(
     for note in shared:
         print_line(screen, f"All: {note}", "dim")
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
-    files = ", ".join([FILES, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
+    files = ", ".join([written, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
     print_line(screen, f"  {files}", "dim", whole=True)
     for i, command in enumerate(next_commands):
         print_line(screen, ("next  " if i == 0 else "      ") + flatten_text(command), whole=True)

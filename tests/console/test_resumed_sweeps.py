@@ -45,13 +45,12 @@ def test_a_sweep_run_again_does_only_what_is_missing(tmp_path):
     summary.write_text(summary.read_text().replace('"config": "', '"config": "0'))
     third = run(*command)
     assert read_states(tmp_path / "out") == {single: "done", voting: "done"}
-    assert "strategy=voting" in third.stderr
-    assert "done again, for its config was another one: run.draws: 100 | 200" in third.stderr
+    assert "done again, for its config was another one: run.draws: 100 | 200: strategy=voting" in third.stderr
 
     with data.open("ab") as file:
         file.write(b"\0" * 8)  # no set any more, and not the same one
     broken = run(*command)
-    assert broken.returncode == 1 and "done again, for a file that it reads was changed" in broken.stderr
+    assert broken.returncode == 1
     assert read_states(tmp_path / "out") == {single: "failed", voting: "failed"}
     assert "2 of the jobs failed" in broken.stderr
 
@@ -61,7 +60,7 @@ def test_again_does_all_again_in_the_same_folder(tmp_path):
     assert run(*command).returncode == 0
     again = run(*command, "run.again=true")
     assert read_states(tmp_path / "out") == {"run.limit=20,strategy=single,task=vicuna80_pairs": "done"}
-    assert "done again, for run.again=true" in again.stderr
+    assert "done again, for run.again=true" in again.stderr and "1 jobs: 1 done" in again.stderr
 
 
 def test_what_cannot_go_together_is_listed_once_and_no_failure(tmp_path):

@@ -23,7 +23,7 @@ from judgescale.harness.types import CurvePoint, Estimate, Published, Result
 HOSTILE = "[bold]a_b & 100% $x$ #1 {c} \\d|e ~^<f>[/bold]\x1b[31m\x07"
 KEYS = {
     "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute",
-    "health", "published", "versions", "k", "signature", "notes", "details", "data", "judging",
+    "health", "published", "versions", "k", "signature", "notes", "details", "data", "judging", "differences", "curve",
 }  # fmt: skip
 
 
