@@ -15,7 +15,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgescale.harness.errors import explain_error, list_some
+from judgescale.harness.errors import explain_error
 from judgescale.harness.finished.gathering import Gathered, gather
 from judgescale.harness.finished.rivals import (
     BEATEN,
@@ -67,7 +67,8 @@ CSV_HEADER = (
     "judgments_per_item", "tokens_per_item", "flops_per_item", "dollars_per_item", "cost_unit", "shared_accuracy",
     "state", "beaten_by", "beaten_by_k", "below_by", "p_adjusted", "published", "run", "signature",
 )  # fmt: skip
-MANY = 12  # arms of which the terminal lists each
+FEW = 4  # arms that a line describes one by one
+MANY = 8  # names in a line
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,9 @@ def describe(one: Findings, unit: str) -> list[str]:
         lines += describe_choice(group, choice, unit, budget)
     lines += [describe_fall(group, fall) for fall in one.falls]
     judges = {curve.result.judge for curve in group.curves}
+    without = [name for name, c in zip(group.names, group.curves) if c.result.compute.get("prompt_tokens") is None]
+    if unit == "tokens" and 0 < len(without) < len(group.curves):
+        lines.append(f"their prompt tokens are unknown, so that they look cheaper than they are: {join(without)}")
     if unit == "judgments" and len(judges) > 1:
         lines.append("one judge's judgment may cost more than another's: --unit tokens, flops or dollars")
     return lines
@@ -216,9 +220,9 @@ def describe_frontier(one: Findings, unit: str) -> list[str]:
         between = (
             f"; {len(on) - len(sure)} more are not told above a cheaper one of these" if len(on) > len(sure) else ""
         )
-        lines.append(f"frontier, in {SAYS[unit]}: {list_some(steps, MANY)}{between}")
+        lines.append(f"frontier, in {SAYS[unit]}: {join(steps)}{between}")
     for state, words in ((BEATEN, "beaten at no higher cost"), (NOT_TOLD, "below, yet not told apart")):
-        told = []
+        told, whole = [], []
         for c, name in enumerate(group.names):
             those = [s for s in one.frontier if s.curve == c and s.state == state]
             if those:
@@ -227,10 +231,15 @@ def describe_frontier(one: Findings, unit: str) -> list[str]:
                 assert worst.by is not None
                 by = f"{group.names[worst.by[0]]} k={worst.by[1]}"
                 told.append(f"{name} at k={ks} (by up to {format_points(-worst.gap).lstrip('+')} points, by {by})")
-        if told:
-            lines.append(f"{words}: {list_some(told, MANY)}")
+                if len(those) == len(group.curves[c].points):
+                    whole.append(name)
+        if len(told) > FEW:
+            at_some = f"; {len(told) - len(whole)} more arms at some k" if len(told) > len(whole) else ""
+            lines.append(f"{words}: at every k {join(whole) or 'none'}{at_some} (report.csv has each)")
+        elif told:
+            lines.append(f"{words}: {join(told)}")
     if unknown:
-        lines.append(f"not on the frontier, for their {unit} are unknown: {list_some(unknown, MANY)}")
+        lines.append(f"not on the frontier, for their {unit} are unknown: {join(unknown)}")
     return lines
 
 
@@ -241,7 +250,7 @@ def describe_choice(group: Group, choice: Choice, unit: str, budget: float) -> l
         return [f"{within}: no arm has a point within it"]
     first, *others = choice.candidates
     told = f"{name_point(group, first.curve, first.point)}, {format_percent(first.value)}"
-    dear = [f"no point within it: {list_some([group.names[c] for c in choice.too_dear], 6)}"] if choice.too_dear else []
+    dear = [f"no point within it: {join([group.names[c] for c in choice.too_dear])}"] if choice.too_dear else []
     if not others:
         return [f"{within}: {told}, the only arm within it", *dear]
     rivals = [c for c in others if c.may_be_best]
@@ -256,7 +265,7 @@ def describe_choice(group: Group, choice: Choice, unit: str, budget: float) -> l
         ]
         lines.append(
             f"{within} none is told the best: {told} is the highest ({format_chance(first.chance)}), and not told apart"
-            f" from {list_some(names, 6)}"
+            f" from {join(names)}"
         )
     if isfinite(choice.luck):
         lines.append(
@@ -316,6 +325,12 @@ def list_csv_rows(found: Sequence[Findings], unit: str) -> list[list[Any]]:
                     + [str(curve.folder), r.signature]
                 )
     return rows
+
+
+def join(names: Sequence[str]) -> str:
+    """Join names that may hold commas, the first ones of many."""
+    more = f"; and {len(names) - MANY} more" if len(names) > MANY else ""
+    return "; ".join(names[:MANY]) + more
 
 
 def name_point(group: Group, curve: int, point: CurvePoint) -> str:

@@ -15,8 +15,8 @@ from judgescale.harness.types import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FRONTIER_LABEL = "frontier: the highest so far, by the estimates"
-BEATEN_LABEL = "crossed out: a point that costs no more is told above it"
+FRONTIER_LABEL = "frontier, by the estimates"
+BEATEN_LABEL = "beaten by one that costs no more"
 
 
 def draw_report(groups: Sequence[Group], frontiers: Sequence[Sequence[Standing]], unit: str, folder: Path) -> None:

@@ -20,6 +20,7 @@ COLOURS = ("#12355b", "#e58a3c", "#8c1c4b", "#4fa3a5", "#66701f", "#b39ddb", "#0
 MARKERS = "os^DvX<p>"  # nine, so that a marker meets a colour again only after 72 arms
 LINES = ("-", "--", "-.", ":")
 GREY = "#555555"
+LADDER = ("#000000", "#e58a3c", "#8c1c4b", "#4fa3a5", "#66701f", "#b39ddb", "#12355b", "#9a9a9a")  # far apart in grey
 FEW = 8  # arms that are listed one by one, whatever they are
 
 
@@ -34,14 +35,15 @@ class Styles:
 
     def choose(self, arm: Result, name: str) -> dict[str, Any]:
         """Choose the style of an arm."""
-        colour = marker = line = self.numbers.get(name, 0)
+        number = self.numbers.get(name, 0)
+        colour = COLOURS[number % len(COLOURS)]
         if self.judges:
-            colour = self.judges.index(flatten_text(arm.judge))
-            marker = line = self.strategies.index(flatten_text(arm.strategy))
+            colour = LADDER[self.judges.index(flatten_text(arm.judge))]
+            number = self.strategies.index(flatten_text(arm.strategy))
         return {
-            "color": COLOURS[colour % len(COLOURS)],
-            "marker": MARKERS[marker % len(MARKERS)],
-            "linestyle": LINES[line % len(LINES)],
+            "color": colour,
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": LINES[number % len(LINES)],
             "markersize": 5.5,
             "linewidth": 1.6,
             "markeredgecolor": "white",
@@ -53,7 +55,7 @@ class Styles:
         from matplotlib.lines import Line2D
 
         wide: dict[str, Any] = {"linewidth": 4, "solid_capstyle": "butt"}
-        parts = [Line2D([], [], color=COLOURS[i % len(COLOURS)], label=n, **wide) for i, n in enumerate(self.judges)]
+        parts = [Line2D([], [], color=LADDER[i], label=name, **wide) for i, name in enumerate(self.judges)]
         for i, name in enumerate(self.strategies):
             look: dict[str, Any] = {"marker": MARKERS[i % len(MARKERS)], "linestyle": LINES[i % len(LINES)]}
             parts.append(Line2D([], [], color=GREY, markersize=5.5, label=name, **look))
@@ -69,7 +71,7 @@ def choose_styles(panels: Sequence[Sequence[Result]], names: Sequence[Sequence[s
     judges = list(dict.fromkeys(flatten_text(arm.judge) for arm, _ in arms))
     strategies = list(dict.fromkeys(flatten_text(arm.strategy) for arm, _ in arms))
     crossed = all(name == flatten_text(f"{arm.judge}, {arm.strategy}") for arm, name in arms)
-    few = len(judges) <= len(COLOURS) and len(strategies) <= len(MARKERS)
+    few = len(judges) <= len(LADDER) and len(strategies) <= len(MARKERS)
     if len(every) > FEW and crossed and few and len(judges) > 1 < len(strategies):
         return Styles(numbers, judges, strategies, shared)
     return Styles(numbers, shared=shared)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
 BESIDES = 4 + len("/") + len(" items") + len("0:00:00") + 3  # what a progress bar needs at least besides the numbers
+MANY = 8  # arms beyond which the terminal shows what is to be said of all of them only
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
 
@@ -167,14 +168,14 @@ def show_results(
         for name, r in zip(names, arms, strict=True):
             if len(arms) <= 12 and len(r.sections) <= 8 and (told := _describe_sections(r)):
                 print_line(screen, (f"{name}: " if len(arms) > 1 else "") + told)
-        for note in _list_notes(arms, names):
+        for note in _keep_common_notes(arms, _list_notes(arms, names), names):
             if note not in shared:
                 print_line(screen, note, "dim")
         for name, r in zip(names, arms, strict=True):
             prefix = f"{name}, " if len(arms) > 1 and r.details else ""
             for label, value in r.details.items():
                 print_line(screen, f"{prefix}{flatten_text(label)}: {_format_detail(label, value)}")
-        for signature in _list_signatures(arms):
+        for signature in _list_signatures(arms)[: 1 if len(arms) > MANY else None]:
             print_line(screen, signature, "dim", whole=True)
     screen.print()
     for note in shared:
@@ -300,6 +301,15 @@ def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
         if any(p.inside_judging_again is not None for r in arms for p in r.published):
             sources.append("in, out: judging the same items again may give the published number, or hardly does")
     return lines + list(dict.fromkeys(sources))
+
+
+def _keep_common_notes(arms: Sequence[Result], notes: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Keep, where there are many arms, the notes that are not about single ones; the others are in the files."""
+    if len(arms) <= MANY:
+        return list(notes)
+    single = tuple(f"{name}{end}" for name in names for end in (":", ","))
+    kept = [note for note in notes if not note.startswith(single)]
+    return [*kept, f"{len(notes) - len(kept)} notes about single arms are in summary.json, signatures in table.md"]
 
 
 def _format_detail(label: str, value: object) -> str:

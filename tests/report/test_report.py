@@ -131,7 +131,7 @@ def test_summary_contract(run: Path) -> None:
     assert set(found) == KEYS | made and len(found["arms"]) == 3
     assert all(set(a) == KEYS for a in found["arms"])
     assert found["arms"][0] == {k: v for k, v in found.items() if k not in made}
-    assert found["headline"] == {"metric": "accuracy", "value": 0.75, "ci": [0.7, 0.8]}
+    assert found["headline"] == {"metric": "accuracy", "value": 0.75, "ci": [0.7, 0.8], "items": 80}
     assert found["sections"] == {"Ties": {"metric": "accuracy", "value": 0.5, "ci": [0.7, 0.8], "items": 80}}
     assert found["subsets"]["a"]["value"] is None and found["compute"]["flops"] is None
     assert set(found["compute"]) == set(files.COMPUTE) and set(found["health"]) == set(files.HEALTH)
