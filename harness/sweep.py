@@ -194,7 +194,9 @@ def report_jobs(config: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
         shared = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "prices")])
         files.write_files(results, folder, OmegaConf.to_yaml(shared), command, judgments=False)
         program = command.split(" -m")[0].split(" --multirun")[0]
-        terminal.show_results(results, folder, [f"{program} report {shlex.quote(str(folder))} --budget 4"], SWEEP_FILES)
+        terminal.show_results(
+            results, folder, [f"{program} report {shlex.quote(str(folder))} --budget 4"], written=SWEEP_FILES
+        )
         if len(results) > 1:
             report_runs([folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)], folder)
     text = json.dumps({"command": command, "jobs": [dataclasses.asdict(job) for job in jobs]}, indent=2)

@@ -101,8 +101,9 @@ def find_value_at(result: Result, k: int) -> float | None:
 
 def list_smaller_ks(results: Sequence[Result]) -> list[int]:
     """List the ks at which a table shows headlines beside those of the arms of one task: 1, and those folded away."""
-    folded = {r.k for r in results} - {r.k for r in fold_points(results)}
-    known = [k for k in sorted({1, *folded}) if any(find_value_at(r, k) is not None for r in results)]
+    kept = fold_points(results)
+    folded = {r.k for r in results} - {r.k for r in kept}
+    known = [k for k in sorted({1, *folded}) if any(find_value_at(r, k) is not None for r in kept)]
     return known if len(known) <= KS_AT_MOST else [known[0], *known[1 - KS_AT_MOST :]]
 
 

@@ -152,8 +152,8 @@ def show_results(
     results: Sequence[Result],
     folder: Path,
     next_commands: Sequence[str],
-    written: str = FILES,
     console: Console | None = None,
+    written: str = FILES,
 ) -> None:
     """Print the results, what to know about them, where they are and what to try next. written: the files there."""
     screen = console or open_screen()

@@ -128,6 +128,61 @@ def test_a_sweep_killed_half_way_goes_on_and_buys_nothing_twice(tmp_path):
         assert (tmp_path / "a" / kind).read_text() == (tmp_path / "b" / kind).read_text()
 
 
+LAUNCHER = """
+import os
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.plugins.launcher import Launcher
+
+class Forking(Launcher):
+    def setup(self, *, hydra_context, task_function, config):
+        self.context, self.function, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides, initial_job_idx):
+        for number, overrides in enumerate(job_overrides):
+            if os.fork():
+                os.wait()
+                continue
+            config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+            config.hydra.job.num = number
+            run_job(self.function, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
+            os._exit(0)
+        return [JobReturn(_return_value=None, status=JobStatus.COMPLETED) for _ in job_overrides]
+"""
+
+
+def test_jobs_in_other_processes_leave_the_same_report(tmp_path, monkeypatch):
+    (tmp_path / "hydra_plugins").mkdir()
+    (tmp_path / "hydra_plugins" / "forking.py").write_text(LAUNCHER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    more = ("task=vicuna80_pairs", "run.limit=20", "+hydra.launcher._target_=hydra_plugins.forking.Forking")
+    launcher = ("strategy.k=2,99", "~hydra/launcher", *more)
+    done = run("-m", "strategy=voting", *launcher, f"hydra.sweep.dir={tmp_path}/out")
+    assert done.returncode == 1 and "failed: strategy.k=99: strategy.k=99 asks for more" in done.stderr, done.stderr
+    assert sorted(read_states(tmp_path / "out").values()) == ["done", "failed"]
+    assert [arm["k"] for arm in json.loads((tmp_path / "out" / "summary.json").read_text())["arms"]] == [2]
+    again = run("-m", "strategy=voting", *launcher, f"hydra.sweep.dir={tmp_path}/out")
+    assert "1 skipped, 1 failed" in again.stderr
+
+
+def test_the_same_sweep_at_once_is_refused_in_one_line(tmp_path):
+    from filelock import FileLock
+
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".running"):
+        done = run("-m", "strategy=single", "run.limit=20", f"hydra.sweep.dir={tmp_path}/out")
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and "this sweep is running already" in done.stderr
+
+
+def test_help_and_config_hold_no_price_list(tmp_path, composed):
+    from judgescale.harness.plan.prices import keep_used_prices
+
+    shown = run("--help").stdout
+    assert "run.again" not in shown and "again: false" in shown and "cached:" not in shown
+    cfg = composed("judge=pairwise", "judge.model=gpt-4.1-mini", "engine=openai", "task=sanity")
+    assert len(cfg.prices) > 20 and list(keep_used_prices(cfg).prices) == ["gpt-4.1-mini"]
+    assert list(keep_used_prices(cfg, ["GPT-5.4 mini"]).prices) == ["gpt-4.1-mini", "gpt-5.4-mini"]
+
+
 def test_results_read_back_give_the_same_tables_and_figure(evaluated, tmp_path):
     results = [
         *evaluated("task=judgebench", "judge.pool=false").values(),
