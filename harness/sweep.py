@@ -68,7 +68,14 @@ def name_sweep(arguments: Sequence[str]) -> str:
     return shorten_name(name, " ".join(words), SHORT, hashed=True)
 
 
-OmegaConf.register_new_resolver("folder_name", name_folder, replace=True)
+def name_job_folder(*, _root_: DictConfig) -> str:
+    """Name a job's folder after its overrides, in one order; what stands for a variable's value stays unread."""
+    given = OmegaConf.to_container(_root_.hydra.overrides.task, resolve=False)
+    assert isinstance(given, list)
+    return name_folder(",".join(sorted(map(str, given))))
+
+
+OmegaConf.register_new_resolver("job_folder", name_job_folder, replace=True)
 
 
 @dataclass(frozen=True)
