@@ -165,3 +165,31 @@ def test_one_clear_line_for_what_is_no_run(tmp_path, capsys):
     (tmp_path / "old" / "summary.json").write_text(json.dumps({"arms": [arm]}))
     assert "an earlier version wrote this run" in refuse(main, capsys, str(tmp_path))
     assert "must be above 0" in refuse(main, capsys, str(tmp_path), "--budget", "0")
+
+
+def test_means_without_items_are_compared_by_their_intervals_and_with_no_others():
+    """As those of suites: what single items earned is in their members' arms only."""
+    rng = np.random.default_rng(8)
+
+    def make_mean(name: str, *values: float):
+        curve = draw_curve(rng, name, *values)
+        points = tuple(
+            dataclasses.replace(p, estimate=dataclasses.replace(p.estimate, value=v, ci=(v - 0.03, v + 0.03)))
+            for p, v in zip(curve.points, values, strict=True)
+        )
+        result = dataclasses.replace(curve.result, curve=list(points), headline=points[-1].estimate)
+        return dataclasses.replace(curve, result=result, points=points, judged=(None,) * len(points))
+
+    means, items = make_groups([make_mean("low", 0.6, 0.62), make_mean("high", 0.8, 0.81), draw_curve(rng, "c", 0.7)])
+    assert items.about == ("of one of them only means are known",)
+    states = {(means.names[s.curve], s.point.k): s.state for s in find_frontier(means, "judgments")}
+    assert states == {("high", 1): FRONTIER, ("high", 2): FRONTIER, ("low", 1): BEATEN, ("low", 2): BEATEN}
+    assert choose_for_budget(means, "judgments", 2).is_told
+    assert [gain.interval for gain in measure_gains(means, "judgments")] == [None, None]
+
+
+def test_nothing_is_left_out_without_a_word(runs, tmp_path, capsys):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "summary.json").write_text("{")
+    printed = say(main, capsys, str(runs / "monday" / "voting"), str(tmp_path))
+    assert "left out:" in printed and "not the summary.json of a run" in printed
