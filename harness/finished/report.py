@@ -195,7 +195,9 @@ def describe(one: Findings, unit: str) -> list[str]:
         lines.append("only means are known of these: they are compared as if they had judged different items")
     if len(group.curves) > 1:
         lines += describe_frontier(one, unit)
-    for budget, choice in one.choices:
+    if unknown := [name for c, name in enumerate(group.names) if c not in {s.curve for s in one.frontier}]:
+        lines.append(f"not held against each other, for their {unit} are unknown: {join(unknown)}")
+    for budget, choice in one.choices if one.frontier else ():
         lines += describe_choice(group, choice, unit, budget)
     lines += [describe_fall(group, fall) for fall in one.falls]
     judges = {curve.result.judge for curve in group.curves}
@@ -211,7 +213,6 @@ def describe_frontier(one: Findings, unit: str) -> list[str]:
     """Say which points are on the frontier, which are beaten, and which are not told apart from a cheaper one."""
     group = one.group
     on, sure = ([s for s in one.frontier if s.state == FRONTIER and s.sure >= least] for least in (False, True))
-    unknown = [name for c, name in enumerate(group.names) if c not in {s.curve for s in one.frontier}]
     lines = []
     if on:
         steps = [
@@ -238,8 +239,6 @@ def describe_frontier(one: Findings, unit: str) -> list[str]:
             lines.append(f"{words}: at every k {join(whole) or 'none'}{at_some} (report.csv has each)")
         elif told:
             lines.append(f"{words}: {join(told)}")
-    if unknown:
-        lines.append(f"not on the frontier, for their {unit} are unknown: {join(unknown)}")
     return lines
 
 
@@ -347,7 +346,7 @@ def format_cost(cost: float | None) -> str:
     """Format a cost: 2.04, 31,250 or 1.2e+12; a dash where it is unknown."""
     if cost is None or not isfinite(cost):
         return UNKNOWN
-    if cost >= 1e9 or cost < 0.001:
+    if cost >= 1e9:
         return f"{cost:.2e}"
     if cost >= 100:
         return f"{cost:,.0f}"
