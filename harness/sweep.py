@@ -204,8 +204,7 @@ def report_jobs(config: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
         terminal.show_results(
             results, folder, [f"{program} report {shlex.quote(str(folder))} --budget 4"], written=SWEEP_FILES
         )
-        if len(results) > 1:
-            report_runs([folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)], folder)
+        report_runs([folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)], folder)
     text = json.dumps({"command": command, "jobs": [dataclasses.asdict(job) for job in jobs]}, indent=2)
     (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
     for line in describe_jobs(jobs):
