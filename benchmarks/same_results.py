@@ -259,7 +259,16 @@ VARYING = (  # in texts: what differs from one run to the next, or says where a 
     (r"\b(?:judgescale|harness|tasks)(?:\.[a-z_0-9]+)+\.(\w+)\b", r"MODULE.\1"),
 )
 # … and in JSON and tables: times, a digest over a row with its time, and the commit
-VARYING_KEYS = {"seconds", "run_seconds", "created", "digest", "date", "git_hash", "total_evaluation_time_seconds"}
+VARYING_KEYS = {
+    "made_of",
+    "seconds",
+    "run_seconds",
+    "created",
+    "digest",
+    "date",
+    "git_hash",
+    "total_evaluation_time_seconds",
+}
 ADVICE = re.compile(r"^next  .*(?:\n {6}.*)*\n?", re.MULTILINE)  # which command to try after a run is no result
 PROGRESS = re.compile(r"\d+%\|.*(it/s|s/it|\?it)")
 TEXTS = (".txt", ".csv", ".md", ".tex", ".jsonl")  # compared line by line; of files with other endings only the names

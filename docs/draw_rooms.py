@@ -40,7 +40,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "report": "files and figures",
     "ground": "imported by all",
 }
-ENTRY = ("choices", "command", "dry", "runner", "suite", "sweep")
+ENTRY = ("choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweep_options")
 GROUND = (
     "__init__", "arm", "config_files", "contracts", "cost", "errors", "options", "plain_text", "redaction", "rounding",
     "screen", "seeding", "signature", "stopping", "summary", "types",

@@ -8,6 +8,7 @@
     judgescale compare RUN_FOLDER RUN_FOLDER …                               which of finished runs is better
     judgescale leaderboard RUN_FOLDER …                                      many arms ranked, beside printed numbers
     judgescale scorecard EXPERIMENT RUN_FOLDER …                             a paper's table, measured beside printed
+    judgescale report FOLDER …                                               any finished runs in one table and figure
     judgescale show RUN_FOLDER ITEM                                          one item: texts, gold, judgments, votes
 
 Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
@@ -32,9 +33,9 @@ from judgescale.harness import ROOT
 from judgescale.harness.choices import list_choices
 from judgescale.harness.config_files import check_choices, read_configs_checked
 from judgescale.harness.redaction import redact_text, refuse_secrets
+from judgescale.harness.sweep_options import settle_options
 
 if TYPE_CHECKING:
-    from judgescale.harness.sweep import FailedJob
     from judgescale.harness.types import Result
 
 OmegaConf.register_new_resolver("choices", list_choices, replace=True)  # for conf/hydra/help/
@@ -43,43 +44,45 @@ TYPED: ContextVar[tuple[str, ...] | None] = ContextVar("TYPED", default=None)  #
 
 
 @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
-def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
+def run_job(cfg: DictConfig) -> list[Result] | None:
     """Run one composed config: the whole command, or one job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
     from judgescale.harness.dry import list_judges, show_table
-    from judgescale.harness.errors import explain_error, make_harmless
+    from judgescale.harness.errors import explain_error
     from judgescale.harness.plan.overrides import check_protocol, compose_arms
     from judgescale.harness.runner import run
     from judgescale.harness.suite import read_suite
-    from judgescale.harness.sweep import FailedJob
+    from judgescale.harness.sweep import note_failure, run_job_of_sweep
+    from judgescale.harness.sweep_options import leave_out_foreign_options
 
     job = HydraConfig.get()
-    alone = job.mode == RunMode.RUN
+    alone, folder = job.mode == RunMode.RUN, Path(job.runtime.output_dir)
     given = OmegaConf.to_container(job.overrides.task, resolve=False)  # a ${…} in them is for the config to resolve
     assert isinstance(given, list)
     try:
         check_protocol(job.runtime.choices)
+        if not alone:
+            cfg, given = leave_out_foreign_options(cfg, given)
         suite = read_suite(cfg)
-        members = suite.members if suite else None
-        if cfg.run.dry and (judges := list_judges(cfg, given)):
+        if OmegaConf.select(cfg, "run.dry") and (judges := list_judges(cfg, given)):
             show_table(judges, cfg, given, suite)
             return None
-        cfgs = compose_arms(cfg, given, members)
-        folder = Path(job.runtime.output_dir)
-        return run(cfgs, folder, suite, show=alone, command=write_command(given)) or None
+        cfgs = compose_arms(cfg, given, suite.members if suite else None)
+        if alone:
+            return run(cfgs, folder, suite, command=write_command(given)) or None
+        run_job_of_sweep(given, folder, job.job.num, cfgs, suite, write_command(given))
+        return None
     except Exception as e:
         if is_debugging():
             raise
         if alone:
             sys.exit(explain_error(e))
-        print(f"{make_harmless(' '.join(given))}: {explain_error(e)}", file=sys.stderr)
-        if "BasicLauncher" not in job.launcher._target_:
-            raise  # another process: only an exception reaches the sweep
-        return FailedJob(given)  # the sweep goes on with its other jobs, and says so by its exit status
+        note_failure(given, folder, job.job.num, e)  # the sweep goes on with its other jobs
+        return None
     finally:
         with contextlib.suppress(OSError):
-            Path(job.runtime.output_dir).rmdir()  # only if it is empty: nothing was written
+            folder.rmdir()  # only if it is empty: nothing was written
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,6 +133,11 @@ def run_command(given: list[str]) -> None:
 
         run_scorecard(given[1:])
         return
+    if given[:1] == ["report"]:
+        from judgescale.harness.finished.report import main as run_report
+
+        run_report(given[1:])
+        return
     if given[:1] == ["show"]:
         from judgescale.harness.finished.show import main as run_show
 
@@ -143,14 +151,15 @@ def run_command(given: list[str]) -> None:
     TYPED.set(tuple(given))
     given = ["run.dry=true" if argument == "--dry" else argument for argument in given]
     if not any(map(selects_what_to_run, given)):
-        overrides = (i for i, argument in enumerate(given) if "=" in argument and not argument.startswith("-"))
-        given.insert(next(overrides, len(given)), "experiment=tour")  # argparse wants overrides side by side
-    sys.argv = [sys.argv[0], *given]
+        add_beside(given, ["experiment=tour"])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hydra hands its errors to us instead of printing its own report
     try:
         refuse_secrets(given)  # before Hydra, which writes what it is given to files and names folders after it
         check_choices(given)
         read_configs_checked()
+        settled = settle_options(given)
+        add_beside(settled, [*name_folders(given), *leave_prices_out(given)])
+        sys.argv = [sys.argv[0], *settled]
         run_job()
     except Exception as e:
         if is_debugging():
@@ -158,6 +167,30 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.errors import explain_error
 
         sys.exit(explain_error(e))
+
+
+def add_beside(arguments: list[str], more: Sequence[str]) -> None:
+    """Add overrides before those that are there, for argparse wants them side by side; else at the end."""
+    overrides = (i for i, argument in enumerate(arguments) if "=" in argument and not argument.startswith("-"))
+    place = next(overrides, len(arguments))
+    arguments[place:place] = more
+
+
+def leave_prices_out(given: Sequence[str]) -> list[str]:
+    """Return the override by which --help shows no price list, which is longer than all the rest."""
+    asked = any(argument in ("--help", "-h") for argument in given)
+    return ["~prices"] if asked and not any(argument.lstrip("+~").startswith("prices") for argument in given) else []
+
+
+def name_folders(given: Sequence[str]) -> list[str]:
+    """Return the override that names a sweep, after which its folder is called; nothing for other runs."""
+    from judgescale.harness.sweep import name_sweep
+    from judgescale.harness.sweep_options import SWEEP
+
+    named = any(argument.startswith("hydra.job.name=") for argument in given)
+    if named or not any(argument in SWEEP for argument in given):
+        return []
+    return [f"hydra.job.name='{name_sweep(given)}'"]
 
 
 def write_command(overrides: Sequence[str]) -> str:

@@ -20,6 +20,8 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.dry import show_estimates
 from judgescale.harness.live.buying import Delivery, Purchase, SpendingLimits
 from judgescale.harness.plan import LiveArm, plan_arms, read_limits
+from judgescale.harness.plan.prices import keep_used_prices
+from judgescale.harness.resume import describe_origins
 from judgescale.harness.scorecard.block import read_table
 from judgescale.harness.suite import Evaluation, Suite, average_headlines, note_gaps, plan_members
 from judgescale.harness.types import JudgescaleError, Result
@@ -42,6 +44,7 @@ def run(
     begun = time.monotonic()
     table = read_table(cfgs[0])
     planned, gaps = plan_all(cfgs, suite)
+    made_of = describe_origins(cfgs, suite.cfg if suite else None)
     limits = read_limits(cfgs[0])
     from judgescale.harness.report import terminal
 
@@ -60,9 +63,9 @@ def run(
         results = evaluate_all(arms, suite)
         took = {"run_seconds": round(time.monotonic() - begun, 3)}
         results = [replace(r, compute={**r.compute, **took}, notes=[*r.notes, *gaps]) for r in results]
-        config = OmegaConf.to_yaml(suite.cfg if suite else cfgs[0], resolve=suite is None)
+        config = write_config(cfgs, suite, [arm.judge for arm in arms])
         card = fill_from_results(table, results, own.name) if table else None
-        files.write_files(results, own, config, command, render_files(card) if card else None)
+        files.write_files(results, own, config, command, render_files(card) if card else None, made_of)
         write_sets(arms, own)
     if show:
         first = results[-len(arms)]
@@ -80,6 +83,14 @@ def plan_all(cfgs: Sequence[DictConfig], suite: Suite | None) -> tuple[list[Arm 
     planned, gaps = plan_members(suite, cfgs)
     tasks = {(p.arm if isinstance(p, LiveArm) else p).task.name for p in planned}
     return planned, note_gaps(suite, gaps, tasks)
+
+
+def write_config(cfgs: Sequence[DictConfig], suite: Suite | None = None, judges: Sequence[str] = ()) -> str:
+    """Write config.yaml: the first config, or that of a suite, with the prices of its models only.
+
+    judges: of a recorded set, whose prices are kept as well.
+    """
+    return OmegaConf.to_yaml(keep_used_prices(suite.cfg if suite else cfgs[0], judges), resolve=suite is None)
 
 
 @contextmanager

@@ -295,6 +295,7 @@ def _average_points(averaged: Sequence[Evaluation], k: int) -> CurvePoint:
         tokens_per_item=average([p.tokens_per_item for p in points]),
         flops_per_item=average([p.flops_per_item for p in points]),
         can_split=any(p.can_split for p in points),
+        dollars_per_item=average([p.dollars_per_item for p in points]),
     )
 
 

@@ -32,6 +32,11 @@ class MissingData(JudgescaleError):
         self.option, self.why = option, why
 
 
+class MisfitError(JudgescaleError):
+    """A strategy, a judge or set, and a task that cannot go together, each of them being right: one of all that a
+    sweep combines."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One benchmark example.
@@ -262,6 +267,7 @@ class CurvePoint:
     flops_per_item: float | None
     can_split: bool = False  # an even vote, which may tie, and a tie earns other than a lot would
     thinking_budget: int | None = None  # of the arm it is from, where arms of several budgets are one curve
+    dollars_per_item: float | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from judgescale.harness.evaluation.rules import mark_right
 from judgescale.harness.recorded.pools import Pool
 from judgescale.harness.stats.classification import rank
 from judgescale.harness.stats.logistic import score_left_out
-from judgescale.harness.types import Item, JudgescaleError, Judgment, Rules, Task
+from judgescale.harness.types import Item, JudgescaleError, Judgment, MisfitError, Rules, Task
 
 KINDS = ("logistic", "oracle", "random", "recorded")
 FOLDS = 200  # more clusters than these are left out several at a time
@@ -69,7 +69,7 @@ def score_judgments(kind: str, items: Sequence[Item], pools: Sequence[Pool], rig
         scores = [p.meta for p in pools]
         lacking, every = sum(int(np.isnan(s).sum()) for s in scores), sum(map(len, scores))
         if lacking == every:
-            raise JudgescaleError("strategy.meta=recorded: this set holds no meta scores; use strategy.meta=logistic")
+            raise MisfitError("strategy.meta=recorded: this set holds no meta scores; use strategy.meta=logistic")
         if lacking:
             notes.append(f"{lacking:,} of {every:,} judgments have no meta score and vote last.")
     elif kind == "logistic":

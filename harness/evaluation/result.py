@@ -125,6 +125,7 @@ def make_result(
             tokens_per_item=_divide(cost[k].get("tokens"), len(arm.items)),
             flops_per_item=_divide(cost[k].get("flops"), len(arm.items)),
             can_split=k in split,
+            dollars_per_item=_divide(cost[k].get("dollars"), len(arm.items)),
         )
         for section, e in curves.items()
         for j, k in enumerate(arm.ks)

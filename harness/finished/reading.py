@@ -105,6 +105,18 @@ def read_arms(folder: Path, wanted: str = "", k: int | None = None) -> list[Judg
     return [_make_judged(folder, number, summary, columns, places[number], k) for number in chosen]
 
 
+def read_every_k(folder: Path) -> dict[int, list[Judged]]:
+    """Read a run's arms at every k, ascending, by their numbers in summary.json; those without credits are left out."""
+    summary = read_arms_of_summary(folder)
+    columns = _read_columns(folder / "credits.parquet")
+    found: dict[int, list[Judged]] = {}
+    for number in np.unique(columns["number"]).tolist():
+        rows = np.flatnonzero(columns["number"] == number)
+        ks = np.unique(columns["k"][rows]).tolist()
+        found[number] = [_make_judged(folder, number, summary, columns, rows, k) for k in ks]
+    return found
+
+
 def choose_arm(folder: Path, wanted: str, names: Mapping[int, str], tasks: Mapping[int, str]) -> int:
     """Choose the arm of this number or name, or the only one whose name (or "TASK, NAME") holds these words."""
     full = {number: f"{tasks[number]}, {name}" for number, name in names.items()}

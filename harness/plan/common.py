@@ -16,7 +16,7 @@ from judgescale.harness.evaluation.credits import credits_ties, describe_ties
 from judgescale.harness.options import build, load_rules, make, read_count, read_seed, suggest_strategies
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.stats.intervals import HEADLINES
-from judgescale.harness.types import OWN_TIE, TIES, Item, JudgescaleError, Rules, Task
+from judgescale.harness.types import OWN_TIE, TIES, Item, JudgescaleError, MisfitError, Rules, Task
 
 FOR_HARNESS = ("recorded", "subsets", "release")  # options of a task that its own code does not see
 GLOBAL = ("local", "experiment")  # groups whose files set the options of others
@@ -149,9 +149,9 @@ def list_ks(asked: Sequence[int] | int | None, k: int, shared: int, strategy: St
     return tuple(sorted({p for p in every if bin(p)[2:].strip("0") in ("1", "11")} | {k, every[-1]}))
 
 
-def refuse_few_responses(strategy: Strategy, item: Item) -> JudgescaleError:
+def refuse_few_responses(strategy: Strategy, item: Item) -> MisfitError:
     """Make the error for an item about which a strategy has nothing to ask."""
-    return JudgescaleError(
+    return MisfitError(
         f"strategy={strategy.name} needs at least 2 responses and item {item.id} has {len(item.responses)};"
         f" use {suggest_strategies(len(item.responses), range(1, len(item.responses) + 1))}"
     )

@@ -10,7 +10,7 @@ import numpy as np
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.plan.items import note_missing_sections
 from judgescale.harness.recorded.pools import RecordedJudgments
-from judgescale.harness.types import Item, JudgescaleError, Rules, Task
+from judgescale.harness.types import Item, JudgescaleError, MisfitError, Rules, Task
 
 
 class Coverage(NamedTuple):
@@ -106,7 +106,7 @@ def explain_none_left(
             judgments.find_pool(unjudged[0], question)
     except JudgescaleError as error:
         return error
-    return JudgescaleError(
+    return MisfitError(
         f"set {judgments.data.name}: no item was judged by each of the {len(judgments.judges)} judges, so they cannot"
         " vote together; use judge.pool=false, or judge.names=[…]"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -14,9 +13,10 @@ from omegaconf import DictConfig
 from judgescale.harness.contracts import Strategy
 from judgescale.harness.cost import Price, Tokens
 from judgescale.harness.options import make
+from judgescale.harness.plan.prices import simplify_name
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.recorded.pools import RecordedJudgments
-from judgescale.harness.types import HUMAN, Item, JudgescaleError
+from judgescale.harness.types import HUMAN, Item, JudgescaleError, MisfitError
 
 EQUAL = "equal"  # of judge.pool: each judge gives as many of the judgments that vote together as any other
 IN_ORDER = "in_order"  # of judge.pool: the judges are asked one after the other, as they are named
@@ -39,14 +39,12 @@ def choose_judges(
     if pool not in (None, True, False, EQUAL, BY_COST, IN_ORDER):
         raise JudgescaleError(f"judge.pool={pool}: must be true, false, {EQUAL}, {BY_COST}, {IN_ORDER} or null")
     if strategy.calibrated and pool != IN_ORDER:
-        raise JudgescaleError(
+        raise MisfitError(
             f"strategy={strategy.name} asks judges one after the other: add judge.pool={IN_ORDER}, and name them, the"
             " cheapest first, with judge.names=[…]"
         )
     if pool == IN_ORDER and not strategy.calibrated:
-        raise JudgescaleError(
-            f"judge.pool={IN_ORDER}: strategy={strategy.name} does not ask judges one after the other"
-        )
+        raise MisfitError(f"judge.pool={IN_ORDER}: strategy={strategy.name} does not ask judges one after the other")
     if pool == IN_ORDER and len(chosen := list(dict.fromkeys(listed))) < 2:
         raise JudgescaleError(f"judge.pool={IN_ORDER}: name two or more judges, the cheapest first: judge.names=[…]")
     for name in chosen:
@@ -61,7 +59,7 @@ def choose_judges(
     for r in () if strategy.mixes_scales else data.records:
         scores = r.judgment.scores or ()
         if r.judgment.judge in chosen and any(score < 0 or score > 1 for score in scores):
-            raise JudgescaleError(
+            raise MisfitError(
                 f"judge.pool=true: {r.judgment.judge} scores on a scale of its own, so votes of {len(chosen)} judges"
                 " cannot be summed; use judge.pool=false or judge.names=[…], or strategy=voting"
                 " strategy.aggregate=zscore"
@@ -125,11 +123,6 @@ def find_costs(
                 prompt, completion = np.mean(np.array(counts, float), axis=0).tolist()
                 costs[judge] = make(Price, price, f"prices.{judge}").dollars(Tokens(prompt, 0, completion))
     return costs
-
-
-def simplify_name(name: str) -> str:
-    """Simplify a model's name, so that "GPT-5.4 mini" is gpt-5-4-mini."""
-    return "-".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
 def count_in_order(judgments: RecordedJudgments, strategy: Strategy, items: Sequence[Item], most: int) -> int:

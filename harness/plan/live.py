@@ -32,12 +32,13 @@ from judgescale.harness.types import (
     Item,
     JudgescaleError,
     Loaded,
+    MisfitError,
     MissingData,
     Request,
     Rules,
     Sampling,
     Task,
-)  # fmt: skip
+)
 
 # options of a judge that its prompt format does not see
 FOR_HARNESS = (
@@ -86,7 +87,7 @@ def plan_live_arm(cfg: DictConfig) -> LiveArm:
     shared = shared._replace(task=choose_edition(shared.task, loaded.items))
     task, strategy, rules = shared.task, shared.strategy, shared.rules
     if strategy.calibrated:
-        raise JudgescaleError(
+        raise MisfitError(
             f"strategy={strategy.name} asks several judges in turn, and a live run has one; record them first, then"
             " engine=recorded judge.names=[cheap,dear] judge.pool=in_order"
         )
@@ -250,7 +251,7 @@ def read_meta_rm(
     if not chosen:
         return None, []
     if len(asked) > 1 or asked[0].kind != "text":
-        raise JudgescaleError(
+        raise MisfitError(
             f"meta.model={cfg.meta.model}: a meta RM reads one text about all responses, and a judgment of"
             f" judge format {judge.format} is not one; use strategy.meta=logistic, or another judge"
         )
@@ -318,7 +319,7 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
 
 
 def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: Sequence[Item]) -> None:
-    """Raise JudgescaleError where the strategy would ask a judge about fewer or more responses than it looks at."""
+    """Raise MisfitError where the strategy would ask a judge about fewer or more responses than it looks at."""
     for item in items:
         questions = strategy.questions(len(item.responses))
         if not questions:
@@ -335,7 +336,7 @@ def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: 
                     fix = "; use a judge that scores each response alone, such as judge=pointwise"
                 elif len(question) > most >= 2:
                     fix += f"{', or' if fix else ';'} leave such items out with task.subsets"
-                raise JudgescaleError(
+                raise MisfitError(
                     f"judge format {name} looks at {looks} responses, strategy={strategy.name} would show it"
                     f" {len(question)} of item {item.id}{fix}"
                 )

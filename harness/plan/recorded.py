@@ -22,7 +22,7 @@ from judgescale.harness.recorded import source
 from judgescale.harness.recorded.choosing import take_part
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.stats.steps import RULES
-from judgescale.harness.types import Item, JudgescaleError, MissingData, Task
+from judgescale.harness.types import Item, JudgescaleError, MisfitError, MissingData, Task
 
 OPTIONS = ("names", "variants", "samples", "steps", "pool", "costs")  # of judge=recorded
 CUSTOM = "custom"  # the task of sets that are of no benchmark
@@ -84,14 +84,14 @@ def refuse_unread_options(cfg: DictConfig) -> None:
 
 
 def refuse_foreign_set(data: recorded.RecordedSet, task: Task) -> None:
-    """Raise JudgescaleError where a set says that it was made for other benchmarks than the task's.
+    """Raise MisfitError where a set says that it was made for other benchmarks than the task's.
 
     One of somebody's own (task=custom) says nothing of benchmarks: its items may be any.
     """
     made_for = [name for name in data.meta["tasks"] if name != CUSTOM]
     if task.any_set or not made_for or task.name in made_for:
         return
-    raise JudgescaleError(
+    raise MisfitError(
         f"set {data.name} is not of task={task.name}: the set was made for task={' or '.join(made_for)}; run:"
         f" python run.py engine=recorded {write_override('engine.path', data.path)} task={made_for[0]}"
     )

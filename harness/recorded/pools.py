@@ -15,7 +15,7 @@ import numpy as np
 
 from judgescale.harness.options import suggest_strategies
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.types import Item, JudgescaleError, Judgment
+from judgescale.harness.types import Item, JudgescaleError, Judgment, MisfitError
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,13 @@ class RecordedJudgments:
     def find_pool(self, item: Item, question: Sequence[int]) -> Pool:
         """Return all judgments recorded for a question (indices into the item's responses).
 
-        Raises JudgescaleError where nothing was recorded, naming the set, the item and what there is.
+        Raises MisfitError where nothing was recorded, naming the set, the item and what there is.
         """
         names = tuple(item.responses[i] for i in question)
         if (item.prompt, names) not in self._pools:
             found = self._find(item.prompt, frozenset(names))
             if not found:
-                raise JudgescaleError(self._explain_missing(item, names))
+                raise MisfitError(self._explain_missing(item, names))
             self._pools[item.prompt, names] = _build_pool(names, found)
         return self._pools[item.prompt, names]
 

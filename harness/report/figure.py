@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ from judgescale.harness.report.readings import (
     OVERALL,
     describe_published,
     find_own_published,
+    fold_points,
     group_by_task,
     join_budgets,
     list_context,
@@ -28,6 +29,7 @@ from judgescale.harness.report.readings import (
     name_arms,
 )
 from judgescale.harness.report.reference_curves import list_reference_curves
+from judgescale.harness.report.styles import GREY, Styles, choose_styles
 from judgescale.harness.report.text import format_interval, format_percent, format_points
 from judgescale.harness.types import CurvePoint, Estimate, Result
 
@@ -36,10 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Transform
 
-COLOURS = ("#12355b", "#e58a3c", "#8c1c4b", "#4fa3a5", "#66701f", "#b39ddb", "#000000", "#9a9a9a")
-MARKERS = "os^DvX<p>"  # nine, so that a marker meets a colour again only after 72 arms
-LINES = ("-", "--", "-.", ":")
-GREY = "#555555"
 HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.1}
 BESIDE: dict[str, Any] = {"fontsize": 6.5, "color": GREY, "ha": "center", "annotation_clip": False}
 PRINTED: dict[str, Any] = {
@@ -56,12 +54,15 @@ SHORT = 3  # points
 BANDS_AT_MOST = 4  # more bands than this are mud: error bars instead
 MARKER = 6.0  # points, as wide as it is drawn
 HAIR = 2.0  # points between the error bars of curves at one cost
+HAIRS = 18.0  # and of all together
 WIDE, HIGH = 390.0, 200.0  # points that the data take, about
 ROWS_AT_MOST = 36  # sections are drawn while arms x sections stays below this
 REFERENCES = 5
 PUBLISHED = "published, same judge"
 WRAP = 34  # characters a line, beside the axes
 LEGEND = 64  # and below them
+HALF = 40  # and in one of two columns
+CROSS: dict[str, Any] = {"marker": "x", "markersize": 8, "color": "black", "markeredgewidth": 0.9, "linestyle": ""}
 PANEL = 6.2  # inches
 STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
@@ -79,11 +80,21 @@ class Panel(NamedTuple):
 
 def draw_figure(results: Sequence[Result], folder: Path) -> None:
     """Write curve.png and curve.pdf into the folder."""
+    groups = {task: fold_points(arms) for task, arms in group_by_task(results).items()}
+    styles = choose_styles(list(groups.values()), [name_arms(arms) for arms in groups.values()])
+    columns = [_make_panels(task, arms, styles if styles.shared else None) for task, arms in groups.items()]
+    draw_panels(columns, folder, "curve", styles.shared)
+
+
+def draw_panels(columns: Sequence[Sequence[Panel]], folder: Path, name: str, shared: bool = False) -> None:
+    """Write NAME.png and NAME.pdf: a column of panels a benchmark, three columns side by side.
+
+    shared: whether one legend below serves all the panels.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = [_make_panels(task, arms) for task, arms in group_by_task(results).items()]
     blank = Panel(lambda ax: ax.set_axis_off(), 0)
     lines: list[list[Panel]] = []
     for start in range(0, len(columns), 3):
@@ -100,13 +111,32 @@ def draw_figure(results: Sequence[Result], folder: Path) -> None:
         for line, row in zip(lines, grid, strict=True):
             for panel, ax in zip(line, row, strict=True):
                 panel.draw(ax)
-        figure.savefig(folder / "curve.png", dpi=160)
+        if shared:
+            _draw_common_legend(figure)
+        figure.savefig(folder / f"{name}.png", dpi=160)
         figure.set_layout_engine("none")  # it is laid out: both files are alike
-        figure.savefig(folder / "curve.pdf", metadata={"CreationDate": None})
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
 
 
-def _make_panels(task: str, arms: Sequence[Result]) -> list[Panel]:
-    """Make the panels of one task: dots where its arms have no curve, else curves, by tokens too where known."""
+def _draw_common_legend(figure: Figure) -> None:
+    """Draw one legend below all panels, each name once."""
+    handles: dict[str, Any] = {}
+    for ax in figure.axes:
+        if ax.get_legend() is None:  # a panel with a legend of its own needs no other
+            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+                handles.setdefault(label, handle)
+    longest = max((len(line) for name in handles for line in name.split("\n")), default=0)
+    columns = max(1, int(figure.get_figwidth() / (0.07 * (longest + 12))))
+    if handles:
+        where: dict[str, Any] = {"loc": "outside lower left", "ncols": columns}
+        figure.legend(list(handles.values()), list(handles), frameon=False, handlelength=4, **where)
+
+
+def _make_panels(task: str, arms: Sequence[Result], shared: Styles | None) -> list[Panel]:
+    """Make the panels of one task: dots where its arms have no curve, else curves, by tokens too where known.
+
+    shared: the styles of all tasks' arms, where one legend serves them all.
+    """
     curves = [list_curve_points(r) for r in arms]
     longest = max(map(len, curves))
     over_budgets = [panel for panel in [_make_budget_panel(task, arms)] if panel]
@@ -114,11 +144,26 @@ def _make_panels(task: str, arms: Sequence[Result]) -> list[Panel]:
         rows = _list_sections(arms)
         height = 1.5 + (0.32 if len(rows) > 1 else 0.36) * len(rows) * len(arms)
         return [*over_budgets, Panel(lambda ax: _draw_dots(ax, task, arms, rows), height)]
-    legend = 0.19 * sum(_wrap(name, LEGEND).count("\n") + 1 for name in name_arms(arms)) + 0.19 * _any_can_split(arms)
-    panels = [*over_budgets, Panel(lambda ax: _draw_curves(ax, task, arms, "judgments"), 4 + legend)]
+    styles = shared or choose_styles([arms], [name_arms(arms)])
+    legend = measure_legend(arms, styles)
+    panels = [*over_budgets, Panel(lambda ax: draw_curves(ax, task, arms, "judgments", styles), 4 + legend)]
     if all(p.tokens_per_item for c in curves for p in c):
-        panels.append(Panel(lambda ax: _draw_curves(ax, task, arms, "tokens"), 4 + legend))
+        panels.append(Panel(lambda ax: draw_curves(ax, task, arms, "tokens", styles), 4 + legend))
     return panels
+
+
+def measure_legend(arms: Sequence[Result], styles: Styles, more: int = 0) -> float:
+    """Measure the legend below a panel, in inches. more: lines besides those of the arms."""
+    if styles.shared:
+        return 0.0
+    names = [*styles.judges, *styles.strategies] or name_arms(arms)
+    names = [_wrap(name, LEGEND) for name in names] + [SPLIT] * _any_can_split(arms)
+    return 0.19 * -(-(sum(name.count("\n") + 1 for name in names) + more) // _count_columns(names))
+
+
+def _count_columns(names: Sequence[str]) -> int:
+    """Count the columns of a panel's legend: two where many names are short."""
+    return 2 if len(names) > LINES_AT_MOST and max(map(len, names)) <= HALF else 1
 
 
 def _make_budget_panel(task: str, arms: Sequence[Result]) -> Panel | None:
@@ -126,11 +171,24 @@ def _make_budget_panel(task: str, arms: Sequence[Result]) -> Panel | None:
     joined = join_budgets(arms)
     if not joined or not all(p.tokens_per_item for r in joined for p in list_curve_points(r)):
         return None
-    return Panel(lambda ax: _draw_curves(ax, task, joined, "tokens"), 4 + 0.19 * len(joined))
+    return Panel(lambda ax: draw_curves(ax, task, joined, "tokens"), 4 + 0.19 * len(joined))
 
 
-def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None:
-    """Draw a curve an arm against the judgments or tokens an item, on a log axis."""
+def draw_curves(
+    ax: Axes,
+    task: str,
+    arms: Sequence[Result],
+    unit: str,
+    styles: Styles | None = None,
+    more: Sequence[Any] = (),
+    labels: Sequence[str] | None = None,
+    crossed_out: Collection[tuple[int, int]] = (),
+) -> None:
+    """Draw a curve an arm against what an item costs, on a log axis.
+
+    unit: judgments, tokens, flops or dollars. styles: of the arms, where they were chosen. more: artists with labels
+    that the legend lists last. labels: the arms' names, where they have some. crossed_out: points, as (arm, k).
+    """
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
     from matplotlib.transforms import ScaledTranslation
@@ -144,17 +202,20 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     found = [[(x, p) for p in list_curve_points(r) if (x := _get_cost(p, unit)) and x > 0] for r in arms]
     places = [[(x, 100 * p.estimate.value) for x, p in series] for series in found]
     moves = _place_side_by_side(places)
-    for i, (name, series, aside) in enumerate(zip(name_arms(arms), found, moves, strict=True)):
+    labels = labels or name_arms(arms)
+    styles = styles or choose_styles([arms], [labels])
+    for i, (name, series, aside) in enumerate(zip(labels, found, moves, strict=True)):
         if not series:
             continue
         xs, split = [x for x, _ in series], [p.can_split for _, p in series]
         ys = [100 * p.estimate.value for _, p in series]
         lows, highs = ([100 * _get_interval(p.estimate)[end] for _, p in series] for end in (0, 1))
-        style = _choose_style(i) | ({} if len(series) > 1 else {"linestyle": ""})
+        style = styles.choose(arms[i], name) | ({} if len(series) > 1 else {"linestyle": ""})
         lines = _list_lines(split)
         banded = lines[0] if len(lines[0]) > 1 and len(arms) <= BANDS_AT_MOST else []
-        hair = 0.0 if len(arms) <= BANDS_AT_MOST else HAIR * (i - (len(arms) - 1) / 2)
-        ax.plot([], [], label=_wrap(name, LEGEND), **style)  # for the legend
+        hair = 0.0 if len(arms) <= BANDS_AT_MOST else min(HAIR, HAIRS / len(arms)) * (i - (len(arms) - 1) / 2)
+        if not styles.judges:
+            ax.plot([], [], label=_wrap(name, LEGEND), **style)  # for the legend
         last.append(ys[-1])
         offsets = [hair if place is None else place for place in aside]
         for by, hollow in dict.fromkeys(zip(offsets, split, strict=True)):
@@ -164,7 +225,9 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
             barred = [j for j in here if j not in banded and (len(arms) <= LINES_AT_MOST or j == len(series) - 1)]
             at, down, up = ([values[j] for j in barred] for values in (xs, lows, highs))
             ax.vlines(at, down, up, color=style["color"], alpha=0.6, linewidth=1, transform=shift(by))
-        for x, y, (_, point) in zip(xs, ys, series, strict=True):
+        for x, y, by, (_, point) in zip(xs, ys, offsets, series, strict=True):
+            if (i, point.k) in crossed_out:
+                ax.plot([x], [y], transform=shift(by), zorder=5, **CROSS)
             if point.thinking_budget:
                 ax.annotate(f"≤ {point.thinking_budget:,}", (x, y), (0, 7), textcoords="offset points", **BESIDE)
         for line in lines:
@@ -194,10 +257,13 @@ def _draw_curves(ax: Axes, task: str, arms: Sequence[Result], unit: str) -> None
     handles, names = ax.get_legend_handles_labels()
     order = sorted(range(len(handles)), key=lambda i: -last[i])  # as the lines end, top to bottom
     handles, names = [handles[i] for i in order], [names[i] for i in order]
-    if _any_can_split(arms):
-        handles.append(Line2D([], [], color=GREY, marker="o", linestyle="", **HOLLOW))
-        names.append(SPLIT)
-    if len(names) > 1:
+    extra = [Line2D([], [], color=GREY, marker="o", linestyle="", label=SPLIT, **HOLLOW)] * _any_can_split(arms)
+    for artist in (*styles.list_parts(), *extra, *more):
+        handles.append(artist)
+        names.append(str(artist.get_label()))
+        if styles.shared:
+            ax.add_artist(artist)
+    if len(names) > 1 and not styles.shared:
         _draw_legend(ax, handles, names)
 
 
@@ -260,6 +326,7 @@ def _draw_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> None
         loc="upper left",
         bbox_to_anchor=(0, 0),
         bbox_transform=below,
+        ncols=_count_columns(names),
         frameon=False,
         handlelength=4,
         borderaxespad=0,
@@ -353,7 +420,8 @@ def _draw_dots(ax: Axes, task: str, arms: Sequence[Result], sections: Sequence[s
             estimate = r.headline if section == OVERALL else r.sections.get(section)
             if estimate is None:
                 continue
-            style = _choose_style(i if len(sections) > 1 else 0) | {"linestyle": ""}
+            number = i if len(sections) > 1 else 0
+            style = Styles({"": number}).choose(r, "") | {"linestyle": ""}
             low, high = _get_interval(estimate)
             first = list_curve_points(r)[:1] if section == OVERALL and len(list_curve_points(r)) > 1 else []
             for p in first:  # where the arm came from at its smallest k
@@ -415,20 +483,9 @@ def _list_sections(arms: Sequence[Result]) -> list[str]:
     return [OVERALL, *found] if few else [OVERALL]
 
 
-def _choose_style(i: int) -> dict[str, Any]:
-    return {
-        "color": COLOURS[i % len(COLOURS)],
-        "marker": MARKERS[i % len(MARKERS)],
-        "linestyle": LINES[i % len(LINES)],
-        "markersize": 5.5,
-        "linewidth": 1.6,
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.6,
-    }
-
-
 def _get_cost(point: CurvePoint, unit: str) -> float | None:
-    return point.judgments_per_item if unit == "judgments" else point.tokens_per_item
+    cost: float | None = getattr(point, f"{unit}_per_item")
+    return cost
 
 
 def _get_interval(estimate: Estimate) -> tuple[float, float]:
@@ -437,8 +494,8 @@ def _get_interval(estimate: Estimate) -> tuple[float, float]:
 
 def _name_unit(unit: str, arms: Sequence[Result]) -> str:
     """Name what the axis counts; of tokens, whether prompts are among them: a set may not have recorded these."""
-    if unit == "judgments":
-        return "judgments per item"
+    if unit != "tokens":
+        return f"{'floating-point operations' if unit == 'flops' else unit} per item"
     lacking = [r.compute.get("prompt_tokens") is None for r in arms]
     if all(lacking):
         return "completion tokens per item"
@@ -451,7 +508,7 @@ def _choose_ticks(low: float, high: float, unit: str) -> list[float]:
     Both of the data's ends if that leaves too few.
     """
     doublings = unit == "judgments" and high <= 1024 * low
-    steps = [2.0**e for e in range(-10, 40)] if doublings else [m * 10.0**e for e in range(-3, 13) for m in (1, 2, 5)]
+    steps = [2.0**e for e in range(-10, 40)] if doublings else [m * 10.0**e for e in range(-9, 19) for m in (1, 2, 5)]
     ticks = [step for step in steps if low * 0.999 <= step <= high * 1.001]
     if len(ticks) < 2:
         return sorted({low, high, *ticks})

@@ -22,7 +22,7 @@ from judgescale.harness.plain_text import defuse_formula
 from judgescale.harness.redaction import redact_yaml
 from judgescale.harness.report import tables
 from judgescale.harness.report.readings import group_by_task, name_arms
-from judgescale.harness.types import Estimate, Published, Result
+from judgescale.harness.types import CurvePoint, Estimate, Published, Result
 
 CURVE_HEADER = (
     "judge", "strategy", "task", "section", "k", "accuracy", "ci_low", "ci_high", "judgments_per_item",
@@ -76,10 +76,13 @@ def write_files(
     config_yaml: str,
     command: str | None = None,
     more: Mapping[str, str] | None = None,
+    made_of: Mapping[str, Any] | None = None,
+    judgments: bool = True,
 ) -> None:
     """Write every file of a run into a folder. Files appear whole or not at all; summary.json comes last.
 
-    command: the command line that made them, where there was one. more: texts of further files, by name.
+    command: the command line that made them, where there was one. more: texts of further files, by name. made_of:
+    digests of what went in (harness/resume.py). judgments: whether to write judgments.parquet too.
     """
     from judgescale.harness.report import figure, reliability
 
@@ -88,7 +91,8 @@ def write_files(
     with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as scratch:
         draft = Path(scratch)
         _write_curve(results, draft / "curve.csv")
-        write_judgments(results, draft / "judgments.parquet")
+        if judgments:
+            write_judgments(results, draft / "judgments.parquet")
         write_credits(results, draft / "credits.parquet")
         (draft / "table.md").write_text(tables.render_markdown(results), encoding="utf-8")
         (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
@@ -98,7 +102,8 @@ def write_files(
         for name, content in (more or {}).items():
             (draft / name).write_text(content, encoding="utf-8", newline="")
         (draft / "config.yaml").write_text(redact_yaml(config_yaml), encoding="utf-8")
-        made = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command}
+        made: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command}
+        made |= {"made_of": dict(made_of)} if made_of else {}
         text = json.dumps(make_summary(results) | made, indent=2, allow_nan=False, ensure_ascii=False)
         (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
         for path in sorted(draft.iterdir(), key=lambda p: p.name == "summary.json"):
@@ -149,7 +154,7 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "task": r.task,
         "seed": r.seed,
         "items": r.items,
-        "headline": _summarise_estimate(r.headline),
+        "headline": _summarise_estimate(r.headline) | {"items": r.headline.items},
         "sections": _summarise_estimates(r.sections),
         "subsets": _summarise_estimates(r.subsets),
         "compute": dict.fromkeys(COMPUTE) | dict(r.compute),
@@ -164,6 +169,8 @@ def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, A
         "judging": dict(r.judging) or None,
         "data": dict(r.data),
         **({"comparable": dict(r.comparable)} if r.comparable else {}),  # judgescale scorecard reads it
+        "differences": list(r.differences),
+        "curve": [_summarise_point(p) for p in r.curve],
         **({"stops": True} if r.stops else {}),  # k is then the most that it may take
         **({"thinking_budget": r.thinking_budget} if r.thinking_budget else {}),
     }
@@ -180,6 +187,7 @@ def _summarise_published(p: Published) -> dict[str, Any]:
         "delta": p.delta,
         "status": p.status,
         "reason": p.reason,
+        "how": p.how,
         "strategy": p.strategy,
         "k": p.k,
         "k_meta": p.k_meta,
@@ -188,6 +196,14 @@ def _summarise_published(p: Published) -> dict[str, Any]:
         "protocol": p.protocol,
         "inside_judging_again": p.inside_judging_again,
     }
+
+
+def _summarise_point(p: CurvePoint) -> dict[str, Any]:
+    """Make the entry of a point of the curve: what stands in curve.csv, and what a figure needs besides."""
+    point = {"section": p.section, "k": p.k, **_summarise_estimate(p.estimate), "items": p.estimate.items}
+    point |= {name: getattr(p, f"{name}_per_item") for name in ("judgments", "tokens", "flops", "dollars")}
+    point |= {"can_split": True} if p.can_split else {}
+    return point | ({"thinking_budget": p.thinking_budget} if p.thinking_budget else {})
 
 
 def _summarise_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.report.figure import COLOURS, GREY, HOLLOW, LINES, MARKERS, STYLE
+from judgescale.harness.report.figure import HOLLOW, STYLE
+from judgescale.harness.report.styles import COLOURS, GREY, LINES, MARKERS
 
 WRAP = 92  # characters a line below the axes
 

@@ -11,6 +11,7 @@ from judgescale.harness.report.text import format_count, format_percent
 from judgescale.harness.types import WITH_BUDGET, CurvePoint, Published, Result
 
 OVERALL = "overall"
+KS_AT_MOST = 3  # smaller ks that a table has columns for
 
 
 def group_by_task(results: Iterable[Result]) -> dict[str, list[Result]]:
@@ -52,6 +53,40 @@ def join_budgets(results: Sequence[Result]) -> list[Result]:
     return joined
 
 
+def fold_points(results: Sequence[Result]) -> list[Result]:
+    """Fold the arms of one task that differ in k alone into one: that of the largest k, with the points of all.
+
+    One that is set beside a printed number which the other is not keeps a place of its own.
+    """
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for i, r in enumerate(results):
+        signed = [part for part in r.signature.split("|") if not part.startswith(("k:", "k_meta:"))]
+        alone = (
+            [str(i)]
+            if len(signed) < 2 or any(p.section == OVERALL and p.delta is not None for p in r.published)
+            else []
+        )
+        groups.setdefault((r.judge, r.strategy, *signed, *alone), []).append(r)
+    if len(groups) == len(results):
+        return list(results)
+    folded = []
+    for alike in groups.values():
+        points = {(p.section, p.k): p for r in sorted(alike, key=lambda r: r.k) for p in r.curve}
+        longest = max(alike, key=lambda r: r.k)
+        if len(alike) == 1:
+            folded.append(longest)
+            continue
+        told = [note for r in alike if r is not longest for note in r.differences if note not in longest.notes]
+        curve = sorted(points.values(), key=_place_point)
+        notes, differences = [*longest.notes, *told], [*longest.differences, *told]
+        folded.append(replace(longest, curve=curve, notes=notes, differences=differences))
+    return folded
+
+
+def _place_point(point: CurvePoint) -> tuple[bool, str, int]:
+    return point.section != OVERALL, point.section, point.k
+
+
 def name_without_budget(result: Result) -> str:
     """Name an arm's judge as it is called without a thinking budget."""
     if result.thinking_budget is None:
@@ -59,9 +94,17 @@ def name_without_budget(result: Result) -> str:
     return result.judge.removesuffix(WITH_BUDGET.format("", result.thinking_budget))
 
 
-def find_value_at_one(result: Result) -> float | None:
-    """Find the headline's value at k=1; None where the result itself is of k=1, or has no such point."""
-    return next((p.estimate.value for p in list_curve_points(result) if p.k == 1 and result.k > 1), None)
+def find_value_at(result: Result, k: int) -> float | None:
+    """Find the headline's value at a smaller k; None where the result's own is no larger, or it has no such point."""
+    return next((p.estimate.value for p in list_curve_points(result) if p.k == k and result.k > k), None)
+
+
+def list_smaller_ks(results: Sequence[Result]) -> list[int]:
+    """List the ks at which a table shows headlines beside those of the arms of one task: 1, and those folded away."""
+    kept = fold_points(results)
+    folded = {r.k for r in results} - {r.k for r in kept}
+    known = [k for k in sorted({1, *folded}) if any(find_value_at(r, k) is not None for r in kept)]
+    return known if len(known) <= KS_AT_MOST else [known[0], *known[1 - KS_AT_MOST :]]
 
 
 def count_judgments_per_item(result: Result) -> float | None:

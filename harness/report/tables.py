@@ -17,11 +17,13 @@ from judgescale.harness.report.readings import (
     OVERALL,
     describe_published,
     find_own_published,
-    find_value_at_one,
+    find_value_at,
+    fold_points,
     format_judgments_per_item,
     format_k,
     group_by_task,
     list_context,
+    list_smaller_ks,
     tell_apart,
 )
 from judgescale.harness.report.text import (
@@ -206,7 +208,8 @@ def _make_tables(results: Sequence[Result], recalled: bool) -> list[Table]:
     return [_make_table(task, arms, recalled) for task, arms in group_by_task(results).items()]
 
 
-def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
+def _make_table(task: str, every: Sequence[Result], recalled: bool) -> Table:
+    arms, smaller = fold_points(every), list_smaller_ks(every)
     sections = list(dict.fromkeys(name for r in arms for name in r.sections))
     printed = [find_own_published(r) for r in arms]
     others = list_context(arms, recalled)
@@ -217,8 +220,7 @@ def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
         return f"{format_percent(p.value)} {letters[_describe_source(p)]}"
 
     metric = " / ".join(dict.fromkeys(r.headline.metric for r in arms))
-    firsts = [find_value_at_one(r) for r in arms]
-    one = ["at k=1"] if any(f is not None for f in firsts) else []
+    one = [f"at k={k}" for k in smaller]
     header = ["#", "judge", "strategy", "k", f"{metric} [95 % interval]", *one, *sections]
     header += ["judgments/item", "published", "Δ"]
     rows = []
@@ -233,7 +235,7 @@ def _make_table(task: str, arms: Sequence[Result], recalled: bool) -> Table:
                 format_percent(r.headline.value), format_mc_error(r.headline.mc_error), format_interval(r.headline.ci)
             ),
         ]
-        row += [format_percent(firsts[i - 1])] * len(one)
+        row += [format_percent(find_value_at(r, k)) for k in smaller]
         for name in sections:
             cell = UNKNOWN
             if e := r.sections.get(name):

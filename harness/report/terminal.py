@@ -14,10 +14,12 @@ from judgescale.harness.report.health_lines import list_health_lines
 from judgescale.harness.report.readings import (
     OVERALL,
     find_own_published,
-    find_value_at_one,
+    find_value_at,
+    fold_points,
     format_judgments_per_item,
     format_k,
     group_by_task,
+    list_smaller_ks,
     name_arms,
     tell_apart,
 )
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
 BESIDES = 4 + len("/") + len(" items") + len("0:00:00") + 3  # what a progress bar needs at least besides the numbers
+MANY = 8  # arms beyond which the terminal shows what is to be said of all of them only
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
 
@@ -175,28 +178,33 @@ def show_notes(notes: Sequence[str], console: Console | None = None) -> None:
 
 
 def show_results(
-    results: Sequence[Result], folder: Path, next_commands: Sequence[str], console: Console | None = None
+    results: Sequence[Result],
+    folder: Path,
+    next_commands: Sequence[str],
+    console: Console | None = None,
+    written: str = FILES,
 ) -> None:
-    """Print the results, what to know about them, where they are and what to try next."""
+    """Print the results, what to know about them, where they are and what to try next. written: the files there."""
     screen = console or open_screen()
     grouped = group_by_task(results)
     shared = _find_shared_notes(results) if len(grouped) > 1 else []
-    for task, arms in grouped.items():
+    for task, every in grouped.items():
+        arms = fold_points(every)
         screen.print()
         print_line(screen, _write_heading(task, arms), "bold")
-        print_table(screen, _make_screen_table(arms))
+        print_table(screen, _make_screen_table(arms, list_smaller_ks(every)))
         names = name_arms(arms)
         for name, r in zip(names, arms, strict=True):
             if len(arms) <= 12 and len(r.sections) <= 8 and (told := _describe_sections(r)):
                 print_line(screen, (f"{name}: " if len(arms) > 1 else "") + told)
-        for note in _list_notes(arms, names):
+        for note in _keep_common_notes(arms, _list_notes(arms, names), names):
             if note not in shared:
                 print_line(screen, note, "dim")
         for name, r in zip(names, arms, strict=True):
             prefix = f"{name}, " if len(arms) > 1 and r.details else ""
             for label, value in r.details.items():
                 print_line(screen, f"{prefix}{flatten_text(label)}: {_format_detail(label, value)}")
-        for signature in _list_signatures(arms):
+        for signature in _list_signatures(arms)[: 1 if len(arms) > MANY else None]:
             print_line(screen, signature, "dim", whole=True)
     screen.print()
     for note in shared:
@@ -204,14 +212,17 @@ def show_results(
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
     drawn = ["reliability.{png,pdf}"] * (folder / "reliability.png").is_file()
     drawn += ["scorecard.{md,tex,csv}"] * (folder / "scorecard.md").is_file()
-    files = ", ".join([FILES, *drawn, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
+    files = ", ".join([written, *drawn, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
     print_line(screen, f"  {files}", "dim", whole=True)
     for i, command in enumerate(next_commands):
         print_line(screen, ("next  " if i == 0 else "      ") + flatten_text(command), whole=True)
 
 
-def _make_screen_table(arms: Sequence[Result]) -> Table:
-    """Make the table of one task's arms, with only those columns that tell something."""
+def _make_screen_table(arms: Sequence[Result], smaller: Sequence[int]) -> Table:
+    """Make the table of one task's arms, with only those columns that tell something.
+
+    smaller: the ks at which headlines are shown besides.
+    """
     from rich.text import Text
 
     def make_text(text: str) -> Text:  # never markup
@@ -222,22 +233,21 @@ def _make_screen_table(arms: Sequence[Result]) -> Table:
     judges, strategies = len({r.judge for r in arms}) > 1, len({r.strategy for r in arms}) > 1 or any(differ)
     table = make_table(["judge"] * judges + ["strategy"] * (strategies or not judges), ["k"])
     table.add_column(Text(f"{flatten_text(arms[0].headline.metric)}\n[95 % interval]"), no_wrap=True)
-    firsts = [find_value_at_one(r) for r in arms]
-    if any(firsts):
-        table.add_column("at\nk=1", justify="right", no_wrap=True)
+    for k in smaller:
+        table.add_column(f"at\nk={k}", justify="right", no_wrap=True)
     table.add_column("judgm.\n/item", justify="right", no_wrap=True)
     if any(printed):
         table.add_column("publ.", justify="right", no_wrap=True)
         table.add_column("delta", justify="right", no_wrap=True)
-    for r, p, first, more in zip(arms, printed, firsts, differ, strict=True):
+    for r, p, more in zip(arms, printed, differ, strict=True):
         names = [r.judge] * judges + [", ".join(filter(None, (r.strategy, more)))] * (strategies or not judges)
         error = format_mc_error(r.headline.mc_error)
         value = Text.assemble(
             (f"{format_percent(r.headline.value):>5}", "bold"), f"{error} ", format_interval(r.headline.ci)
         )
         cells = [*map(make_text, names), Text(format_k(r)), value]
-        if any(firsts):
-            cells.append(Text(format_percent(first) if first is not None else ""))
+        values = [find_value_at(r, k) for k in smaller]
+        cells += [Text(format_percent(value) if value is not None else "") for value in values]
         cells.append(Text(format_judgments_per_item(r)))
         if any(printed):
             doubt = "*" if p and p.status != "confirmed" else ""
@@ -325,6 +335,15 @@ def _list_notes(arms: Sequence[Result], names: Sequence[str]) -> list[str]:
         if any(p.inside_judging_again is not None for r in arms for p in r.published):
             sources.append("in, out: judging the same items again may give the published number, or hardly does")
     return lines + list(dict.fromkeys(sources))
+
+
+def _keep_common_notes(arms: Sequence[Result], notes: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Keep, where there are many arms, the notes that are not about single ones; the others are in the files."""
+    if len(arms) <= MANY:
+        return list(notes)
+    single = tuple(f"{name}{end}" for name in names for end in (":", ","))
+    kept = [note for note in notes if not note.startswith(single)]
+    return [*kept, f"{len(notes) - len(kept)} notes about single arms are in summary.json, signatures in table.md"]
 
 
 def _format_detail(label: str, value: object) -> str:

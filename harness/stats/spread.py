@@ -32,10 +32,30 @@ class Spread:
         return half
 
 
-def measure_spread(units: Units, credit: np.ndarray, share: np.ndarray) -> Spread | None:
-    """Measure how much `share @ credit` varies; None where every section that counts is a single cluster.
+@dataclass(frozen=True)
+class Moves:
+    """Hold by how much each cluster moves K roll-ups, and the strata around whose means clusters vary."""
 
-    credit: (U, K). share: (U,), each unit's share in the roll-up.
+    moved: np.ndarray  # (C, K)
+    stratum: np.ndarray  # (C,)
+    factor: np.ndarray  # (C,): what a square counts in the variance; 0 where a cluster is alone in its stratum
+    size: np.ndarray  # (C,): the cluster's share in the roll-up
+    units: int  # how many count
+
+    @property
+    def freedom(self) -> float:
+        """Return the degrees of freedom of a variance to which clusters add by their sizes."""
+        counted = np.bincount(self.stratum) > 1
+        even = np.bincount(self.stratum, self.size**2)[counted]
+        freedom = np.maximum(np.bincount(self.stratum, self.size)[counted] ** 2 / even - 1, 1)
+        return float(even.sum() ** 2 / (even**2 / freedom).sum())
+
+
+def measure_moves(units: Units, credit: np.ndarray, share: np.ndarray) -> Moves | None:
+    """Measure by how much leaving out each cluster moves `share @ credit`.
+
+    None where every section that counts is a single cluster. credit: (U, K). share: (U,), each unit's share in the
+    roll-up.
     """
     rows = np.flatnonzero(share)
     if not len(rows):
@@ -50,12 +70,24 @@ def measure_spread(units: Units, credit: np.ndarray, share: np.ndarray) -> Sprea
     others[others < 1e-9] = np.inf  # alone in its section
     moved = _sum_by(cell_cluster, _sum_by(cell, share[:, None] * (credit[rows] - mean[section])) / others[:, None])
     size, stratum = np.bincount(cluster, share), _assign_strata(section, cluster)
+    members = np.bincount(stratum)[stratum]
+    if not (members > 1).any():
+        return None
+    return Moves(moved, stratum, (members - 1) / members, size, len(rows))
+
+
+def measure_spread(units: Units, credit: np.ndarray, share: np.ndarray) -> Spread | None:
+    """Measure how much `share @ credit` varies; None where every section that counts is a single cluster.
+
+    credit: (U, K). share: (U,), each unit's share in the roll-up.
+    """
+    if (found := measure_moves(units, credit, share)) is None:
+        return None
+    stratum, size = found.stratum, found.size
     members = np.bincount(stratum)
     counted = members > 1
-    if not counted.any():
-        return None
     factor = (members[counted] - 1) / members[counted]
-    parts = _sum_by(stratum, moved**2)[counted] * factor[:, None]  # (strata, K)
+    parts = _sum_by(stratum, found.moved**2)[counted] * factor[:, None]  # (strata, K)
     # as many equal clusters as there are unequal ones, by their sizes (Kish)
     even = np.bincount(stratum, size**2)[counted]
     freedom = np.maximum(np.bincount(stratum, size)[counted] ** 2 / even - 1, 1)[:, None]
@@ -63,7 +95,7 @@ def measure_spread(units: Units, credit: np.ndarray, share: np.ndarray) -> Sprea
     # where nothing varies: as their sizes would make them vary
     parts = np.where(variance > LEAST, parts, even[:, None])
     freedom = parts.sum(axis=0) ** 2 / (parts**2 / freedom).sum(axis=0)
-    return Spread(variance, freedom, len(rows), _count_as_equal(size))
+    return Spread(variance, freedom, found.units, _count_as_equal(size))
 
 
 def count_clusters(units: Units, share: np.ndarray) -> float:

@@ -66,6 +66,24 @@ def test_a_sweep_is_reported_together(tmp_path):
     assert all(a["compute"]["run_seconds"] > 0 for a in summary["arms"])
 
 
+def test_an_option_of_a_sweep_is_set_where_the_choice_has_it(tmp_path):
+    shared = ["-m", "strategy=voting,elo", "task=vicuna80_pairs", "strategy.k=1", "run.limit=20", "run.draws=5"]
+    done = run(*shared, "strategy.rating=bradley_terry", f"hydra.sweep.dir={tmp_path}")
+    assert "strategy.rating is an option of strategy=elo; strategy=voting: run without it" in done.stderr
+    arms = json.loads((tmp_path / "summary.json").read_text())["arms"]
+    assert [a["strategy"] for a in arms] == ["voting", "elo"] and "rating:bradley_terry" in arms[1]["signature"]
+    wrong = run(*shared, "strategy.ratin=bradley_terry", f"hydra.sweep.dir={tmp_path / 'other'}")
+    assert wrong.stderr.startswith("error: strategy.ratin: no such option") and not (tmp_path / "other").exists()
+
+
+def test_an_option_of_swept_judges_does_not_meet_the_default_judge_first(tmp_path):
+    done = run(
+        "-m", "judge=pairwise,choice", "judge.model=X", "engine=random", "task=sanity", "--dry",
+        f"hydra.sweep.dir={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.count("X ") >= 2, done.stderr
+
+
 def test_a_jobs_folder_is_one_flat_name_however_long_its_overrides(tmp_path):
     long = (
         'compare=[["strategy=single","strategy.unusable=abstain"],["strategy=single","strategy.unusable=plurality"],'
@@ -87,7 +105,9 @@ def test_a_jobs_folder_is_one_flat_name_however_long_its_overrides(tmp_path):
 
 def test_folder_names():
     name = "judge.model=org/name,engine.base_url=http\\://host\\:1/v1"
-    assert name_folder(name) == "judge.model=org-name,engine.base_url=http-host-1-v1"
+    start, _, digest = name_folder(name).rpartition("-")
+    assert start == "judge.model=org-name,engine.base_url=http-host-1-v1" and len(digest) == 12
+    assert name_folder(name.replace("org/name", "org-name")) != name_folder(name)
     assert name_folder("strategy=voting,run.ks=[1,2],seed=-1") == "strategy=voting,run.ks=[1,2],seed=-1"
     long = [name_folder(f"judge.model={'é' * 300}{i}") for i in (0, 0, 1)]
     assert long[0] == long[1] != long[2] and all(len(n.encode()) <= 150 for n in long)
@@ -96,14 +116,16 @@ def test_folder_names():
 def test_a_failing_job_does_not_take_the_others_report_away(tmp_path):
     done = run(
         "-m",
-        "strategy=voting,knockout",
+        "strategy=knockout",
+        "strategy.k=1,99",
         "task=vicuna80_best_of_5",
         "run.draws=20",
         f"hydra.sweep.dir={tmp_path}",
     )
-    assert done.returncode != 0
-    assert "strategy=voting task=vicuna80_best_of_5" in done.stderr and "1 of the jobs failed" in done.stderr
-    assert [a["strategy"] for a in json.loads((tmp_path / "summary.json").read_text())["arms"]] == ["knockout"]
+    assert done.returncode == 1
+    assert "failed: strategy.k=99: strategy.k=99 asks for more than was recorded" in done.stderr
+    assert "1 of the jobs failed" in done.stderr
+    assert [a["k"] for a in json.loads((tmp_path / "summary.json").read_text())["arms"]] == [1]
 
 
 def test_arms_of_one_run_are_told_apart(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conftest import ROOT
 
-HIDDEN = re.compile(r"^(\.|.*\.egg-info$|build$|results/runs$|multirun$|outputs$)")
+HIDDEN = re.compile(r"^(\.|.*\.egg-info$|build$|results/(runs|sweeps)$|multirun$|outputs$)")
 
 
 def find_pages(folder: Path = ROOT) -> list[Path]:

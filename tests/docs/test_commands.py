@@ -34,6 +34,7 @@ ALONE = (
     "leaderboard",
     "scorecard",
     "show",
+    "report",
     "--version",
     "--help",
 )  # they are no runs
@@ -129,13 +130,8 @@ def complete(arguments: list[str], folder: Path, composed: bool) -> list[str]:
         return [*arguments, "--cfg", "job"]
     store = [] if any(word.startswith("run.store=") for word in given) else [f"run.store={folder}/store.sqlite"]
     where = [] if any(word.startswith("hydra.run.dir=") for word in given) else [f"hydra.run.dir={folder}"]
-    return [
-        *arguments,
-        *where,
-        f"hydra.sweep.dir={folder}",
-        "run.draws=20",
-        *store,
-    ]
+    where += [] if any(word.startswith("hydra.sweep.dir=") for word in given) else [f"hydra.sweep.dir={folder}"]
+    return [*arguments, *where, "run.draws=20", *store]
 
 
 def run_words(arguments: list[str], folder: Path) -> None:

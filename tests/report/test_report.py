@@ -24,7 +24,7 @@ from judgescale.harness.types import CurvePoint, Estimate, Published, Result
 HOSTILE = "[bold]a_b & 100% $x$ #1 {c} \\d|e ~^<f>[/bold]\x1b[31m\x07"
 KEYS = {
     "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute",
-    "health", "published", "versions", "k", "signature", "notes", "details", "data", "judging",
+    "health", "published", "versions", "k", "signature", "notes", "details", "data", "judging", "differences", "curve",
     "ceiling",
 }  # fmt: skip
 
@@ -133,7 +133,7 @@ def test_summary_contract(run: Path) -> None:
     assert set(found) == KEYS | made and len(found["arms"]) == 3
     assert all(set(a) == KEYS for a in found["arms"])
     assert found["arms"][0] == {k: v for k, v in found.items() if k not in made}
-    assert found["headline"] == {"metric": "accuracy", "value": 0.75, "ci": [0.7, 0.8]}
+    assert found["headline"] == {"metric": "accuracy", "value": 0.75, "ci": [0.7, 0.8], "items": 80}
     assert found["sections"] == {"Ties": {"metric": "accuracy", "value": 0.5, "ci": [0.7, 0.8], "items": 80}}
     assert found["subsets"]["a"]["value"] is None and found["compute"]["flops"] is None
     assert set(found["compute"]) == set(files.COMPUTE) and set(found["health"]) == set(files.HEALTH)
@@ -462,7 +462,7 @@ def test_equal_points_stand_side_by_side_and_the_axis_stays_true() -> None:
 
     arms = [arm(strategy=s, ks=ks, published=()) for s, ks in (("a", (1, 2, 4)), ("b", (1,)), ("c", (1, 2, 4)))]
     ax = Figure().subplots()
-    figure._draw_curves(ax, "toy", arms, "judgments")
+    figure.draw_curves(ax, "toy", arms, "judgments")
     ax.get_figure().draw_without_rendering()
     markers = [line for line in ax.lines if line.get_marker() not in ("", "None") and len(line.get_xdata())]
     assert {float(x) for line in markers for x in line.get_xdata()} == {1, 2, 4}
@@ -482,7 +482,7 @@ def test_the_axes_name_what_they_count() -> None:
     def draw(unit: str, *prompts: float | None) -> tuple[str, list[float]]:
         ax = Figure().subplots()
         arms = [arm(strategy=str(i), curve=points, compute={"prompt_tokens": p}) for i, p in enumerate(prompts)]
-        figure._draw_curves(ax, "toy", arms, unit)
+        figure.draw_curves(ax, "toy", arms, unit)
         return ax.get_xlabel(), ax.get_xticks().tolist()
 
     assert draw("judgments", None) == ("judgments per item (log scale)", [1, 2, 4, 8])
