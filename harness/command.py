@@ -62,7 +62,7 @@ def run_job(cfg: DictConfig) -> list[Result] | FailedJob | None:
         check_protocol(job.runtime.choices)
         suite = read_suite(cfg)
         members = suite.members if suite else None
-        if cfg.run.dry and (judges := list_judges(cfg, given)):
+        if OmegaConf.select(cfg, "run.dry") and (judges := list_judges(cfg, given)):
             show_table(judges, cfg, given, suite)
             return None
         cfgs = compose_arms(cfg, given, members)
