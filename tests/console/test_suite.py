@@ -259,7 +259,7 @@ def test_every_arm_of_a_comparison_lacks_the_same_and_says_so_once(ask, tmp_path
 
 def test_a_price_is_told_of_what_is_here(ask, tmp_path):
     told = ask("rmb", more=("--dry",))
-    assert [line.split()[:3] for line in told.splitlines() if "voting" in line] == [["random", "voting", "rmb"]]
+    assert [line.split()[:3] for line in told.splitlines() if "voting" in line] == [["random", "voting@1", "rmb"]]
     assert told.count("is missing: give") == 4 and not (tmp_path / "out").exists()
 
 

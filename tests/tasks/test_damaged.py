@@ -179,7 +179,7 @@ class Copy:
     def refused(self, bytes_: bytes | None = None, suffix: str = "") -> str:
         self.put(bytes_, suffix)
         with pytest.raises(JudgescaleError) as error:
-            run([self.cfg], self.out, self.cfg, show=False)
+            run([self.cfg], self.out, show=False)
         assert not self.out.exists() and not self.store.exists()
         line = explain_error(error.value)
         assert "\n" not in line and "internal" not in line
