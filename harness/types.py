@@ -20,6 +20,10 @@ class JudgescaleError(Exception):
     """Something the person at the keyboard can mend; its message is the one line they see."""
 
 
+class Unfinished(JudgescaleError):
+    """Nothing went wrong, but answers are awaited before there is a result; its message says which."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One benchmark example.

@@ -180,6 +180,7 @@ class FaultyServer:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/classify", self._classify)
         app.router.add_get("/v1/models", self._models)
+        self.add_routes(app)
         self._stop = asyncio.Event()
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
         await runner.setup()
@@ -189,6 +190,9 @@ class FaultyServer:
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve more than chat completions."""
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())

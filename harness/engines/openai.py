@@ -24,20 +24,26 @@ from urllib.parse import SplitResult, urlsplit
 
 from judgescale.harness.contracts import Engine, EngineSession
 from judgescale.harness.engines import thoughts
+from judgescale.harness.engines.openai_batch import OpenAILines
 from judgescale.harness.engines.openai_replies import (
-    WRAPPER,
     Fault,
-    make_json_schema,
+    keep_n,
     parse_reply,
     read_completions,
     read_error,
     read_scores,
 )
+from judgescale.harness.engines.openai_requests import (
+    REJECTED,
+    find_wrapped_pattern,
+    is_about_n,
+    write_head,
+    write_tail,
+)
 from judgescale.harness.errors import write_install
 from judgescale.harness.redaction import is_variable
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
-REJECTED = (400, 413, 422)  # this request will never succeed; others may
 MENDABLE = (408, 409, 425, 429)  # another attempt may succeed, as after any 5xx
 LONGEST_WAIT = 60.0  # seconds between two attempts, unless the server asks for more
 PATIENCE = 900.0  # seconds; a server that asks for a longer wait ends the run
@@ -81,6 +87,7 @@ class OpenAI(Engine):
     end_of_thought: str = thoughts.ENDED_ITSELF
     extra_body: Mapping[str, Any] | None = None
     provider: str | None = None
+    batch_price: float | None = None
 
     def __post_init__(self) -> None:
         for name, choice, allowed in (
@@ -98,6 +105,8 @@ class OpenAI(Engine):
         ):
             if not (isinstance(value, int | float) and 0 < value < math.inf or value is None and none):
                 raise JudgescaleError(f"engine.{name}={value}: must be a number above 0{none}")
+        if self.batch_price is not None and not 0 <= self.batch_price <= 1:
+            raise JudgescaleError(f"engine.batch_price={self.batch_price:g}: a share of the price lies between 0 and 1")
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(self.api_key_env)):  # not shown: it may be the key
             raise JudgescaleError("engine.api_key_env: give the name of the variable that holds the key, not the key")
         if self.thinking_field and self.continue_thoughts:
@@ -156,6 +165,18 @@ class OpenAI(Engine):
                 "judge.thinking_budget: servers call this limit differently; name it with engine.thinking_field (vLLM:"
                 " thinking_token_budget), or set engine.continue_thoughts=true where a server can continue an answer"
             )
+
+    def make_batch_lines(self) -> OpenAILines | None:
+        """Return how it is asked through batch files; a scalar head is not.
+
+        Raises JudgescaleError where an answer takes two requests.
+        """
+        if self.continue_thoughts:
+            raise JudgescaleError(
+                "engine.continue_thoughts asks twice for an answer, and run.batch once: name the server's own limit"
+                " with engine.thinking_field, or leave run.batch"
+            )
+        return OpenAILines(self, self.max_n if self.many is not False else 1) if self.kind == "text" else None
 
     def stop_sending(self, session: EngineSession) -> None:
         """Send nothing any more, no retries either."""
@@ -258,7 +279,7 @@ class OpenAISession:
                 async for answer in answers:
                     yield answer
             return
-        head = self._write_head(request, sampling)
+        head = write_head(self._options, request, sampling)
         waiting = self._split_into_groups(range(len(seeds)), request)
         tasks: set[asyncio.Task[tuple[Sequence[int], list[Output]]]] = set()
         try:
@@ -288,38 +309,6 @@ class OpenAISession:
         size = self._options.max_n if self._many else 1
         return [indices[i : i + size] for i in range(0, len(indices), size)]
 
-    def _write_head(self, request: Request, sampling: Sampling, more: Mapping[str, Any] | None = None) -> str:
-        """Write the JSON body that all groups of a request share: without n, seed and the closing brace.
-
-        more: further fields.
-        """
-        options = self._options
-        messages = [{"role": role, "content": content} for role, content in request.messages]
-        body: dict[str, Any] = {"model": options.model, "messages": messages}
-        if request.kind == "score":
-            body |= {"use_activation": False, "add_generation_prompt": False}
-        else:
-            wrapped = self._find_wrapped_pattern(request)
-            body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
-            body[options.max_tokens_field] = sampling.max_tokens + (WRAPPER if wrapped else 0)
-            if sampling.thinking_budget is not None and options.thinking_field is not None:
-                body[options.thinking_field] = sampling.thinking_budget
-            if request.labels:
-                body |= {"logprobs": True, "top_logprobs": 20}
-            if request.pattern and options.constrain == "structured_outputs":
-                body["structured_outputs"] = {"regex": request.pattern}
-            elif wrapped:
-                body["response_format"] = make_json_schema(wrapped)
-        body |= {**(options.extra_body or {}), **(more or {})}
-        return json.dumps({key: value for key, value in body.items() if value is not None})[:-1]
-
-    def _find_wrapped_pattern(self, request: Request) -> str | None:
-        """Return the pattern of an answer that comes wrapped in JSON.
-
-        None where it comes plain, as it must where the log-probabilities of its first token are wanted.
-        """
-        return request.pattern if self._options.constrain == "json_schema" and not request.labels else None
-
     async def _ask_group(
         self, request: Request, head: str, seeds: Sequence[int], group: Sequence[int]
     ) -> tuple[Sequence[int], list[Output]]:
@@ -346,20 +335,14 @@ class OpenAISession:
 
     async def _complete(self, request: Request, head: str, seed: int, n: int = 1) -> list[Output]:
         """Return the answers of one chat completion, n at most. Raises Rejected where none can be had."""
-        tail = f', "n": {n}' if n > 1 else ""
-        if self._options.seed:
-            tail += f', "seed": {seed % 2**31}'  # the range that every server takes
 
         def read(reply: Any, seconds: float) -> list[Output]:
-            return read_completions(reply, request.labels, self._find_wrapped_pattern(request), seconds)
+            return read_completions(reply, request.labels, find_wrapped_pattern(self._options, request), seconds)
 
-        outputs = await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
+        outputs = await self._send("chat/completions", (head + write_tail(self._options, seed, n)).encode(), read)
         if len(outputs) != n:
             self.faults["wrong_n"] += 1
-        if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
-            # nobody asked for the others, but the bill has them
-            outputs[n - 1] = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
-        return outputs[:n]
+        return keep_n(outputs, n)
 
     async def _think_and_answer_all(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
@@ -386,7 +369,7 @@ class OpenAISession:
         """
         budget = sampling.thinking_budget or 0
         thinking = replace(request, pattern=None, labels=())
-        head = self._write_head(thinking, replace(sampling, max_tokens=budget), {"stop": [thoughts.CLOSE]})
+        head = write_head(self._options, thinking, replace(sampling, max_tokens=budget), {"stop": [thoughts.CLOSE]})
         try:
             first = (await self._complete(thinking, head, seed))[0]
         except Rejected as rejected:
@@ -405,7 +388,7 @@ class OpenAISession:
         }
         rest = replace(sampling, max_tokens=max(sampling.max_tokens - written, 1))
         try:
-            second = (await self._complete(request, self._write_head(request, rest, more), seed))[0]
+            second = (await self._complete(request, write_head(self._options, request, rest, more), seed))[0]
         except Rejected as rejected:
             if "final message" in str(rejected) or "continue_final_message" in str(rejected):
                 raise thoughts.refuse_template(str(rejected)) from None
@@ -558,7 +541,7 @@ class OpenAISession:
         message = self._clean_line(message)
         told = message if message.startswith(str(status)) else f"{status} {message}".strip()
         if status in REJECTED:
-            of_n = about == "n" or re.search(r"\bn\b|completion choice", message) is not None
+            of_n = is_about_n(message, about)
             self.faults["n_refused" if of_n else str(status)] += 1
             raise Rejected(told, of_n)
         if status == 402 or about == "insufficient_quota":
