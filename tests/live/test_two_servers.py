@@ -1,13 +1,16 @@
-"""A whole run on two servers, of which one is killed in the middle and started again."""
+"""A whole run on two servers, of which one is killed (kill -9) in the middle and started again."""
 
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 pytest.importorskip("aiohttp")
 
@@ -17,13 +20,49 @@ from judgescale.harness.runner import run  # noqa: E402
 
 pytestmark = pytest.mark.openai
 
+SERVER = """
+import json, sys, time
+sys.path.insert(0, "tests")
+from faulty_server import FaultyServer
+
+def verdict(messages, seed):
+    return rf"Weighed. \\boxed{{Assistant {1 + (seed * 2654435761 >> 7) % 2}}}"
+
+class Noting(FaultyServer):
+    def _fault(self, request, body):
+        print(json.dumps(body), file=notes, flush=True)
+        return super()._fault(request, body)
+
+port, file = sys.argv[1:]
+with open(file, "a") as notes, Noting(answer=verdict, latency=0.03, port=int(port)) as server:
+    print(server.port, flush=True)
+    time.sleep(300)
+"""
+
 
 def verdict(messages, seed):
     return rf"Weighed. \boxed{{Assistant {1 + (seed * 2654435761 >> 7) % 2}}}"
 
 
+def start_server(port: int, notes: Path) -> tuple[subprocess.Popen[str], int]:
+    """A server in a process of its own, which notes every request in a file; and its port."""
+    command = [sys.executable, "-c", SERVER, str(port), str(notes)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    return process, int(process.stdout.readline())
+
+
+def count_lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
 def test_one_of_two_servers_is_killed_and_started_again(composed, tmp_path):
-    def go(store: str, urls: str, **more):
+    def go(store: str, urls: str):
         overrides = [
             "judge=pairwise",
             "judge.model=local",
@@ -40,29 +79,30 @@ def test_one_of_two_servers_is_killed_and_started_again(composed, tmp_path):
         ]
         return run([composed(*overrides)], tmp_path / store, show=False)[0]
 
-    def kill_and_start_again() -> None:
-        while two.requests < 200:
-            time.sleep(0.001)
-        two.__exit__()  # with connections open and requests unanswered
-        killed.set()
-        while one.requests < 900:
-            time.sleep(0.001)
-        again.__enter__()
+    first, second, third = (tmp_path / f"server-{i}.jsonl" for i in (1, 2, 3))
+    servers = [start_server(0, first), start_server(0, second)]
 
-    killed = threading.Event()
-    with FaultyServer(answer=verdict, latency=0.01) as one:
-        two = FaultyServer(answer=verdict, latency=0.01).__enter__()
-        again = FaultyServer(answer=verdict, latency=0.01, port=two.port)
+    def kill_and_start_again() -> None:
+        while count_lines(second) < 100:
+            time.sleep(0.002)
+        servers[1][0].kill()  # with connections open and requests unanswered
+        while count_lines(first) < 200:
+            time.sleep(0.002)
+        servers.append(start_server(servers[1][1], third))
+
+    try:
         helper = threading.Thread(target=kill_and_start_again)
         helper.start()
-        result = go("two", f"[{one.url},{two.url}]")
+        result = go("two", "[{}]".format(",".join(f"http://127.0.0.1:{port}/v1" for _, port in servers)))
         helper.join()
-        again.__exit__()
+    finally:
+        for process, _ in servers:
+            stop(process)
     assert result.health["statuses"] == {"ok": 2000} and result.health["failed"] == 0
-    assert killed.is_set() and again.requests > 100  # it had its share again
+    assert count_lines(third) > 0  # it had its share again
     faults = result.health["faults"]
     assert set(faults) <= {"reset", "connect"} and 0 < faults["reset"] <= 16
-    asked = Counter(json.dumps(entry.body) for server in (one, two, again) for entry in server.log)
+    asked = Counter(line for file in (first, second, third) for line in file.read_text().splitlines())
     assert len(asked) == 2000 and 2000 <= asked.total() <= 2000 + faults["reset"]  # only what was cut was asked twice
     with FaultyServer(answer=verdict) as alone:
         same = go("one", alone.url)
