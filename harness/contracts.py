@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -364,6 +365,10 @@ class Engine:
     def identity(self) -> Mapping[str, Any]:
         """Return every option, besides model and revision, that may change what it answers; no secret."""
         raise NotImplementedError
+
+    def log_to(self, folder: Path) -> Self:
+        """Return the same engine, with the log that it keeps, if any, in the folder of a run."""
+        return self
 
     def open(self) -> AbstractAsyncContextManager[EngineSession]:
         """Start the model: `async with engine.open() as session`. Raises JudgescaleError where it cannot start."""

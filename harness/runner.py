@@ -46,7 +46,7 @@ def run(
     from judgescale.harness.report import files, next_commands, terminal
 
     with lock_run_folder(folder) as own:
-        arms = buy_missing(planned, limits)
+        arms = buy_missing(planned, replace(limits, logs=own))
         results = evaluate_all(arms, suite)
         took = {"run_seconds": round(time.monotonic() - begun, 3)}
         results = [replace(result, compute={**result.compute, **took}) for result in results]

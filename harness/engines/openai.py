@@ -193,12 +193,17 @@ class OpenAI(Engine):
 
         Raises JudgescaleError where a package is missing or the key cannot be one.
         """
+        async with self.connect(self._read_key()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def connect(self, key: str) -> AsyncIterator[OpenAISession]:
+        """Open an HTTP session that sends this key, or none. Raises JudgescaleError where a package is missing."""
         try:
             import aiohttp
             import tenacity  # noqa: F401  # only used after the first fault, but it should not be missing then
         except ImportError as error:
-            raise JudgescaleError(f"engine=openai needs {error.name}: {write_install('openai')}") from error
-        key = self._read_key()
+            raise JudgescaleError(f"engine={self.name} needs {error.name}: {write_install('openai')}") from error
         headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
         if key:
             headers["Authorization"] = f"Bearer {key}"

@@ -80,6 +80,7 @@ class SpendingLimits:
     max_failures: int
     budget: tuple[float | None, float | None] = (None, None)  # tokens, dollars
     batch: Path | None = None  # the folder of batch files through which models are asked that can be
+    logs: Path | None = None  # the folder of the run, where engines keep logs
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
     folder = BatchFolder(limits.batch) if limits.batch else None
     try:
         with open_batch_folder(folder), store, collect_garbage_rarely():
-            asyncio.run(_run_purchases(purchases, store, meter, watch, done, folder=folder))
+            asyncio.run(_run_purchases(purchases, store, meter, watch, done, folder=folder, logs=limits.logs))
             if folder:
                 write_missing(folder, purchases, meter)
     except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C, or another signal
@@ -264,6 +265,7 @@ async def _run_purchases(
     done: list[Done],  # filled in: asyncio would print a returned giant into its own notes
     dry: bool = False,
     folder: BatchFolder | None = None,
+    logs: Path | None = None,
 ) -> None:
     """Put every item of every purchase through its strategy."""
     async with AsyncExitStack() as open_engines:
@@ -272,7 +274,8 @@ async def _run_purchases(
 
         def model(role: str, spec: ModelSpec, seed: int) -> Model:
             """Make a model: arms that ask the same of it share it, and models share an engine."""
-            connection = connections.setdefault(identify(spec.engine), Connection(spec.engine, open_engines))
+            engine = spec.engine.log_to(logs) if logs else spec.engine
+            connection = connections.setdefault(identify(engine), Connection(engine, open_engines))
             batch = (folder, spec.batch) if folder and spec.batch else None
             made = Model(connection, role, spec.sampling, seed, store, meter, spec.price, dry, batch)
             return models.setdefault((role, made.settings), made)

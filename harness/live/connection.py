@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from judgescale.harness.contracts import Engine, EngineSession
 from judgescale.harness.store import encode_canonical
+from judgescale.harness.types import JudgescaleError
 
 
 @dataclass
@@ -20,6 +21,8 @@ class Connection:
     slots: asyncio.Semaphore = field(init=False)
     session: EngineSession | None = None
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _opening: asyncio.Future[EngineSession] | None = None
+    _stopped: bool = False
 
     def __post_init__(self) -> None:
         self.slots = asyncio.Semaphore(self.engine.window)
@@ -29,13 +32,25 @@ class Connection:
         if self.session is None:
             async with self._starting:
                 if self.session is None:
-                    self.session = await self.open_engines.enter_async_context(self.engine.open())
+                    if self._stopped:
+                        raise JudgescaleError("interrupted")
+                    opened = self.open_engines.enter_async_context(self.engine.open())
+                    self._opening = asyncio.ensure_future(opened)
+                    try:
+                        self.session = await self._opening
+                    except asyncio.CancelledError:
+                        if self._stopped:
+                            raise JudgescaleError("interrupted") from None
+                        raise
         return self.session
 
     def stop_sending(self) -> None:
-        """Let the engine ask nothing again, by retries of its own."""
+        """Let the engine ask nothing again, by retries of its own; where it is still starting, end that."""
+        self._stopped = True
         if self.session is not None:
             self.engine.stop_sending(self.session)
+        elif self._opening is not None:
+            self._opening.cancel()
 
     @property
     def faults(self) -> Counter[str]:
