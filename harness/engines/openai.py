@@ -109,8 +109,9 @@ class OpenAI(Engine):
         ):
             if not (isinstance(value, int | float) and 0 < value < math.inf or value is None and none):
                 raise JudgescaleError(f"engine.{name}={value}: must be a number above 0{none}")
-        if self.batch_price is not None and not 0 <= self.batch_price <= 1:
-            raise JudgescaleError(f"engine.batch_price={self.batch_price:g}: a share of the price lies between 0 and 1")
+        share = self.batch_price
+        if share is not None and not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise JudgescaleError(f"engine.batch_price={share}: a share of the price lies between 0 and 1")
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(self.api_key_env)):  # not shown: it may be the key
             raise JudgescaleError("engine.api_key_env: give the name of the variable that holds the key, not the key")
         if self.thinking_field and self.continue_thoughts:

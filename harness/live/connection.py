@@ -20,7 +20,6 @@ class Connection:
     open_engines: AsyncExitStack  # closes the engine's session when the run ends
     slots: asyncio.Semaphore = field(init=False)
     session: EngineSession | None = None
-    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _opening: asyncio.Future[EngineSession] | None = None
     _stopped: bool = False
 
@@ -28,20 +27,16 @@ class Connection:
         self.slots = asyncio.Semaphore(self.engine.window)
 
     async def start(self) -> EngineSession:
-        """Return the engine's session, opening it with the first call."""
+        """Return the engine's session, opening it with the first call; one that cannot be opened is not tried again."""
         if self.session is None:
-            async with self._starting:
-                if self.session is None:
-                    if self._stopped:
-                        raise JudgescaleError("interrupted")
-                    opened = self.open_engines.enter_async_context(self.engine.open())
-                    self._opening = asyncio.ensure_future(opened)
-                    try:
-                        self.session = await self._opening
-                    except asyncio.CancelledError:
-                        if self._stopped:
-                            raise JudgescaleError("interrupted") from None
-                        raise
+            if self._opening is None:
+                self._opening = asyncio.ensure_future(self.open_engines.enter_async_context(self.engine.open()))
+            try:
+                self.session = await asyncio.shield(self._opening)
+            except asyncio.CancelledError:
+                if self._stopped:
+                    raise JudgescaleError("interrupted") from None
+                raise
         return self.session
 
     def stop_sending(self) -> None:

@@ -129,17 +129,56 @@ def test_a_server_that_refuses_n_is_asked_one_by_one(go, folder, capsys):
     assert go(server, "task.size=2", "strategy.k=4").health["statuses"] == {"ok": 8}
 
 
-def test_a_knockout_takes_a_round_for_each_of_its_rounds(go, folder):
-    server = BatchServer(answer=verdict)
-    tournament = ("task.size=6", "task.responses=4", "strategy=knockout", "strategy.k=2")
+@pytest.mark.parametrize(
+    ("strategy", "rounds"),
+    [
+        (("strategy=knockout", "strategy.k=2", "task.responses=4"), 2),
+        (("strategy=double_elimination", "strategy.k=2", "task.responses=4"), None),
+        (("strategy=budget", "strategy.k=4"), None),
+        (("strategy=stopping", "strategy.k=6"), None),
+        (("strategy=information_gain", "strategy.k=4", "task.responses=3"), None),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_strategy_that_asks_as_it_goes_takes_several_rounds(go, folder, strategy, rounds):
+    server, number, done = BatchServer(answer=verdict), 0, None
     with server:
-        for number in (1, 2):
-            with pytest.raises(Unfinished, match="what is asked next depends on these answers"):
-                go(server, *tournament)
-            answer_by_hand(server, folder, number)
-        done = go(server, *tournament)
-        same = go(server, *tournament, batch=False)
+        while done is None:
+            try:
+                done = go(server, "task.size=6", *strategy)
+            except Unfinished as told:
+                assert "what is asked next depends on these answers" in str(told)
+                answer_by_hand(server, folder, number := number + 1)
+        same = go(server, "task.size=6", *strategy, batch=False)
+    assert number == rounds if rounds else number > 1
     assert scored(done) == scored(same) and done.headline == same.headline
+    bodies = [json.dumps(body, sort_keys=True) for body in server.bodies]
+    assert len(bodies) == len(set(bodies))
+
+
+def test_each_model_has_its_own_file(folder, composed, tmp_path):
+    """Two judges of one run: a provider takes one model a file."""
+    server = BatchServer(answer=verdict)
+    overrides = [
+        "judge=pairwise",
+        "engine=openai",
+        "task=sanity",
+        "task.size=3",
+        "strategy.k=2",
+        f"run.batch={folder}",
+        f"run.store={tmp_path}/s.sqlite",
+    ]
+    arms = [composed(*overrides, f"judge.model={name}", "engine.provider=p") for name in ("one", "two")]
+    with pytest.raises(Unfinished, match="12 requests written to requests-1.jsonl, requests-2.jsonl"):
+        run(arms, tmp_path / "out", show=False)
+    models = [
+        {json.loads(row)["body"]["model"] for row in (folder / f"requests-{i}.jsonl").read_text().splitlines()}
+        for i in (1, 2)
+    ]
+    assert models == [{"one"}, {"two"}]
+    for number in (1, 2):
+        answer_by_hand(server, folder, number)
+    assert [result.judge for result in run(arms, tmp_path / "out", show=False)] == ["one", "two"]
 
 
 def test_every_bad_row_has_its_line_and_the_good_ones_are_kept(go, folder, capsys):
@@ -284,8 +323,9 @@ def test_what_cannot_be_had_is_one_line(go, folder, capsys, tmp_path, composed):
             run([composed("judge=random", "task=sanity", f"run.batch={folder}")], tmp_path / "out")
         with pytest.raises(JudgescaleError, match="run.batch=mine: is for live judges, and engine=recorded asks none"):
             run([composed("run.batch=mine")], tmp_path / "out")
-        with pytest.raises(JudgescaleError, match=r"engine.batch_price=2: a share of the price lies between 0 and 1"):
-            go(server, "engine.batch_price=2")
+        for wrong in ("2", "x"):
+            with pytest.raises(JudgescaleError, match=f"engine.batch_price={wrong}: a share of the price lies between"):
+                go(server, f"engine.batch_price={wrong}")
         (folder / "requests-1.jsonl").write_text('{"custom_id": "x"}\n')
         with pytest.raises(JudgescaleError, match="requests-1.jsonl, row 1, field custom_id: not as it was written"):
             go(server, "task.size=2", "strategy.k=1")
