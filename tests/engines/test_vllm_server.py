@@ -200,6 +200,27 @@ def test_vllm_itself(tmp_path):
     assert len(processes) >= 2 and not any(map(is_alive, processes))
 
 
+@pytest.mark.vllm
+@pytest.mark.filterwarnings("ignore")
+def test_its_rewards_are_those_of_transformers(tmp_path):
+    pytest.importorskip("vllm")
+    from smollm2 import scalar_folder
+
+    from judgescale.harness.engines.transformers import Transformers
+
+    folder = str(scalar_folder(tmp_path))
+    asked = [Request((("user", "Why? " * i), ("assistant", "Because. " * i)), kind="score") for i in (1, 3, 30)]
+
+    async def score(engine):
+        async with engine.open() as session:
+            return [(await ask(session, (1,), request))[0].score for request in asked]
+
+    expected = asyncio.run(score(Transformers(folder, dtype="float32")))
+    extra = {"enforce_eager": True}
+    served = VllmServer(folder, kind="score", dtype="float32", max_model_len=512, extra=extra).log_to(tmp_path)
+    assert len(set(expected)) == 3 and asyncio.run(score(served)) == pytest.approx(expected, abs=1e-4)
+
+
 def find_group(keeper: int) -> list[int]:
     """All processes below a keeper."""
     below = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout.splitlines()[
