@@ -26,6 +26,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "entry": "commands and runs",
     "plan": "configs to arms",
     "live": "buying judgments",
+    "batch": "requests as files",
     "judges": "prompts and parsers",
     "engines": "what runs a model",
     "store": "answers bought",

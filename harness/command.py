@@ -3,6 +3,7 @@
     judgescale [judge=…] [engine=…] [strategy=…] [task=…] [experiment=…]     one run (-m sweeps; --help lists all)
     judgescale recorded …                                                    recorded sets: import, show, build
     judgescale store …                                                       bought answers: show, export, import
+    judgescale batch …                                                       batch files of run.batch: send, collect
     judgescale plan RUN_FOLDER …                                             what more judgments would give
     judgescale published …                                                   printed numbers: find, show, curve, audit
     judgescale compare RUN_FOLDER RUN_FOLDER …                               which of finished runs is better
@@ -107,6 +108,11 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.store.__main__ import main as run_store
 
         run_store(given[1:])
+        return
+    if given[:1] == ["batch"]:
+        from judgescale.harness.batch.__main__ import main as run_batch
+
+        run_batch(given[1:])
         return
     if given[:1] == ["plan"]:
         from judgescale.harness.forecast.__main__ import main as run_plan

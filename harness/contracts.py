@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -294,6 +295,36 @@ class EngineSession(Protocol):
         """
 
 
+class BatchLines(Protocol):
+    """Ask a model through batch files: requests are written down, and answers read once they came back."""
+
+    @property
+    def most(self) -> int:
+        """Return how many samples of one prompt a line may ask for."""
+
+    @property
+    def address(self) -> str:
+        """Return the address of the server that takes batch files, without any secret."""
+
+    @property
+    def key_variable(self) -> str:
+        """Return the name of the environment variable that holds the key."""
+
+    @property
+    def share(self) -> float | None:
+        """Return which share of the price a batch costs; None where nobody said."""
+
+    def write(self, request: Request, sampling: Sampling, seed: int, n: int) -> str:
+        """Write the body of a line that asks for n samples, as JSON."""
+
+    def read(self, request: Request, n: int, status: int, reply: Any) -> list[Output]:
+        """Read the answers to a line that asked for n samples: n at most, and fewer where fewer came.
+
+        status, reply: an HTTP status and a reply's parsed JSON; 0 and an error where there was no reply. What will
+        never be had comes as finish="failed". Raises ValueError, saying why, where asking again may help.
+        """
+
+
 @dataclass(frozen=True)
 class Engine:
     """Hold the options of what runs one model. Nothing is loaded, connected or spent before `open`.
@@ -335,9 +366,20 @@ class Engine:
         """Return every option, besides model and revision, that may change what it answers; no secret."""
         raise NotImplementedError
 
+    def log_to(self, folder: Path) -> Self:
+        """Return the same engine, with the log that it keeps, if any, in the folder of a run."""
+        return self
+
     def open(self) -> AbstractAsyncContextManager[EngineSession]:
         """Start the model: `async with engine.open() as session`. Raises JudgescaleError where it cannot start."""
         raise NotImplementedError
+
+    def make_batch_lines(self) -> BatchLines | None:
+        """Return how it is asked through batch files (run.batch); None where it cannot be.
+
+        Raises JudgescaleError where it cannot be as its options are.
+        """
+        return None
 
     def stop_sending(self, session: EngineSession) -> None:
         """Tell its session that the run was stopped: it must ask nothing again; what is in flight may still come."""

@@ -43,6 +43,10 @@ class Price:
             if value is not None and not number:
                 raise JudgescaleError(f"judge.price.{name}={value}: must be dollars a million tokens, 0 or more")
 
+    def times(self, share: float) -> Price:
+        """Return this share of the price, as of a batch."""
+        return Price(self.input * share, self.output * share, None if self.cached is None else self.cached * share)
+
     def dollars(self, tokens: Tokens) -> float:
         """Return what these tokens cost."""
         cached = self.input if self.cached is None else self.cached

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from judgescale.harness import ROOT
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.redaction import redact_text
-from judgescale.harness.types import JudgescaleError
+from judgescale.harness.types import JudgescaleError, Unfinished
 
 LONGEST = 1_000  # characters of a line; an error may quote a value of any size
 
@@ -24,6 +24,8 @@ def explain_error(error: BaseException) -> str:
 
     if isinstance(error, HydraException | OmegaConfBaseException):  # some of Hydra's are OSErrors too
         return f"error: {make_harmless(_explain_unknown_option(error) or _explain_config_error(str(error)))}"
+    if isinstance(error, Unfinished):
+        return make_harmless(str(error))
     if isinstance(error, JudgescaleError | OSError):
         return f"error: {make_harmless(str(error))}"
     if isinstance(error, RecursionError):

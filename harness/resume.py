@@ -25,7 +25,14 @@ from judgescale.harness.plan.prices import keep_used_prices
 from judgescale.harness.redaction import redact
 from judgescale.harness.signature import find_version
 
-NO_MATTER = ("dry", "again", "budget", "max_failures", "store")  # options of `run` that leave a finished result alike
+NO_MATTER = (
+    "dry",
+    "again",
+    "batch",
+    "budget",
+    "max_failures",
+    "store",
+)  # options of `run` that leave a finished result alike
 FILES = ("config.yaml", "curve.csv", "credits.parquet")  # that what reads finished runs needs besides summary.json
 CODE = ("harness/**/*.py", "harness/**/*.jinja", "tasks/**/*.py", "tasks/**/*.json", "results/published/*.csv")
 DIFFERENCES = 3  # options that one line names

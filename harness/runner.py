@@ -59,7 +59,7 @@ def run(
     from judgescale.harness.scorecard.show import show_scorecard
 
     with lock_run_folder(folder) as own:
-        arms = buy_missing(planned, limits)
+        arms = buy_missing(planned, replace(limits, logs=own))
         results = evaluate_all(arms, suite)
         took = {"run_seconds": round(time.monotonic() - begun, 3)}
         results = [replace(r, compute={**r.compute, **took}, notes=[*r.notes, *gaps]) for r in results]

@@ -39,7 +39,9 @@ SWEEP_FILES = (
     " report.{md,csv,png,pdf}"
 )
 DONE, SKIPPED, FAILED, IMPOSSIBLE = "done", "skipped", "failed", "impossible"
-NO_MATTER = r"run\.(?:again|dry|max_failures|budget\.\w+)="  # how overrides begin that leave a finished result alike
+NO_MATTER = (
+    r"run\.(?:again|batch|dry|max_failures|budget\.\w+)="  # how overrides begin that leave a finished result alike
+)
 UNNAMED = re.compile(rf"{NO_MATTER}|hydra\.|-m$|--multirun$|--dry$")
 
 
@@ -242,7 +244,7 @@ def fill_table(folder: Path, jobs: Sequence[Job], results: Sequence[Result]) -> 
     blocks = []
     for job in jobs:
         if job.state in (DONE, SKIPPED):
-            block = OmegaConf.load(folder / job.folder / "config.yaml").get("scorecard")
+            block = OmegaConf.select(OmegaConf.load(folder / job.folder / "config.yaml"), "scorecard")
             blocks += [block] if block is not None and block not in blocks else []
     if len(blocks) != 1:
         return None

@@ -37,6 +37,10 @@ class MisfitError(JudgescaleError):
     sweep combines."""
 
 
+class Unfinished(JudgescaleError):
+    """Nothing went wrong, but answers are awaited before there is a result; its message says which."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One benchmark example.

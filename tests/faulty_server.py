@@ -131,7 +131,9 @@ class FaultyServer:
     retry_after: str = "0.2"
     key: str | None = None
     score: Callable[[Sequence[Mapping[str, str]]], Sequence[float]] = lambda messages: [0.5]
-    port: int = field(default=0, init=False)  # given by the system
+    port: int = 0  # 0 = given by the system
+    models: Sequence[str] = ("served-model",)
+    root: str | None = None  # where the first model's weights come from, as vLLM tells
     log: list[Entry] = field(default_factory=list)
     prompts: Counter[str] = field(default_factory=Counter)  # requests for each prompt, its messages as JSON
     peak: int = 0  # most requests in flight at once
@@ -180,15 +182,19 @@ class FaultyServer:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/classify", self._classify)
         app.router.add_get("/v1/models", self._models)
+        self.add_routes(app)
         self._stop = asyncio.Event()
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", self.port)
         await site.start()
         self.port = runner.addresses[0][1]
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve more than chat completions."""
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
@@ -260,7 +266,7 @@ class FaultyServer:
         return web.json_response({"data": data, "usage": {"prompt_tokens": _tokens(body["messages"])}})
 
     async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": "served-model"}]})
+        return web.json_response({"data": [{"id": name, "root": self.root} for name in self.models]})
 
 
 def completion(body: Mapping[str, Any], n: int, answer: Callable[[Any, int], str], null: bool = False) -> Any:

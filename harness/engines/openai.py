@@ -24,20 +24,26 @@ from urllib.parse import SplitResult, urlsplit
 
 from judgescale.harness.contracts import Engine, EngineSession
 from judgescale.harness.engines import thoughts
+from judgescale.harness.engines.openai_batch import OpenAILines
 from judgescale.harness.engines.openai_replies import (
-    WRAPPER,
     Fault,
-    make_json_schema,
+    keep_n,
     parse_reply,
     read_completions,
     read_error,
     read_scores,
 )
+from judgescale.harness.engines.openai_requests import (
+    REJECTED,
+    find_wrapped_pattern,
+    is_about_n,
+    write_head,
+    write_tail,
+)
 from judgescale.harness.errors import write_install
 from judgescale.harness.redaction import is_variable
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
-REJECTED = (400, 413, 422)  # this request will never succeed; others may
 MENDABLE = (408, 409, 425, 429)  # another attempt may succeed, as after any 5xx
 LONGEST_WAIT = 60.0  # seconds between two attempts, unless the server asks for more
 PATIENCE = 900.0  # seconds; a server that asks for a longer wait ends the run
@@ -45,6 +51,7 @@ START_RETRIES = 3  # before the server has ever answered: about 10 s, then it wa
 SHORT_REPLIES = 3  # in a row with fewer than n answers; after these, n is no longer sent
 REPLIES_HELD = 8  # times max_reply_bytes that all replies in flight may take
 READ_STEP = 2**16  # bytes unpacked at once
+OUT_OF_ORDER = ("timeout", "reset", "500", "502", "503", "504")  # faults of a server, and not of what it was asked
 OWN_FIELDS = ("model", "messages", "n", "seed", "stream")
 Read = Callable[[Any, float], list[Output]]  # reads the outputs of a parsed reply that took so many seconds
 
@@ -55,6 +62,9 @@ class Rejected(Exception):
     def __init__(self, message: str, of_n: bool = False):
         super().__init__(message)
         self.of_n = of_n
+
+
+UNREADABLE = (OSError, TimeoutError, zlib.error, Fault, Rejected, LookupError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ class OpenAI(Engine):
     end_of_thought: str = thoughts.ENDED_ITSELF
     extra_body: Mapping[str, Any] | None = None
     provider: str | None = None
+    batch_price: float | None = None
 
     def __post_init__(self) -> None:
         for name, choice, allowed in (
@@ -98,6 +109,9 @@ class OpenAI(Engine):
         ):
             if not (isinstance(value, int | float) and 0 < value < math.inf or value is None and none):
                 raise JudgescaleError(f"engine.{name}={value}: must be a number above 0{none}")
+        share = self.batch_price
+        if share is not None and not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise JudgescaleError(f"engine.batch_price={share}: a share of the price lies between 0 and 1")
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", str(self.api_key_env)):  # not shown: it may be the key
             raise JudgescaleError("engine.api_key_env: give the name of the variable that holds the key, not the key")
         if self.thinking_field and self.continue_thoughts:
@@ -157,6 +171,18 @@ class OpenAI(Engine):
                 " thinking_token_budget), or set engine.continue_thoughts=true where a server can continue an answer"
             )
 
+    def make_batch_lines(self) -> OpenAILines | None:
+        """Return how it is asked through batch files; a scalar head is not.
+
+        Raises JudgescaleError where an answer takes two requests.
+        """
+        if self.continue_thoughts:
+            raise JudgescaleError(
+                "engine.continue_thoughts asks twice for an answer, and run.batch once: name the server's own limit"
+                " with engine.thinking_field, or leave run.batch"
+            )
+        return OpenAILines(self, self.max_n if self.many is not False else 1) if self.kind == "text" else None
+
     def stop_sending(self, session: EngineSession) -> None:
         """Send nothing any more, no retries either."""
         assert isinstance(session, OpenAISession)
@@ -168,12 +194,17 @@ class OpenAI(Engine):
 
         Raises JudgescaleError where a package is missing or the key cannot be one.
         """
+        async with self.connect(self._read_key()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def connect(self, key: str) -> AsyncIterator[OpenAISession]:
+        """Open an HTTP session that sends this key, or none. Raises JudgescaleError where a package is missing."""
         try:
             import aiohttp
             import tenacity  # noqa: F401  # only used after the first fault, but it should not be missing then
         except ImportError as error:
-            raise JudgescaleError(f"engine=openai needs {error.name}: {write_install('openai')}") from error
-        key = self._read_key()
+            raise JudgescaleError(f"engine={self.name} needs {error.name}: {write_install('openai')}") from error
         headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
@@ -202,19 +233,34 @@ class Endpoint:
 
     url: SplitResult
     busy: int = 0
-    sent: int = 0
-    rest_until: float = 0.0  # in the event loop's time
-    down: int = 0  # how many times in a row it could not be reached
+    rest_until: float = 0.0  # what it asked for itself, in the event loop's time
+    down_until: float = 0.0  # … and while it is out of order
+    next_turn: float = 0.0  # … and when requests_per_minute allows the next request
+    down: int = 0  # how many times in a row it could not be reached, or failed
+    serves: str | None = None  # the model, as far as it tells; None = it was not asked yet
 
     def rest_when_down(self, now: float, backoff: float) -> None:
-        """Leave a server that could not be reached alone for a while, longer each time.
+        """Leave a server that is out of order alone for a while, longer each time.
 
         Without this, the least busy of several servers would always be the dead one. Requests that fail while the
         server rests are counted once.
         """
-        if not self.down or now >= self.rest_until:
-            self.rest_until = max(self.rest_until, now + min(backoff * 2 ** min(self.down, 16), LONGEST_WAIT))
+        if not self.down or now >= self.down_until:
+            self.down_until = max(self.down_until, now + min(backoff * 2 ** min(self.down, 16), LONGEST_WAIT))
             self.down += 1
+
+    def get_well(self) -> None:
+        """Note that it answered."""
+        self.down, self.down_until = 0, 0.0
+
+    @property
+    def free_at(self) -> float:
+        """Return from when on it may be asked."""
+        return max(self.rest_until, self.down_until, self.next_turn)
+
+    def draw(self, prompt: int) -> int:
+        """Draw a number for a prompt: of servers equally busy, the same one gets it again, and has it in its cache."""
+        return zlib.crc32(self.url.netloc.encode(), prompt)
 
     @property
     def shown(self) -> str:
@@ -243,7 +289,8 @@ class OpenAISession:
         self._short = 0  # replies in a row with fewer than n answers
         self._held = 0  # bytes of the replies that are being read
         self._stopping = asyncio.Event()  # set: nothing is sent any more
-        self._next_turn = 0.0  # when requests_per_minute allows the next request, in the event loop's time
+        self._compared = False  # whether what several servers serve was held against each other
+        self._comparing = asyncio.Lock()
 
     def stop_sending(self) -> None:
         """Send nothing any more, neither retries nor what waits for its turn; what is in flight may still come."""
@@ -258,7 +305,7 @@ class OpenAISession:
                 async for answer in answers:
                     yield answer
             return
-        head = self._write_head(request, sampling)
+        head = write_head(self._options, request, sampling)
         waiting = self._split_into_groups(range(len(seeds)), request)
         tasks: set[asyncio.Task[tuple[Sequence[int], list[Output]]]] = set()
         try:
@@ -288,38 +335,6 @@ class OpenAISession:
         size = self._options.max_n if self._many else 1
         return [indices[i : i + size] for i in range(0, len(indices), size)]
 
-    def _write_head(self, request: Request, sampling: Sampling, more: Mapping[str, Any] | None = None) -> str:
-        """Write the JSON body that all groups of a request share: without n, seed and the closing brace.
-
-        more: further fields.
-        """
-        options = self._options
-        messages = [{"role": role, "content": content} for role, content in request.messages]
-        body: dict[str, Any] = {"model": options.model, "messages": messages}
-        if request.kind == "score":
-            body |= {"use_activation": False, "add_generation_prompt": False}
-        else:
-            wrapped = self._find_wrapped_pattern(request)
-            body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
-            body[options.max_tokens_field] = sampling.max_tokens + (WRAPPER if wrapped else 0)
-            if sampling.thinking_budget is not None and options.thinking_field is not None:
-                body[options.thinking_field] = sampling.thinking_budget
-            if request.labels:
-                body |= {"logprobs": True, "top_logprobs": 20}
-            if request.pattern and options.constrain == "structured_outputs":
-                body["structured_outputs"] = {"regex": request.pattern}
-            elif wrapped:
-                body["response_format"] = make_json_schema(wrapped)
-        body |= {**(options.extra_body or {}), **(more or {})}
-        return json.dumps({key: value for key, value in body.items() if value is not None})[:-1]
-
-    def _find_wrapped_pattern(self, request: Request) -> str | None:
-        """Return the pattern of an answer that comes wrapped in JSON.
-
-        None where it comes plain, as it must where the log-probabilities of its first token are wanted.
-        """
-        return request.pattern if self._options.constrain == "json_schema" and not request.labels else None
-
     async def _ask_group(
         self, request: Request, head: str, seeds: Sequence[int], group: Sequence[int]
     ) -> tuple[Sequence[int], list[Output]]:
@@ -327,7 +342,7 @@ class OpenAISession:
         n = len(group)
         try:
             if request.kind == "score":
-                (score,) = await self._send("classify", f"{head}}}".encode(), read_scores)
+                (score,) = await self._send("classify", head, "}", read_scores)
                 again = replace(score, shared=True, cached_tokens=score.prompt_tokens)
                 return group, [score] + [again] * (n - 1)
             outputs = await self._complete(request, head, seeds[group[0]], n)
@@ -346,20 +361,14 @@ class OpenAISession:
 
     async def _complete(self, request: Request, head: str, seed: int, n: int = 1) -> list[Output]:
         """Return the answers of one chat completion, n at most. Raises Rejected where none can be had."""
-        tail = f', "n": {n}' if n > 1 else ""
-        if self._options.seed:
-            tail += f', "seed": {seed % 2**31}'  # the range that every server takes
 
         def read(reply: Any, seconds: float) -> list[Output]:
-            return read_completions(reply, request.labels, self._find_wrapped_pattern(request), seconds)
+            return read_completions(reply, request.labels, find_wrapped_pattern(self._options, request), seconds)
 
-        outputs = await self._send("chat/completions", f"{head}{tail}}}".encode(), read)
+        outputs = await self._send("chat/completions", head, write_tail(self._options, seed, n), read)
         if len(outputs) != n:
             self.faults["wrong_n"] += 1
-        if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
-            # nobody asked for the others, but the bill has them
-            outputs[n - 1] = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
-        return outputs[:n]
+        return keep_n(outputs, n)
 
     async def _think_and_answer_all(
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
@@ -386,7 +395,7 @@ class OpenAISession:
         """
         budget = sampling.thinking_budget or 0
         thinking = replace(request, pattern=None, labels=())
-        head = self._write_head(thinking, replace(sampling, max_tokens=budget), {"stop": [thoughts.CLOSE]})
+        head = write_head(self._options, thinking, replace(sampling, max_tokens=budget), {"stop": [thoughts.CLOSE]})
         try:
             first = (await self._complete(thinking, head, seed))[0]
         except Rejected as rejected:
@@ -405,7 +414,7 @@ class OpenAISession:
         }
         rest = replace(sampling, max_tokens=max(sampling.max_tokens - written, 1))
         try:
-            second = (await self._complete(request, self._write_head(request, rest, more), seed))[0]
+            second = (await self._complete(request, write_head(self._options, request, rest, more), seed))[0]
         except Rejected as rejected:
             if "final message" in str(rejected) or "continue_final_message" in str(rejected):
                 raise thoughts.refuse_template(str(rejected)) from None
@@ -414,13 +423,16 @@ class OpenAISession:
             thoughts.check_continued(first, second)
         return thoughts.join_outputs(first, begun, second)
 
-    async def _send(self, path: str, body: bytes, read: Read) -> list[Output]:
+    async def _send(self, path: str, head: str, tail: str, read: Read) -> list[Output]:
         """Send a body until a reply can be read, and return its outputs. Raises Rejected where none can be had.
 
         The first attempt is made without the retry library, which costs about 30 µs a call.
         """
+        begun, rest = head.encode(), tail.encode()
+        prompt = zlib.crc32(begun) if len(self._endpoints) > 1 else 0
+        body = begun + rest
         try:
-            return await self._attempt(path, body, read)
+            return await self._attempt(path, body, prompt, read)
         except Fault as fault:
             first = [fault]
         from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
@@ -430,7 +442,7 @@ class OpenAISession:
         async def attempt() -> list[Output]:
             if first:
                 raise first.pop()
-            return await self._attempt(path, body, read)
+            return await self._attempt(path, body, prompt, read)
 
         def is_spent(state: RetryCallState) -> bool:
             fault = state.outcome.exception() if state.outcome else None
@@ -455,36 +467,76 @@ class OpenAISession:
         """Tell whether there seems to be no server: it cannot be reached, and no server ever answered."""
         return fault.kind == "connect" and not self._met
 
-    async def _attempt(self, path: str, body: bytes, read: Read) -> list[Output]:
+    async def _attempt(self, path: str, body: bytes, prompt: int, read: Read) -> list[Output]:
         """Make one attempt. Where a server cannot be reached but another may be, ask that one at once.
 
-        Raises Fault (another attempt may succeed), Rejected, or JudgescaleError.
+        prompt: what tells prompts apart. Raises Fault (another attempt may succeed), Rejected, or JudgescaleError.
         """
+        several = len(self._endpoints) > 1
         async with self._slots:
+            if several and not self._compared:
+                async with self._comparing:
+                    await self._compare_servers(self._endpoints)
+                    self._compared = True
             while True:
-                endpoint = await self._choose_endpoint()
+                endpoint = await self._choose_endpoint(prompt)
                 if self._stopping.is_set():
                     raise Rejected("not asked (again): the run was stopped")
                 endpoint.busy += 1
-                endpoint.sent += 1
                 start = time.perf_counter()
                 try:
+                    if several and endpoint.serves is None:  # it was away, and another may have been started since
+                        await self._compare_servers([endpoint])
                     status, headers, data = await self._post(endpoint, path, body)
-                    endpoint.down = 0
+                    if status < 500:
+                        endpoint.get_well()
                     if status != 200:
                         await self._raise_for_status(endpoint, path, status, headers, data)
                     return read(parse_reply(data), time.perf_counter() - start)
                 except Fault as fault:
                     self.faults[fault.kind] += 1
+                    if fault.kind == "connect" or several and fault.kind in OUT_OF_ORDER:
+                        endpoint.rest_when_down(asyncio.get_running_loop().time(), self._options.backoff)
                     if fault.kind != "connect":
                         raise
-                    endpoint.rest_when_down(asyncio.get_running_loop().time(), self._options.backoff)
+                    endpoint.serves = None
                     if all(other.down for other in self._endpoints):
                         raise
                 finally:
                     endpoint.busy -= 1
 
-    async def _choose_endpoint(self) -> Endpoint:
+    async def _compare_servers(self, endpoints: Sequence[Endpoint]) -> None:
+        """Ask servers what they serve, where that is not known, and hold it against the others.
+
+        Raises JudgescaleError where two serve different models. One that does not tell is taken at its word.
+        """
+        unknown = [endpoint for endpoint in endpoints if endpoint.serves is None]
+        for endpoint, serves in zip(unknown, await asyncio.gather(*map(self._ask_what_it_serves, unknown))):
+            endpoint.serves = serves
+        known = [endpoint for endpoint in self._endpoints if endpoint.serves]
+        if other := next((e for e in known if e.serves != known[0].serves), None):
+            raise JudgescaleError(
+                f"engine.base_url: {known[0].shown} serves {known[0].serves}, and {other.shown} serves {other.serves}:"
+                " name servers of one model"
+            )
+
+    async def _ask_what_it_serves(self, endpoint: Endpoint) -> str | None:
+        """Ask a server what judge.model is there: "" where it does not tell, None where it cannot be reached."""
+        import aiohttp
+
+        try:
+            models = await self._fetch_models(endpoint)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            return None
+        except UNREADABLE:
+            return ""
+        wanted = [m for m in models if m.get("id") == self._options.model]
+        names = sorted({str(m.get("id")) for m in wanted or models})
+        roots = {str(m["root"]).rstrip("/").rpartition("/")[2] for m in wanted if m.get("root")}  # vLLM: its weights
+        roots -= {name.rpartition("/")[2] for name in names}
+        return self._clean_line(", ".join(names[:8]) + (f" (weights: {', '.join(sorted(roots))})" if roots else ""))
+
+    async def _choose_endpoint(self, prompt: int) -> Endpoint:
         """Wait until a server may be asked, and return it: the least busy of those that are not resting.
 
         A server that was down comes last while a request is trying it, so that only one request waits for a dead one.
@@ -494,12 +546,12 @@ class OpenAISession:
             now = clock()
             endpoint = min(
                 self._endpoints,
-                key=lambda e: (max(e.rest_until - now, 0), e.down > 0 and e.busy > 0, e.busy, e.sent),
+                key=lambda e: (max(e.free_at - now, 0), e.down > 0 and e.busy > 0, e.busy, e.draw(prompt)),
             )
-            wait = max(endpoint.rest_until, self._next_turn) - now
+            wait = endpoint.free_at - now
             if wait <= 0 or self._stopping.is_set():
                 if self._options.requests_per_minute:  # evenly spaced, so that no minute sees more
-                    self._next_turn = now + 60 / self._options.requests_per_minute
+                    endpoint.next_turn = now + 60 / self._options.requests_per_minute
                 return endpoint
             await self._sleep(wait)
 
@@ -558,7 +610,7 @@ class OpenAISession:
         message = self._clean_line(message)
         told = message if message.startswith(str(status)) else f"{status} {message}".strip()
         if status in REJECTED:
-            of_n = about == "n" or re.search(r"\bn\b|completion choice", message) is not None
+            of_n = is_about_n(message, about)
             self.faults["n_refused" if of_n else str(status)] += 1
             raise Rejected(told, of_n)
         if status == 402 or about == "insufficient_quota":
@@ -584,16 +636,25 @@ class OpenAISession:
 
     async def _list_models(self, endpoint: Endpoint) -> str:
         """List the models that a server serves, as the end of an error message; "" where it does not tell."""
-        import aiohttp
-
         try:
-            async with self._http.get(
-                _make_address(endpoint.url, "models"), timeout=aiohttp.ClientTimeout(5)
-            ) as response:
-                names = [str(entry["id"]) for entry in parse_reply(await self._read_body(response))["data"]]
-        except (aiohttp.ClientError, OSError, TimeoutError, zlib.error, Fault, Rejected, LookupError, TypeError):
+            names = [str(model.get("id")) for model in await self._fetch_models(endpoint)]
+        except UNREADABLE:
             return ""
         return f"; it serves {self._clean_line(', '.join(names[:8]))}" if names else ""
+
+    async def _fetch_models(self, endpoint: Endpoint) -> list[Mapping[str, Any]]:
+        """Fetch the list of the models that a server serves. Raises one of UNREADABLE."""
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(5)
+        try:
+            async with self._http.get(_make_address(endpoint.url, "models"), timeout=timeout) as response:
+                models = parse_reply(await self._read_body(response))["data"]
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise
+        except aiohttp.ClientError as error:
+            raise Fault("bad_json", str(error)) from error
+        return [model for model in models if isinstance(model, Mapping)]
 
     def _clean_line(self, text: str) -> str:
         """Make a server's text one short line that can be printed and holds no key."""

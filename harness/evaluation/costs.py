@@ -193,8 +193,11 @@ def describe_bill(bill: Bill) -> list[str]:
     """Say what the run bought, what it had already, and what went wrong on the way, one line each."""
     unpriced = [role for role, price in bill.prices.items() if price is None]
     price = f"no price of the {' and the '.join(unpriced)}" if unpriced else f"${bill.dollars:,.4f}"
-    paid = f": {bill.tokens.prompt:,.0f} prompt and {bill.tokens.completion:,.0f} completion tokens, {price},"
-    took = f"{paid if any(bill.tokens) else ''} in {bill.run_seconds:,.1f} s."
+    paid = f": {bill.tokens.prompt:,.0f} prompt and {bill.tokens.completion:,.0f} completion tokens, {price}"
+    took = paid if any(bill.tokens) else ""
+    if bill.run_seconds:  # answers of batch files took no time here
+        took += f"{',' if took else ''} in {bill.run_seconds:,.1f} s"
+    took += "."
     took += f" All are in {bill.store}." if bill.store else " They are not kept."
     notes = []
     if not bill.bought:

@@ -17,20 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from judgescale.harness.contracts import Engine, Judge, MetaRM, Strategy
+from judgescale.harness.batch.folder import BatchFolder, Deferred, lock_folder, write_whole
+from judgescale.harness.contracts import BatchLines, Engine, Judge, MetaRM, Strategy
 from judgescale.harness.cost import Price, Tokens, flops
+from judgescale.harness.errors import list_some, make_harmless
 from judgescale.harness.judges.prompt import make_up_item
 from judgescale.harness.live.connection import Connection, identify
-from judgescale.harness.live.meter import Meter
+from judgescale.harness.live.meter import Meter, Spending
 from judgescale.harness.live.model import Model
 from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stopping import cancel_on_signals
 from judgescale.harness.store import Store, name_as_now
-from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Sampling
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Sampling, Unfinished
 
 CHARACTERS_A_TOKEN = 4  # where nothing was measured yet
+MOST_TOLD = 20  # rows of batch files whose trouble is printed; all are in a file then
 GRACE = 60  # seconds that answers in flight are given to arrive once a run is stopped
 
 
@@ -42,6 +45,7 @@ class ModelSpec:
     sampling: Sampling | None
     price: Price | None = None
     active_parameters: float | None = None
+    batch: BatchLines | None = None  # how it is asked, where that is through batch files
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class SpendingLimits:
     store: Path
     max_failures: int
     budget: tuple[float | None, float | None] = (None, None)  # tokens, dollars
+    batch: Path | None = None  # the folder of batch files through which models are asked that can be
+    logs: Path | None = None  # the folder of the run, where engines keep logs
 
 
 @dataclass(frozen=True)
@@ -107,22 +113,80 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
     meter = Meter(limits.max_failures, limits.budget)
     done: list[Done] = []
     store = Store(limits.store)
+    folder = BatchFolder(limits.batch) if limits.batch else None
     try:
-        with store, collect_garbage_rarely():
-            asyncio.run(_run_purchases(purchases, store, meter, watch, done))
+        with open_batch_folder(folder), store, collect_garbage_rarely():
+            asyncio.run(_run_purchases(purchases, store, meter, watch, done, folder=folder, logs=limits.logs))
+            if folder:
+                write_missing(folder, purchases, meter)
     except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C, or another signal
         raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(meter, store)}") from None
     except JudgescaleError as error:
-        raise JudgescaleError(f"{error}{tell_what_is_kept(meter, store)}") from None
+        kind = Unfinished if isinstance(error, Unfinished) else JudgescaleError
+        raise kind(f"{error}{tell_what_is_kept(meter, store)}") from None
     connections = {id(m.connection): m.connection for session, _ in done for m in session.models}.values()
     faults = sum((connection.faults for connection in connections), Counter[str]())
     # How long one arm took is known where it was the only one and had to buy everything.
-    seconds = meter.seconds if len(purchases) == 1 and not meter.reused else None
+    seconds = meter.seconds if len(purchases) == 1 and not meter.reused and not folder else None
     sets = [
         make_recorded_set(p, _read_settings(session), _list_judgments(asks), limits.store)
         for p, (session, asks) in zip(purchases, done)
     ]
     return [Delivery(data, meter, faults, seconds) for data in sets]
+
+
+@contextmanager
+def open_batch_folder(folder: BatchFolder | None) -> Iterator[None]:
+    """Keep others out of the folder, where there is one, read it, and tell at the end which rows are of no use."""
+    if not folder:
+        yield
+        return
+    with lock_folder(folder.path):
+        folder.read()
+        try:
+            yield
+        finally:
+            tell_problems(folder)
+
+
+def tell_problems(folder: BatchFolder) -> None:
+    """Print which rows of answers are of no use, one line each; where there are many, the rest is in a file."""
+    told, rest = folder.problems[:MOST_TOLD], folder.problems[MOST_TOLD:]
+    for problem in told:
+        print(make_harmless(problem), file=sys.stderr)
+    if rest:
+        write_whole(folder.path / "problems.txt", "\n".join(map(make_harmless, folder.problems)) + "\n")
+        print(f"and {len(rest):,} more like these: {folder.path / 'problems.txt'}", file=sys.stderr)
+
+
+def write_missing(folder: BatchFolder, purchases: Sequence[Purchase], meter: Meter) -> None:
+    """Write the requests that still lack an answer. Raises Unfinished, saying what to do, where answers are awaited."""
+    written = folder.write((meter.spent.tokens, meter.spent.dollars), meter.budget)
+    told = [f"{count_words(folder.found, 'answer')} read"] if folder.found else []
+    if written.files:
+        told.append(
+            f"{count_words(sum(written.files.values()), 'request')} written to {list_some(list(written.files))}"
+        )
+    if written.left_out:
+        limit = next(f"{n}={b:g}" for n, b in zip(Spending._fields, meter.budget) if b is not None)
+        told.append(f"run.budget.{limit} leaves out {count_words(written.left_out, 'answer')}: that may cost more")
+    if folder.awaited:
+        told.append(f"answers to {list_some(list(folder.awaited))} are awaited (delete it to have it written again)")
+    if not written.files and not written.left_out and not meter.deferred:
+        return
+    if written.files:
+        told.append(
+            f"send them with `judgescale batch send {folder.path}` and fetch the answers with `judgescale batch collect"
+            f" {folder.path}`, or have them answered elsewhere and put the answers there as any other .jsonl"
+        )
+    if any(p.strategy.adaptive or p.scorer or p.meta for p in purchases):
+        told.append("what is asked next depends on these answers: there may be several rounds")
+    raise Unfinished(f"run.batch={folder.path}: {'; '.join(told)}; then the same command again")
+
+
+def count_words(number: int, word: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
 
 
 def tell_what_is_kept(meter: Meter, store: Store) -> str:
@@ -218,6 +282,8 @@ async def _run_purchases(
     watch: Callable[[Meter], None],
     done: list[Done],  # filled in: asyncio would print a returned giant into its own notes
     dry: bool = False,
+    folder: BatchFolder | None = None,
+    logs: Path | None = None,
 ) -> None:
     """Put every item of every purchase through its strategy."""
     async with AsyncExitStack() as open_engines:
@@ -226,8 +292,10 @@ async def _run_purchases(
 
         def model(role: str, spec: ModelSpec, seed: int) -> Model:
             """Make a model: arms that ask the same of it share it, and models share an engine."""
-            connection = connections.setdefault(identify(spec.engine), Connection(spec.engine, open_engines))
-            made = Model(connection, role, spec.sampling, seed, store, meter, spec.price, dry)
+            engine = spec.engine.log_to(logs) if logs else spec.engine
+            connection = connections.setdefault(identify(engine), Connection(engine, open_engines))
+            batch = (folder, spec.batch) if folder and spec.batch else None
+            made = Model(connection, role, spec.sampling, seed, store, meter, spec.price, dry, batch)
             return models.setdefault((role, made.settings), made)
 
         for p in purchases:
@@ -269,9 +337,11 @@ async def _judge_all_items(
         chance = make_rng(purchase.strategy_seed, strategy.name, "all items")
         try:
             await strategy.decide_all(LiveAskAll(of_items, questions, at_once), [strategy.k or 1], chance)
+            meter.items += len(of_items)
+        except Deferred:
+            meter.deferred += len(of_items)
         except Exception as error:
             meter.stopped = meter.stopped or error
-        meter.items += len(of_items)
 
     async def work() -> None:
         for purchase, ask in jobs:
@@ -281,9 +351,11 @@ async def _judge_all_items(
             chance = unused if not strategy.random else make_rng(purchase.strategy_seed, strategy.name, item.id)
             try:
                 await strategy(ask, len(item.responses), chance)
+                meter.items += 1
+            except Deferred:
+                meter.deferred += 1
             except Exception as error:
                 meter.stopped = meter.stopped or error
-            meter.items += 1
 
     workers = {asyncio.create_task(work()) for _ in range(at_once)}
     workers |= {

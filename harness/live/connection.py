@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from judgescale.harness.contracts import Engine, EngineSession
 from judgescale.harness.store import encode_canonical
+from judgescale.harness.types import JudgescaleError
 
 
 @dataclass
@@ -19,23 +20,32 @@ class Connection:
     open_engines: AsyncExitStack  # closes the engine's session when the run ends
     slots: asyncio.Semaphore = field(init=False)
     session: EngineSession | None = None
-    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _opening: asyncio.Future[EngineSession] | None = None
+    _stopped: bool = False
 
     def __post_init__(self) -> None:
         self.slots = asyncio.Semaphore(self.engine.window)
 
     async def start(self) -> EngineSession:
-        """Return the engine's session, opening it with the first call."""
+        """Return the engine's session, opening it with the first call; one that cannot be opened is not tried again."""
         if self.session is None:
-            async with self._starting:
-                if self.session is None:
-                    self.session = await self.open_engines.enter_async_context(self.engine.open())
+            if self._opening is None:
+                self._opening = asyncio.ensure_future(self.open_engines.enter_async_context(self.engine.open()))
+            try:
+                self.session = await asyncio.shield(self._opening)
+            except asyncio.CancelledError:
+                if self._stopped:
+                    raise JudgescaleError("interrupted") from None
+                raise
         return self.session
 
     def stop_sending(self) -> None:
-        """Let the engine ask nothing again, by retries of its own."""
+        """Let the engine ask nothing again, by retries of its own; where it is still starting, end that."""
+        self._stopped = True
         if self.session is not None:
             self.engine.stop_sending(self.session)
+        elif self._opening is not None:
+            self._opening.cancel()
 
     @property
     def faults(self) -> Counter[str]:

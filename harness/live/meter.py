@@ -34,6 +34,7 @@ class Meter:
     max_failures: int
     budget: tuple[float | None, float | None] = (None, None)  # tokens, dollars
     items: int = 0
+    deferred: int = 0  # items whose answers are to come by a batch file
     judgments: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     failed: int = 0  # answers that an engine gave up on

@@ -11,6 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from judgescale.harness.batch.folder import BatchFolder, Deferred
+from judgescale.harness.contracts import BatchLines
 from judgescale.harness.cost import Price, Tokens
 from judgescale.harness.live.connection import Connection
 from judgescale.harness.live.meter import Meter, Spending
@@ -45,6 +47,7 @@ class Model:
     meter: Meter
     price: Price | None
     dry: bool = False  # count what would be asked, ask nothing
+    batch: tuple[BatchFolder, BatchLines] | None = None  # asked through batch files, not by the engine's session
     missing: dict[bytes, tuple[Question, set[int]]] = field(default_factory=dict)  # what a dry run would buy
     settings: str = ""
     _pending: dict[tuple[bytes, int], asyncio.Future[Answer]] = field(default_factory=dict)
@@ -82,6 +85,8 @@ class Model:
         if mine and self.dry:
             self.missing.setdefault(question.key, (question, set()))[1].update(mine)
             found |= {r: self._make_answer(question, r, Output(text=f"?{r}")) for r in mine}
+        elif mine and self.batch:
+            found |= self._take_from_batch(*self.batch, question, request, mine)
         elif mine:
             found |= await self._buy(question, request, mine)
         for rank, answer in theirs.items():
@@ -156,6 +161,20 @@ class Model:
                 raise
             finally:
                 self.meter.release(most)
+
+    def _take_from_batch(
+        self, folder: BatchFolder, lines: BatchLines, question: Question, request: Request, ranks: Sequence[int]
+    ) -> dict[int, Answer]:
+        """Take answers that came by a batch file. Raises Deferred where some did not: the next file asks for them."""
+        each = self._bound_spending(question)
+        came = dict(folder.take(lines, question.key, request, ranks))
+        found = {rank: self._keep_answer(question, rank, output, each) for rank, output in came.items()}
+        if lacking := [rank for rank in ranks if rank not in found]:
+            seed, sampling = self._derive_seed(question), self.sampling or Sampling()
+            name = self.connection.engine.model
+            folder.note(lines, name, question.key, request, sampling, seed, lacking, each)
+            raise Deferred
+        return found
 
     def _derive_seed(self, question: Question) -> int:
         """Derive a seed from what is asked and the run's seed alone, so that every engine gets the same."""

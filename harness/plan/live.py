@@ -310,12 +310,16 @@ def read_model(cfg: DictConfig, group: str, engine: str) -> ModelSpec:
     sampling = check_budget(judge, group, sampling, made)
     if not cfg.run.dry and (missing := [name for name in made.needs if not find_spec(name)]):
         raise JudgescaleError(f"engine={made.name} needs {missing[0]}: {write_install(made.extra_name)}")
-    return ModelSpec(
-        made,
-        sampling,
-        make(Price, price, f"{group}.price") if price else None,
-        read_positive(cfg, f"{group}.active_parameters"),
-    )
+    lines = made.make_batch_lines() if read_batch(cfg) else None
+    if group == "judge" and lines is None and read_batch(cfg):
+        raise JudgescaleError(
+            f"run.batch: engine={made.name} does not ask {'a scalar head' if sampling is None else 'models'} through"
+            " batch files; engine=openai asks models of texts, or leave run.batch"
+        )
+    cost = make(Price, price, f"{group}.price") if price else None
+    if cost and lines and lines.share is not None:
+        cost = cost.times(lines.share)
+    return ModelSpec(made, sampling, cost, read_positive(cfg, f"{group}.active_parameters"), lines)
 
 
 def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: Sequence[Item]) -> None:
@@ -345,6 +349,13 @@ def check_widths(name: str, widths: tuple[int, int], strategy: Strategy, items: 
 def note_buying(purchase: Purchase, items: Sequence[Item], order: str, samples: int) -> list[str]:
     """Note what the reader must know about how the judgments were bought."""
     notes = []
+    if purchase.spec.batch and purchase.spec.price:
+        share = purchase.spec.batch.share
+        notes.append(
+            "Dollars are at the full price: engine.batch_price=0.5 says what share of it a batch costs at the provider."
+            if share is None
+            else f"Dollars are those of batches: {share:g} of the price (engine.batch_price)."
+        )
     sampling = purchase.spec.sampling
     if samples > 1 and (sampling is None or sampling.temperature == 0):
         why = "A reward model's head" if sampling is None else "Temperature 0"
@@ -370,4 +381,15 @@ def read_limits(cfg: DictConfig) -> SpendingLimits:
     budget = tuple(read_positive(cfg, f"run.budget.{name}") for name in ("tokens", "dollars"))
     if not isinstance(cfg.run.store, str) or Path(cfg.run.store).is_dir():
         raise JudgescaleError(f"run.store={cfg.run.store}: must be the name of a file")
-    return SpendingLimits(Path(cfg.run.store), read_count(cfg, "run.max_failures", 0), budget)  # type: ignore[arg-type]
+    failures = read_count(cfg, "run.max_failures", 0)
+    return SpendingLimits(Path(cfg.run.store), failures, budget, read_batch(cfg))  # type: ignore[arg-type]
+
+
+def read_batch(cfg: DictConfig) -> Path | None:
+    """Read the folder of batch files, where models are asked through such."""
+    batch = cfg.run.batch
+    if batch is None:
+        return None
+    if not isinstance(batch, str) or not batch or Path(batch).exists() and not Path(batch).is_dir():
+        raise JudgescaleError(f"run.batch={batch}: must be the name of a folder, new or of earlier batch files")
+    return Path(batch)

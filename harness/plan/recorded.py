@@ -76,6 +76,7 @@ def refuse_unread_options(cfg: DictConfig) -> None:
     asked = [f"task.{name}={cfg.task[name]}" for name in ("path", "prior_path") if cfg.task.get(name) is not None]
     asked += ["task.release=false"] if cfg.task.get("release") is False else []
     asked += [f"run.samples={cfg.run.samples}"] if cfg.run.samples is not None else []
+    asked += [f"run.batch={cfg.run.batch}"] if cfg.run.batch is not None else []
     if asked:
         raise JudgescaleError(
             f"{asked[0]}: is for live judges, and engine=recorded asks none; leave it out, or name a judge with its"

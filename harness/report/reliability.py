@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.report.figure import COLOURS, GREY, STYLE, shorten
+from judgescale.harness.report.figure import STYLE, shorten
+from judgescale.harness.report.styles import COLOURS, GREY
 from judgescale.harness.report.text import format_percent
 from judgescale.harness.types import Result
 

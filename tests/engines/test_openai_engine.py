@@ -212,6 +212,44 @@ def test_a_server_that_comes_back_is_asked_again():
     assert back.requests > 5
 
 
+def test_servers_of_different_models_are_told_before_anything_is_asked():
+    with FaultyServer(models=["m", "x"]) as one, FaultyServer(models=["m"]) as two, FaultyServer(models=["y"]) as other:
+        ask(engine(one, base_url=[one.url, two.url]), [prompt(f"p{i}") for i in range(8)])  # both serve judge.model
+        asked = one.requests + two.requests
+        with pytest.raises(JudgescaleError, match=rf"{one.url} serves m, and {other.url} serves y: name servers of"):
+            ask(engine(one, base_url=[one.url, two.url, other.url]), [prompt("a"), prompt("b")])
+        assert one.requests + two.requests == asked == 8 and other.requests == 0
+    with FaultyServer(models=["m"], root="/a/judge-7b/") as one, FaultyServer(models=["m"], root="/b/judge-7b") as two:
+        ask(engine(one, base_url=[one.url, two.url]), [prompt()])
+        two.root = "/b/judge-14b"
+        with pytest.raises(JudgescaleError, match=r"serves m \(weights: judge-7b\), and .* m \(weights: judge-14b\)"):
+            ask(engine(one, base_url=[one.url, two.url]), [prompt()])
+
+
+def test_a_server_that_fails_at_once_does_not_draw_all_requests():
+    """The least busy server is the one that answers 500 in no time: it must not use up everybody's attempts."""
+    with FaultyServer({"500": 1.0}) as broken, FaultyServer(latency=0.005) as well:
+        made = engine(well, base_url=[broken.url, well.url], concurrency=8, retries=2, backoff=0.02)
+        answers = ask(made, [prompt(f"p{i}") for i in range(200)])
+    assert all(outputs[0].finish == "stop" for outputs in answers) and broken.requests < 40
+
+
+def test_a_prompt_goes_to_the_same_of_idle_servers():
+    with FaultyServer() as one, FaultyServer() as two:
+        made = engine(one, base_url=[one.url, two.url], concurrency=1, many=False)
+        ask(made, [prompt(f"p{i}") for i in range(12)], seeds=range(5))
+    assert set(one.prompts.values()) == set(two.prompts.values()) == {5} and not set(one.prompts) & set(two.prompts)
+
+
+def test_each_server_has_its_own_limit():
+    with FaultyServer() as one, FaultyServer() as two:
+        made = engine(one, base_url=[one.url, two.url], requests_per_minute=1200)
+        ask(made, [prompt(f"p{i}") for i in range(16)])
+    for server in (one, two):
+        times = [entry.at for entry in server.log]
+        assert len(times) == 8 and 7 * 0.05 - 0.02 <= times[-1] - times[0] < 14 * 0.05
+
+
 def test_no_server_is_told_soon():
     start = time.monotonic()
     with nobody() as gone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -314,3 +315,19 @@ def test_a_model_trained_on_in_place_is_another_model(tmp_path):
     other = FakeEngine(model=str(folder))
     paid(tmp_path, purchase(other))
     assert (same.answers, other.answers) == (0, 20)
+
+
+def test_an_engine_that_cannot_start_is_started_once(tmp_path):
+    """Eight requests wait for it at the same time."""
+
+    class Broken(FakeEngine):
+        @asynccontextmanager
+        async def open(self):
+            self.entered += 1
+            await asyncio.sleep(0.01)
+            raise JudgescaleError("no such GPU")
+            yield
+
+    with pytest.raises(JudgescaleError, match="no such GPU"):
+        paid(tmp_path, purchase(engine := Broken()))
+    assert engine.entered == 1
