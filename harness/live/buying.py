@@ -11,21 +11,22 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from judgescale.harness.batch.folder import BatchFolder, Deferred, lock_folder, write_whole
-from judgescale.harness.contracts import BatchLines, Engine, Judge, MetaRM, Strategy
+from judgescale.harness.contracts import Answers, BatchLines, Engine, Judge, MetaRM, Strategy
 from judgescale.harness.cost import Price, Tokens, flops
 from judgescale.harness.errors import list_some, make_harmless
 from judgescale.harness.judges.prompt import make_up_item
 from judgescale.harness.live.connection import Connection, identify
 from judgescale.harness.live.meter import Meter, Spending
 from judgescale.harness.live.model import Model
-from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll
+from judgescale.harness.live.outbox import Outbox
+from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll, gather_all
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stopping import cancel_on_signals
@@ -289,13 +290,14 @@ async def _run_purchases(
     async with AsyncExitStack() as open_engines:
         connections: dict[str, Connection] = {}
         models: dict[tuple[str, str], Model] = {}
+        outbox = Outbox(store, meter)
 
         def model(role: str, spec: ModelSpec, seed: int) -> Model:
             """Make a model: arms that ask the same of it share it, and models share an engine."""
             engine = spec.engine.log_to(logs) if logs else spec.engine
             connection = connections.setdefault(identify(engine), Connection(engine, open_engines))
             batch = (folder, spec.batch) if folder and spec.batch else None
-            made = Model(connection, role, spec.sampling, seed, store, meter, spec.price, dry, batch)
+            made = Model(connection, role, spec.sampling, seed, outbox, meter, spec.price, dry, batch)
             return models.setdefault((role, made.settings), made)
 
         for p in purchases:
@@ -314,6 +316,7 @@ async def _run_purchases(
             with cancel_on_signals(this):
                 await _judge_all_items(purchases, [asks for _, asks in done], meter, connections.values())
         finally:
+            outbox.write()
             ticker.cancel()
             watch(meter)
 
@@ -326,8 +329,8 @@ async def _judge_all_items(
 ) -> None:
     """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another."""
     at_once = sum(connection.engine.window for connection in connections)
-    unused = np.random.default_rng(0)  # for strategies with a closed form, which leave nothing to chance
     alone = [(purchase, of_item) for purchase, of_item in zip(purchases, asks) if not purchase.strategy.across]
+    learned: dict[tuple[int, int], Asked] = {}
     jobs = ((purchase, ask) for purchase, of_item in alone for ask in of_item)
 
     async def judge_across(purchase: Purchase, of_items: Sequence[LiveAsk]) -> None:
@@ -347,10 +350,8 @@ async def _judge_all_items(
         for purchase, ask in jobs:
             if meter.stopped:
                 return
-            strategy, item = purchase.strategy, ask.item
-            chance = unused if not strategy.random else make_rng(purchase.strategy_seed, strategy.name, item.id)
             try:
-                await strategy(ask, len(item.responses), chance)
+                await buy_item(purchase, ask, learned)
                 meter.items += 1
             except Deferred:
                 meter.deferred += 1
@@ -371,6 +372,47 @@ async def _judge_all_items(
         raise
     if meter.stopped:
         raise meter.stopped
+
+
+Asked = list[tuple[tuple[int, ...], int]]  # questions, each with the k that a strategy wants of it
+
+
+async def buy_item(purchase: Purchase, ask: LiveAsk, learned: dict[tuple[int, int], Asked]) -> None:
+    """Buy what a strategy asks about an item.
+
+    By the strategy itself where that depends on verdicts or chance. Elsewhere it is the same for all items of as many
+    responses, so it is asked once and remembered in `learned`: what it decides here, nobody reads.
+    """
+    strategy, n = purchase.strategy, len(ask.item.responses)
+    if strategy.adaptive or strategy.random:
+        await strategy(ask, n, make_rng(purchase.strategy_seed, strategy.name, ask.item.id))
+        return
+    place = (id(purchase), n)
+    if place not in learned:
+        learned[place] = await list_asked(strategy, n)
+    await gather_all([ask.judgments(question, k) for question, k in learned[place]])
+
+
+async def list_asked(strategy: Strategy, n: int) -> Asked:
+    """List what a strategy asks about n responses, whatever the verdicts and its chance."""
+    told = Listener()
+    await strategy(told, n, np.random.default_rng(0))
+    return told.asked
+
+
+@dataclass
+class Listener:
+    """Note what a strategy asks, and answer that no judgment could be used (contracts.Ask)."""
+
+    asked: Asked = field(default_factory=list)
+    draws: int = 1
+
+    async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
+        """Note k of each question."""
+        k, flat = int(np.max(k)), questions.reshape(-1, questions.shape[-1])
+        self.asked += [(tuple(sorted(question)), k) for question in flat.tolist()]
+        scores = np.full((1, len(flat), k, flat.shape[-1]), np.nan)
+        return Answers(scores, scores[..., 0])
 
 
 async def _finish_workers(workers: set[asyncio.Task[None]], meter: Meter, connections: Collection[Connection]) -> None:

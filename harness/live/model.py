@@ -16,8 +16,9 @@ from judgescale.harness.contracts import BatchLines
 from judgescale.harness.cost import Price, Tokens
 from judgescale.harness.live.connection import Connection
 from judgescale.harness.live.meter import Meter, Spending
+from judgescale.harness.live.outbox import Outbox
 from judgescale.harness.redaction import redact
-from judgescale.harness.store import Question, Store, encode_canonical
+from judgescale.harness.store import Question, encode_canonical
 from judgescale.harness.types import Call, JudgescaleError, Output, Request, Sampling
 
 TEMPLATE_TOKENS = 512  # what a chat template may add to a prompt, when its most possible cost is set aside
@@ -43,7 +44,7 @@ class Model:
     role: str  # "judge", "scorer", "meta": whose calls these are
     sampling: Sampling | None  # None for a scalar head
     seed: int
-    store: Store
+    outbox: Outbox  # to the store
     meter: Meter
     price: Price | None
     dry: bool = False  # count what would be asked, ask nothing
@@ -63,7 +64,7 @@ class Model:
             "sampling": None if self.sampling is None else dataclasses.asdict(self.sampling),
             "seed": None if self.is_deterministic else self.seed,
         }
-        self.settings = self.store.find_settings(encode_canonical(redact(settings)))
+        self.settings = self.outbox.store.find_settings(encode_canonical(redact(settings)))
 
     @property
     def is_deterministic(self) -> bool:
@@ -86,7 +87,7 @@ class Model:
             self.missing.setdefault(question.key, (question, set()))[1].update(mine)
             found |= {r: self._make_answer(question, r, Output(text=f"?{r}")) for r in mine}
         elif mine and self.batch:
-            found |= self._take_from_batch(*self.batch, question, request, mine)
+            found |= await self._take_from_batch(*self.batch, question, request, mine)
         elif mine:
             found |= await self._buy(question, request, mine)
         for rank, answer in theirs.items():
@@ -109,11 +110,11 @@ class Model:
         )
 
     def _find_answers(self, question: Question, ranks: Iterable[int]) -> dict[int, Answer]:
-        kept = self.store.find_answers(question)
+        kept = self.outbox.store.find_answers(question)
         found = {r: self._make_answer(question, r, kept[r]) for r in ranks if r in kept}
         if (
             found
-            and not self.store.has_written(question)
+            and not self.outbox.store.has_written(question)
             and len(found) > (before := self._reused.get(question.key, 0))
         ):
             self._reused[question.key] = len(found)
@@ -129,7 +130,7 @@ class Model:
             # Ranks in a row are one group for the engine, whose seeds run on from the first.
             for _, group in groupby(enumerate(ranks), lambda pair: pair[1] - pair[0]):
                 await self._ask(question, request, [rank for _, rank in group], promised)
-            return {r: future.result() for r, future in promised.items()}
+            return {r: await future for r, future in promised.items()}
         except BaseException as error:
             for future in promised.values():
                 if not future.done():
@@ -147,32 +148,43 @@ class Model:
             each = self._bound_spending(question)
             most = Spending(each.tokens * len(ranks), each.dollars * len(ranks))
             await self.meter.set_aside(most)
+            missing = set(ranks)
             try:
                 session = await self.connection.start()
-                seeds = [self._derive_seed(question) + rank for rank in ranks]
-                async for i, output in session(request, self.sampling or Sampling(), seeds):
-                    promised[ranks[i]].set_result(self._keep_answer(question, ranks[i], output, each))
-                for rank in ranks:
-                    if not promised[rank].done():
-                        lost = Output(finish="failed", error=f"engine={self.connection.engine.name} gave no answer")
-                        promised[rank].set_result(self._keep_answer(question, rank, lost, each))
+                first = self._derive_seed(question)
+                async for i, output in session(request, self.sampling or Sampling(), [first + rank for rank in ranks]):
+                    missing.remove(ranks[i])
+                    self._keep_answer(question, ranks[i], output, each, promised[ranks[i]])
+                for rank in missing:
+                    lost = Output(finish="failed", error=f"engine={self.connection.engine.name} gave no answer")
+                    self._keep_answer(question, rank, lost, each, promised[rank])
             except Exception as error:
                 self.meter.stopped = self.meter.stopped or error
                 raise
             finally:
                 self.meter.release(most)
 
-    def _take_from_batch(
+    async def _take_from_batch(
         self, folder: BatchFolder, lines: BatchLines, question: Question, request: Request, ranks: Sequence[int]
     ) -> dict[int, Answer]:
         """Take answers that came by a batch file. Raises Deferred where some did not: the next file asks for them."""
         each = self._bound_spending(question)
         came = dict(folder.take(lines, question.key, request, ranks))
-        found = {rank: self._keep_answer(question, rank, output, each) for rank, output in came.items()}
-        if lacking := [rank for rank in ranks if rank not in found]:
+        promised = {rank: asyncio.get_running_loop().create_future() for rank in came}
+        self._pending |= {(question.key, rank): promise for rank, promise in promised.items()}
+        lacking = [rank for rank in ranks if rank not in came]
+        if lacking:
             seed, sampling = self._derive_seed(question), self.sampling or Sampling()
             name = self.connection.engine.model
             folder.note(lines, name, question.key, request, sampling, seed, lacking, each)
+        try:
+            for rank, output in came.items():
+                self._keep_answer(question, rank, output, each, promised[rank])
+            found = {rank: await promise for rank, promise in promised.items()}
+        finally:
+            for rank in came:
+                del self._pending[question.key, rank]
+        if lacking:
             raise Deferred
         return found
 
@@ -180,19 +192,29 @@ class Model:
         """Derive a seed from what is asked and the run's seed alone, so that every engine gets the same."""
         return int.from_bytes(hashlib.sha256(b"%d" % self.seed + question.digest).digest()[:4]) >> 2
 
-    def _keep_answer(self, question: Question, rank: int, output: Output, most: Spending) -> Answer:
+    def _keep_answer(
+        self, question: Question, rank: int, output: Output, most: Spending, promise: asyncio.Future[Answer]
+    ) -> None:
         """Keep an answer in the store; one that failed is only counted, and asked for again by the next run."""
+        answer = self._make_answer(question, rank, output)
+        if output.finish != "failed" or output.prompt_tokens is not None:
+            self.meter.record_payment(answer.call, self.price, most)
         if output.finish == "failed":
-            answer = self._make_answer(question, rank, output)
             self.meter.record_failure(output.error)
-            if output.prompt_tokens is not None:
-                self.meter.record_payment(answer.call, self.price, most)
-            return answer
-        answer = self._make_answer(question, rank, self.store.add_answer(question, rank, output))
-        self._commit_soon()
-        self.meter.bought += 1
-        self.meter.record_payment(answer.call, self.price, most)
-        return answer
+            promise.set_result(answer)
+            return
+
+        def keep(kept: Output | JudgescaleError) -> None:
+            """Hand over what the store kept, and count it."""
+            if isinstance(kept, JudgescaleError):
+                if not promise.done():
+                    promise.set_exception(kept)
+                return
+            self.meter.bought += 1
+            if not promise.done():
+                promise.set_result(answer if kept is output else self._make_answer(question, rank, kept))
+
+        self.outbox.add_answer(question, rank, output, keep)
 
     def _bound_spending(self, question: Question) -> Spending:
         """Bound what an answer may cost: no token is shorter than a byte."""
@@ -202,18 +224,6 @@ class Model:
             read = 2 * read + budget
         most = Tokens(prompt=read, completion=written)
         return Spending(most.prompt + most.completion, self.price.dollars(most) if self.price else 0.0)
-
-    def _commit_soon(self) -> None:
-        """Commit answers that arrive in the same turn of the event loop together, at its end."""
-        if not self.store.flush_pending:
-            self.store.flush_pending = True
-            asyncio.get_running_loop().call_soon(self._commit)
-
-    def _commit(self) -> None:
-        try:
-            self.store.flush()
-        except JudgescaleError as error:  # the disk is full, say: what cannot be kept must not be bought
-            self.meter.stopped = self.meter.stopped or error
 
 
 def fingerprint_files(model: str) -> str | None:

@@ -88,7 +88,7 @@ class LiveAsk:
 
     async def _judge_shown(self, shown: tuple[int, ...], samples: Sequence[int], have: int) -> list[Judgment]:
         """Judge the responses in one order, once for each of these samples but those below `have`."""
-        session, item = self.session, self.item
+        session, item, variant = self.session, self.item, self.session.variant
         requests = session.judge.requests(item, shown)
         new = [j for j in samples if j >= have]
         first = len(samples) - len(new)
@@ -100,7 +100,7 @@ class LiveAsk:
             reading = session.judge.read(item, shown, [answer.output for answer in final])
             session.meter.judgments += 1
             session.meter.statuses[reading.status] += 1
-            calls = _list_calls([*row, *(answer for answer in final if answer not in row)])
+            calls = _list_calls(row if final is row else [*row, *(answer for answer in final if answer not in row)])
             judgments.append(
                 Judgment(
                     judge=session.label,
@@ -108,7 +108,7 @@ class LiveAsk:
                     scores=reading.scores,
                     status=reading.status,
                     sample=sample,
-                    variant=session.variant,
+                    variant=variant,
                     prompt_tokens=_sum_known([c.prompt_tokens for c in calls]),
                     completion_tokens=_sum_known([c.completion_tokens for c in calls]),
                     chars=sum(len(answer.output.text or "") for answer in row) or None,
@@ -210,4 +210,6 @@ def _list_calls(answers: Sequence[Answer]) -> tuple[Call, ...]:
 
 
 def _sum_known(counts: Sequence[int | None]) -> int | None:
+    if len(counts) == 1:
+        return counts[0]
     return None if None in counts or not counts else sum(c for c in counts if c is not None)

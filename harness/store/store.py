@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import operator
 import os
 import sqlite3
 import time
@@ -38,6 +39,7 @@ ASKED = tuple(f.name for f in dataclasses.fields(Request))
 # What a request came to say later is left out where it says nothing, so that what was asked before has the same key.
 ASKED_LATER = {f.name: f.default for f in dataclasses.fields(Request) if f.name in ("marks", "good_label")}
 FIELDS = tuple(f.name for f in dataclasses.fields(Output) if f.name != "error")  # a failed answer is not kept
+READ_FIELDS = operator.attrgetter(*FIELDS)
 NEW_FIELDS = ("steps",)  # the last of them
 
 SCHEMA = f"""
@@ -112,13 +114,12 @@ def _escape_surrogates(value: str) -> str:
 class Store:
     """One store file; `with Store(path) as store:`.
 
-    `add_answer` writes at once; the writes of one moment are committed together by `flush`, which the caller must see
+    `add_answers` writes at once; the writes of one moment are committed together by `flush`, which the caller must see
     to soon. Every method raises JudgescaleError, in one line, where the file is damaged or cannot be read or written.
     """
 
     path: Path
     readonly: bool = False
-    flush_pending: bool = False  # set by the caller when it has arranged for a flush, cleared by the flush
     committed: int = 0  # answers that this process added and that are in the file
     _added: int = field(default=0, repr=False)  # since the last flush
     _file: tuple[int, int] = field(default=(0, 0), repr=False)  # device and number of the file that was opened
@@ -241,24 +242,39 @@ class Store:
 
     def add_answer(self, question: Question, rank: int, output: Output) -> Output:
         """Write an answer and return the one that counts from now on: another process's where that came first."""
-        given = [getattr(output, name) for name in FIELDS]
-        values = [None if value is None else _to_column(value) for value in given]
+        return self.add_answers([(question, rank, output)])[0]
+
+    def add_answers(self, answers: Sequence[tuple[Question, int, Output]]) -> list[Output]:
+        """Write answers, each a question's of one rank, and return those that count from now on, as `add_answer`.
+
+        Many at once are cheaper than one by one.
+        """
+        rows, kept = [], []
+        for question, rank, output in answers:
+            given = READ_FIELDS(output)
+            values = [
+                v if v is None or ((kind := type(v)) is int and 0 <= v < 2**63) or (kind is str and v.isascii())
+                else _to_column(v)
+                for v in given
+            ]  # fmt: skip
+            kept.append(output if all(map(operator.is_, given, values)) else _to_output(values))
+            row = [question.key, rank, *values]
+            row.append(digest_row(row))
+            rows.append(row)
         try:
             with self._translate_errors():
                 if not self._db.in_transaction:
                     self._db.execute("BEGIN IMMEDIATE")
-                if question.key not in self._known:
-                    self._write_question(question)
-                row = [question.key, rank, *values]
-                written = self._db.execute(ADD_ANSWER, (*row, digest_row(row)))
+                self._write_questions([question for question, *_ in answers])
+                written = self._db.executemany(ADD_ANSWER, rows).rowcount
         except JudgescaleError:
             if not self._db.in_transaction:  # on a full disk SQLite itself takes back all that was not committed
                 self.discard_unflushed()
             raise
-        if not written.rowcount:
-            return self.find_answers(question)[rank]
-        self._added += 1
-        return output if all(a is b for a, b in zip(given, values)) else _to_output(values)
+        self._added += written
+        if written == len(rows):
+            return kept
+        return [self.find_answers(question)[rank] for question, rank, _ in answers]
 
     def flush(self) -> None:
         """Commit the answers added since the last flush.
@@ -266,7 +282,6 @@ class Store:
         Raises JudgescaleError where that fails, and then none of them is in the store; and where somebody removed the
         file, which is then written anew with all that it held.
         """
-        self.flush_pending = False
         if self._db.in_transaction:
             try:
                 with self._translate_errors():
@@ -307,17 +322,19 @@ class Store:
             text, reasoning = found.fetchone() or (None, None)
         return f"<think>{reasoning}</think>{text or ''}" if reasoning else text
 
-    def _write_question(self, question: Question) -> None:
-        """Write what was asked, and of which model, so that an answer can refer to it."""
-        if question.settings not in self._models:
-            self._db.execute("INSERT OR IGNORE INTO model (settings) VALUES (?)", (question.settings,))
-            found = self._db.execute("SELECT id FROM model WHERE settings = ?", (question.settings,)).fetchone()
-            self._models[question.settings] = found[0]
-        self._db.execute(
-            "INSERT OR IGNORE INTO question (key, model, request) VALUES (?, ?, ?)",
-            (question.key, self._models[question.settings], question.request),
-        )
-        self._known.add(question.key)
+    def _write_questions(self, questions: Sequence[Question]) -> None:
+        """Write what was asked, and of which model, so that answers can refer to it."""
+        rows = []
+        for question in questions:
+            if question.key in self._known:
+                continue
+            if question.settings not in self._models:
+                self._db.execute("INSERT OR IGNORE INTO model (settings) VALUES (?)", (question.settings,))
+                found = self._db.execute("SELECT id FROM model WHERE settings = ?", (question.settings,)).fetchone()
+                self._models[question.settings] = found[0]
+            rows.append((question.key, self._models[question.settings], question.request))
+            self._known.add(question.key)
+        self._db.executemany("INSERT OR IGNORE INTO question (key, model, request) VALUES (?, ?, ?)", rows)
 
     def discard_unflushed(self) -> None:
         """Take back the answers added since the last flush."""
@@ -442,4 +459,4 @@ def digest_row(values: Sequence[Any]) -> int:
     values: key, rank and FIELDS. A row without steps, which come last, has the checksum that version 1 gave it.
     """
     values = values[:-1] if values[-1] is None else values
-    return zlib.crc32(repr([int(v) if isinstance(v, bool) else v for v in values]).encode("utf-8", "surrogatepass"))
+    return zlib.crc32(repr([int(v) if v is True or v is False else v for v in values]).encode("utf-8", "surrogatepass"))
