@@ -48,7 +48,11 @@ def list_known_options() -> dict[str, list[str]]:
     groups = [next(iter(entry)).split()[-1] for entry in ours.pop("defaults") if isinstance(entry, dict)]
     groups = [name for name in groups if "/" not in name and name not in GLOBAL]
     known = {"": list(dict.fromkeys([*groups, *ours]))}
-    return known | {"run.": list(ours["run"]), "run.budget.": list(ours["run"]["budget"])}
+    return (
+        known
+        | {f"{place}.": list(ours[place]) for place in ("data", "run")}
+        | {"run.budget.": list(ours["run"]["budget"])}
+    )
 
 
 class Numbers(NamedTuple):

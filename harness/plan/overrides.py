@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from judgescale.harness.config_files import check_choices
 from judgescale.harness.plan import find_source
+from judgescale.harness.plan.data_root import fill_path
 from judgescale.harness.plan.recorded import OPTIONS
 from judgescale.harness.types import JudgescaleError
 
@@ -58,13 +59,13 @@ def compose_arms(cfg: DictConfig, given: Sequence[str], members: Sequence[Sequen
         compare = leave_out_sampling(compare)
     each = [replace_overrides(given, arm) for arm in [[], *compare]]
     if members is None:
-        return [forget_live_options(cfg, given), *(compose_checked(own) for own in each[1:])]
+        return [fill_path(forget_live_options(cfg, given)), *(compose_checked(own) for own in each[1:])]
     return [compose_checked(replace_overrides(own, drop_given(own, member))) for own in each for member in members]
 
 
 def compose_checked(overrides: Sequence[str]) -> DictConfig:
-    """Compose a config, without what an experiment says of a live judge where judgments are recorded."""
-    return forget_live_options(compose_config(overrides), overrides)
+    """Compose a config: without what an experiment says of a live judge where judgments are recorded, else with a path."""
+    return fill_path(forget_live_options(compose_config(overrides), overrides))
 
 
 def is_recorded(cfg: DictConfig) -> bool:

@@ -1,0 +1,59 @@
+"""`data.root`: one folder with local copies of benchmarks, for every task, suite and sweep."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from judgescale.harness.plan.data_root import find_copy
+from judgescale.harness.plan.overrides import compose_arms
+from judgescale.harness.types import JudgescaleError
+
+LIVE = ("judge=pairwise", "judge.model=X", "engine=random")
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("llmbar", "rmb", "ppe", "ppe_correctness"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "rewardbench2.parquet").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("task", "copy"),
+    [("llmbar", "llmbar"), ("rmb_bon", "rmb"), ("ppe_preference", "ppe"), ("ppe_correctness", "ppe_correctness"),
+     ("rewardbench2", "rewardbench2.parquet"), ("judgebench", None), ("rewardbench", None)],
+)  # fmt: skip
+def test_a_copy_is_named_after_its_task_or_the_words_that_it_begins_with(root, task, copy):
+    assert find_copy(root, task) == (root / copy if copy else None)
+
+
+def test_several_files_of_one_name_are_not_chosen_from(root):
+    (root / "rewardbench2.jsonl").touch()
+    with pytest.raises(JudgescaleError, match="several files there: rewardbench2.jsonl, rewardbench2.parquet"):
+        find_copy(root, "rewardbench2")
+
+
+def list_paths(composed, given, members=None):
+    return [cfg.task.path for cfg in compose_arms(composed(*given), given, members)]
+
+
+def test_every_arm_and_member_of_a_live_run_finds_its_copy(composed, root):
+    given = [*LIVE, "task=llmbar", f"data.root={root}", 'compare=[["strategy=single"]]']
+    assert list_paths(composed, given) == [str(root / "llmbar")] * 2
+    given = [*LIVE, f"data.root={root}"]
+    members = [["task=rmb"], ["task=ppe_preference"], ["task=judgebench"]]
+    assert list_paths(composed, given, members) == [str(root / "rmb"), str(root / "ppe"), None]
+
+
+def test_a_path_that_is_given_counts_and_recorded_judgments_need_none(composed, root):
+    assert list_paths(composed, [*LIVE, "task=llmbar", f"data.root={root}", "task.path=mine"]) == ["mine"]
+    assert list_paths(composed, ["task=llmbar", f"data.root={root}"]) == [None]
+
+
+def test_a_root_that_is_no_folder_is_an_error(composed, root):
+    given = [*LIVE, "task=llmbar", f"data.root={root}/nowhere"]
+    with pytest.raises(JudgescaleError, match=re.escape(f"data.root={root}/nowhere: there is no such folder")):
+        list_paths(composed, given)
