@@ -30,8 +30,8 @@ def refuse_unknown_options(cfg: DictConfig) -> None:
     """
     for place, names in list_known_options().items():
         here = OmegaConf.select(cfg, place.rstrip(".")) if place else cfg
-        if place == "run." and not isinstance(here, DictConfig):
-            raise JudgescaleError(f"run={here}: must hold options: {', '.join(names)}")
+        if place in ("data.", "run.") and not isinstance(here, DictConfig):
+            raise JudgescaleError(f"{place[:-1]}={here}: must hold options: {', '.join(names)}")
         for name in map(str, here if isinstance(here, DictConfig) else ()):
             if name not in names:
                 close = difflib.get_close_matches(name, names, 1)
@@ -48,11 +48,8 @@ def list_known_options() -> dict[str, list[str]]:
     groups = [next(iter(entry)).split()[-1] for entry in ours.pop("defaults") if isinstance(entry, dict)]
     groups = [name for name in groups if "/" not in name and name not in GLOBAL]
     known = {"": list(dict.fromkeys([*groups, *ours]))}
-    return (
-        known
-        | {f"{place}.": list(ours[place]) for place in ("data", "run")}
-        | {"run.budget.": list(ours["run"]["budget"])}
-    )
+    known |= {f"{place}.": list(ours[place]) for place in ("data", "run")}
+    return known | {"run.budget.": list(ours["run"]["budget"])}
 
 
 class Numbers(NamedTuple):

@@ -33,7 +33,10 @@ def fill_path(cfg: DictConfig) -> DictConfig:
 
 
 def find_copy(root: Path, task: str) -> Path | None:
-    """Find the folder or file of a benchmark; None where there is none. Raises JudgescaleError where it is one of several."""
+    """Find the folder or file of a benchmark; None where there is none.
+
+    Raises JudgescaleError where several files could be it.
+    """
     for name in shorten_name(task):
         if (root / name).exists():
             return root / name

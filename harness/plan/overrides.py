@@ -64,7 +64,7 @@ def compose_arms(cfg: DictConfig, given: Sequence[str], members: Sequence[Sequen
 
 
 def compose_checked(overrides: Sequence[str]) -> DictConfig:
-    """Compose a config: without what an experiment says of a live judge where judgments are recorded, else with a path."""
+    """Compose a config, without what an experiment says of a live judge where judgments are recorded."""
     return fill_path(forget_live_options(compose_config(overrides), overrides))
 
 
