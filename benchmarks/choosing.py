@@ -47,7 +47,7 @@ def make_curve(name: str, credit: np.ndarray, ks: tuple[int, ...] = KS, by_lot: 
     judged = tuple(
         Judged(
             folder=Path(name), number=1, task="toy", name=name, judge=name, strategy="voting", signature=signature, k=k,
-            stops=False, published=(), item=names, subset=np.full(items, ""), section=np.full(items, ""),
+            stops=False, published=(), ceiling=None, item=names, subset=np.full(items, ""), section=np.full(items, ""),
             cluster=np.array(names), subset_weight=none, section_weight=none, gold=((1.0, 0.0),) * items,
             credit=credit[:, j], by_lot=(credit if by_lot is None else by_lot)[:, j],
             judgments=np.full(items, float(k)), decision=((1.0, 0.0),) * items,

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError
 
 from judgescale.harness import ROOT
 from judgescale.harness.options import find_file
@@ -91,7 +92,10 @@ def read_plain(cfg: DictConfig) -> dict[str, Any]:
     """Read a config as plain values, secrets hidden, without the options that leave a finished result alike."""
     if cfg.judge.get("pool") != BY_COST:  # which takes the prices of judges by their names in the set
         cfg = keep_used_prices(cfg)
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    try:
+        plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    except InterpolationToMissingValueError:  # a member of a suite whose data are not here
+        plain = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
     plain = redact({name: value for name, value in plain.items() if name != "hydra"})
     if isinstance(run := plain.get("run"), dict):
         plain["run"] = {name: value for name, value in run.items() if name not in NO_MATTER}

@@ -14,6 +14,7 @@ from judgescale.harness.engines.openai import OpenAI
 from judgescale.harness.live.connection import Connection
 from judgescale.harness.live.meter import Meter
 from judgescale.harness.live.model import Model
+from judgescale.harness.live.outbox import Outbox
 from judgescale.harness.redaction import redact, redact_text, refuse_secrets
 from judgescale.harness.store import Store
 from judgescale.harness.types import JudgescaleError, Sampling
@@ -87,7 +88,7 @@ def test_the_store_knows_a_model_without_its_secrets(tmp_path):
         model="m", extra_body={"api_key": SECRET, "top_k": 20}, provider=f"host/v1?api-version=2&key={SECRET}"
     )
     with Store(tmp_path / "store.sqlite") as store:
-        model = Model(Connection(engine, None), "judge", Sampling(), 0, store, Meter(0), None)
+        model = Model(Connection(engine, None), "judge", Sampling(), 0, Outbox(store, Meter(0)), Meter(0), None)
     assert SECRET not in model.settings
     assert '"top_k":20' in model.settings and "api-version=2&key=***" in model.settings
 

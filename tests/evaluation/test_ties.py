@@ -202,7 +202,7 @@ def test_the_figure_draws_even_votes_that_can_split_apart(monkeypatch):
     (result,) = evaluate_all([arm(noisy_pairs(0.7, 30), Voting(9), range(1, 10), rules=protocol("llmbar"))])
     from matplotlib.figure import Figure
 
-    figure._draw_curves(Figure().subplots(), "custom", [result], "judgments")
+    figure.draw_curves(Figure().subplots(), "custom", [result], "judgments")
     lines = [list(args[0]) for args, style in drawn if style.get("marker") == ""]
     hollow = [list(args[0]) for args, style in drawn if style.get("markerfacecolor") == "white"]
     assert lines == [[1, 3, 5, 7, 9], [2, 4, 6, 8]] and hollow == [[2, 4, 6, 8]]

@@ -55,7 +55,7 @@ def test_the_figure_has_the_curve_in_place_of_its_lines(voting: Result) -> None:
 
     def draw(result: Result, unit: str) -> tuple[list[list[float]], list[float], str]:
         ax = Figure().subplots()
-        figure._draw_curves(ax, "toy", [result], unit)
+        figure.draw_curves(ax, "toy", [result], unit)
         printed = [line for line in ax.lines if line.get_color() == figure.GREY]
         curves = [list(map(float, line.get_xdata())) for line in printed if line.get_marker() == "o"]
         lines = sorted(float(line.get_ydata()[0]) for line in printed if line.get_marker() != "o")
