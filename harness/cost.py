@@ -73,6 +73,12 @@ class Bill:
     notes: tuple[str, ...] = ()
 
 
+def sum_known(numbers: Sequence[float | None]) -> float | None:
+    """Sum numbers; None where one of them is unknown."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
+
+
 def flops(active_parameters: float, tokens: Tokens) -> float:
     """Return 2 x active parameters x tokens (Kaplan et al., arXiv 2001.08361, section 2.1), without cached ones."""
     return 2 * active_parameters * (tokens.prompt - tokens.cached + tokens.completion)

@@ -13,6 +13,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.arm import Arm
+from judgescale.harness.cost import sum_known
 from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.plan import LiveArm, plan_arms
 from judgescale.harness.published import lists as published
@@ -183,7 +184,7 @@ def average_judge(suite: Suite, evaluations: Sequence[Evaluation]) -> Result:
         sections=dict(_make_section(suite, r) for r in results),
         subsets={},
         curve=curve,
-        compute={name: _sum_known([r.compute.get(name) for r in results]) for name in first.compute},
+        compute={name: sum_known([r.compute.get(name) for r in results]) for name in first.compute},
         health=_sum_health(results),
         ceiling={},
         published=beside,
@@ -211,7 +212,7 @@ def _describe_mean(
     members = [read_candidates(e.result.comparable) if e.result.comparable else [] for e in averaged]
     at_k = [[next((c for c in of if _is_headline(c, k)), None) for of in members] for k in ks]
     guesses = [None if c is None else c.guess for c in at_k[-1]]
-    guess = _sum_known(guesses)
+    guess = sum_known(guesses)
     number = {
         "section": "overall",
         "metric": "accuracy",
@@ -285,7 +286,7 @@ def _average_points(averaged: Sequence[Evaluation], k: int) -> CurvePoint:
     whole = sum(items)
 
     def average(per_item: Sequence[float | None]) -> float | None:
-        return _sum_known([None if n is None else n * size / whole for n, size in zip(per_item, items)])
+        return sum_known([None if n is None else n * size / whole for n, size in zip(per_item, items)])
 
     return CurvePoint(
         "overall",
@@ -299,18 +300,12 @@ def _average_points(averaged: Sequence[Evaluation], k: int) -> CurvePoint:
     )
 
 
-def _sum_known(numbers: Sequence[float | None]) -> float | None:
-    """Sum the numbers; None where one of them is unknown."""
-    known = [n for n in numbers if n is not None]
-    return sum(known) if len(known) == len(numbers) else None
-
-
 def _sum_health(results: Sequence[Result]) -> dict[str, Any]:
     """Sum the members' counts of what could not be used; None where one member does not know."""
     names = ("judgments", "unparseable", "ties", "order_flips", "failed", "tied_decisions")
     statuses: Counter[str] = Counter()
     for r in results:
         statuses.update(r.health.get("statuses") or {})
-    found = {name: _sum_known([r.health.get(name) for r in results]) for name in names} | {"statuses": dict(statuses)}
+    found = {name: sum_known([r.health.get(name) for r in results]) for name in names} | {"statuses": dict(statuses)}
     partial = [r.health["partial"] for r in results if "partial" in r.health]
     return found | ({"partial": sum(partial)} if partial else {})

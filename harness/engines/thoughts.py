@@ -16,6 +16,18 @@ ENDED_ITSELF = f"\n{CLOSE}\n\n"  # as the models write it that end a thought the
 TELLING = 32  # tokens of a thought that its prompt's length must show
 
 
+def check_reasoning_parser(parser: str | None) -> None:
+    """Ask for the name of a model's way of thinking, by which vLLM knows where a thought begins and ends.
+
+    Raises JudgescaleError where it is not given.
+    """
+    if parser is None:
+        raise JudgescaleError(
+            "judge.thinking_budget needs engine.reasoning_parser, vLLM's name for this model's way of thinking:"
+            " deepseek_r1, qwen3, …"
+        )
+
+
 class Begun(NamedTuple):
     """Hold the beginning of an assistant's turn, which the second request continues.
 

@@ -23,6 +23,7 @@ from typing import IO, Any, ClassVar
 from judgescale.harness.contracts import Engine
 from judgescale.harness.engines.chat import TemplateRefusal, load_chat_tokenizer, tokenize_conversation
 from judgescale.harness.engines.steps import find_probabilities, tokenize_steps
+from judgescale.harness.engines.thoughts import check_reasoning_parser
 from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
@@ -75,11 +76,7 @@ class Vllm(Engine):
 
     def check_thinking_budget(self) -> None:
         """Ask for the name of the model's way of thinking, by which vLLM knows where a thought begins and ends."""
-        if self.reasoning_parser is None:
-            raise JudgescaleError(
-                "judge.thinking_budget needs engine.reasoning_parser, vLLM's name for this model's way of thinking:"
-                " deepseek_r1, qwen3, …"
-            )
+        check_reasoning_parser(self.reasoning_parser)
         if self.end_of_thought is not None and not self.end_of_thought.endswith("</think>"):
             raise JudgescaleError("engine.end_of_thought: must end with </think>, after which the model answers")
 

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Self
 from judgescale.harness.contracts import Engine, EngineSession
 from judgescale.harness.engines import keeper
 from judgescale.harness.engines.openai import OpenAI, OpenAISession
+from judgescale.harness.engines.thoughts import check_reasoning_parser
 from judgescale.harness.errors import write_install
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
 
@@ -90,11 +91,7 @@ class VllmServer(Engine):
 
     def check_thinking_budget(self) -> None:
         """Ask for the name of the model's way of thinking, by which vLLM knows where a thought begins and ends."""
-        if self.reasoning_parser is None:
-            raise JudgescaleError(
-                "judge.thinking_budget needs engine.reasoning_parser, vLLM's name for this model's way of thinking:"
-                " deepseek_r1, qwen3, …"
-            )
+        check_reasoning_parser(self.reasoning_parser)
 
     def log_to(self, folder: Path) -> Self:
         """Keep the server's log in the folder of a run."""

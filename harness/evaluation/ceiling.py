@@ -121,6 +121,7 @@ def _model(agreement: float, ends: tuple[float, float] | None, annotators: int, 
     """Say what two judges can expect of labels made by such annotators."""
 
     def expect(at: float) -> tuple[float, float, float, float]:
+        """Return what one annotator, an equal judge, and a perfect one (lowest, highest) have at an agreement."""
         p = fit_annotator(at, annotators, classes)
         right = expect_right_label(p, annotators, classes)
         return p, expect_equal(p, right, classes), bound_right_label(at, annotators, classes), right
@@ -129,6 +130,7 @@ def _model(agreement: float, ends: tuple[float, float] | None, annotators: int, 
     low, high = map(expect, ends) if ends else (None, None)
 
     def find_ends(first: int, last: int) -> tuple[float, float] | None:
+        """Return the interval between what the agreement's two ends give."""
         return (low[first], high[last]) if low and high else None
 
     return {

@@ -36,6 +36,7 @@ def make_panel(
     """Make the panel of a group."""
 
     def draw(ax: Axes) -> None:
+        """Draw the curves, the frontier below them, and a cross on what is beaten."""
         from matplotlib.lines import Line2D
 
         more = [Line2D([], [], color="#c4c4c4", linewidth=5, solid_capstyle="butt", label=FRONTIER_LABEL)]

@@ -19,7 +19,7 @@ import numpy as np
 
 from judgescale.harness.batch.folder import BatchFolder, Deferred, lock_folder, write_whole
 from judgescale.harness.contracts import Answers, BatchLines, Engine, Judge, MetaRM, Strategy
-from judgescale.harness.cost import Price, Tokens, flops
+from judgescale.harness.cost import Price, Tokens, flops, sum_known
 from judgescale.harness.errors import list_some, make_harmless
 from judgescale.harness.judges.prompt import make_up_item
 from judgescale.harness.live.connection import Connection, identify
@@ -235,17 +235,13 @@ def estimate_costs(purchases: Sequence[Purchase], limits: SpendingLimits) -> lis
 
 def add_estimates(estimates: Sequence[CostEstimate]) -> CostEstimate:
     """Add estimates up; dollars and FLOPs are unknown where one of them is, and tokens measured where all are."""
-
-    def add_known(numbers: Sequence[float | None]) -> float | None:
-        return None if None in numbers else sum(number or 0.0 for number in numbers)
-
     return CostEstimate(
         sum(e.judgments for e in estimates),
         sum(e.lacking for e in estimates),
         Tokens(*np.sum([e.tokens for e in estimates], axis=0)),
-        add_known([e.dollars for e in estimates]),
+        sum_known([e.dollars for e in estimates]),
         all(e.measured for e in estimates if e.lacking),
-        add_known([e.flops for e in estimates]),
+        sum_known([e.flops for e in estimates]),
     )
 
 

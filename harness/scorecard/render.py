@@ -216,6 +216,7 @@ def _write_tables(
     layout, parts = fit_columns(header, rows, [*ROOMY, *LAYOUTS])
 
     def measure(row: Sequence[str]) -> int:
+        """Count the lines that a row takes on a page."""
         return sum(count_lines(layout, [row[j] for j in part]) for part in parts)
 
     heading = layout._replace(cell=layout.heading)

@@ -42,6 +42,7 @@ def fit_annotator(agreement: float, annotators: int, classes: int) -> float:
     """
 
     def miss(p: float) -> float:
+        """Return by how much more such annotators agree than was seen."""
         return expect_agreement(p, annotators, classes) - agreement
 
     least = 1 / classes
@@ -100,6 +101,7 @@ def _count_ways(annotators: int, classes: int) -> tuple[tuple[tuple[int, ...], i
     """Count in how many ways each number of votes of every class comes about."""
 
     def split(left: int, parts: int) -> Iterator[tuple[int, ...]]:
+        """Yield every way to share votes out among so many classes."""
         if parts == 1:
             yield (left,)
             return
@@ -108,6 +110,7 @@ def _count_ways(annotators: int, classes: int) -> tuple[tuple[tuple[int, ...], i
                 yield (first, *rest)
 
     def count(votes: tuple[int, ...]) -> int:
+        """Count the orders in which annotators may give these votes."""
         ways = factorial(annotators)
         for v in votes:
             ways //= factorial(v)
