@@ -16,7 +16,7 @@ setup:
 run *overrides:
     {{python}} run.py "$@"
 
-# run the tests, or some: just test tests/stats -k exact
+# run the tests on all cores (-n auto), or some: just test tests/stats -k exact
 test *arguments:
     .venv/bin/pytest "$@"
 

@@ -121,10 +121,10 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
             if folder:
                 write_missing(folder, purchases, meter)
     except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C, or another signal
-        raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(meter, store)}") from None
+        raise KeyboardInterrupt(f"interrupted{tell_what_is_kept(meter, store, limits.store)}") from None
     except JudgescaleError as error:
         kind = Unfinished if isinstance(error, Unfinished) else JudgescaleError
-        raise kind(f"{error}{tell_what_is_kept(meter, store)}") from None
+        raise kind(f"{error}{tell_what_is_kept(meter, store, limits.store)}") from None
     connections = {id(m.connection): m.connection for session, _ in done for m in session.models}.values()
     faults = sum((connection.faults for connection in connections), Counter[str]())
     # How long one arm took is known where it was the only one and had to buy everything.
@@ -190,12 +190,16 @@ def count_words(number: int, word: str) -> str:
     return f"{number:,} {word}{'s' * (number != 1)}"
 
 
-def tell_what_is_kept(meter: Meter, store: Store) -> str:
-    """Say what a run that stopped early leaves in its store: what was there before, and what was committed."""
+def tell_what_is_kept(meter: Meter, store: Store, named: Path) -> str:
+    """Say what a run that stopped early leaves in its store: what was there before, and what was committed.
+
+    named: the store that the run was given; it has become another file where somebody replaced it meanwhile.
+    """
     if not (answers := meter.reused + store.committed):
         return ""
     told = "1 answer is" if answers == 1 else f"{answers:,} answers are"
-    return f"; {told} in {store.path}, and the same command goes on from there"
+    command = "the same command" if store.path == named else f"the same command with run.store={store.path}"
+    return f"; {told} in {store.path}, and {command} goes on from there"
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from judgescale.harness.live.meter import Meter
 from judgescale.harness.store import Question, Store
 from judgescale.harness.types import JudgescaleError, Output
 
+Answer = tuple[Question, int, Output]
 Keep = Callable[[Output | JudgescaleError], None]
 
 
@@ -19,7 +20,7 @@ class Outbox:
 
     store: Store
     meter: Meter
-    _answers: list[tuple[Question, int, Output]] = field(default_factory=list)
+    _answers: list[Answer] = field(default_factory=list)
     _keepers: list[Keep] = field(default_factory=list)
 
     def add_answer(self, question: Question, rank: int, output: Output, keep: Keep) -> None:
@@ -31,17 +32,23 @@ class Outbox:
 
     def write(self) -> None:
         """Write what is held."""
-        answers, keepers = self._answers, self._keepers
+        held = list(zip(self._answers, self._keepers))
         self._answers, self._keepers = [], []
-        if not answers:
-            return
+        if held:
+            self._write_all(held)
+
+    def _write_all(self, held: Sequence[tuple[Answer, Keep]]) -> None:
+        """Write answers together; where they do not fit together, on a full disk, as many of them as do."""
         try:
-            kept = self.store.add_answers(answers)
+            kept = self.store.add_answers([answer for answer, _ in held])
             self.store.flush()
-        except JudgescaleError as error:  # the disk is full, say: what cannot be kept must not be bought
-            self.meter.stopped = self.meter.stopped or error
-            for keep in keepers:
-                keep(error)
+        except JudgescaleError as error:
+            self.meter.stopped = self.meter.stopped or error  # what cannot be kept must not be bought
+            if len(held) == 1:
+                held[0][1](error)
+                return
+            for half in (held[: len(held) // 2], held[len(held) // 2 :]):  # these are paid for
+                self._write_all(half)
             return
-        for keep, output in zip(keepers, kept, strict=True):
+        for (_, keep), output in zip(held, kept, strict=True):
             keep(output)

@@ -295,8 +295,11 @@ class Store:
                 self._rescue()
 
     def _rescue(self) -> None:
-        """Write what the removed file holds, which is readable as long as it is open, to a new one; and say so."""
-        place = self.path
+        """Write what the removed file holds, which is readable as long as it is open, to a new one; and say so.
+
+        What arrives after that is written to the new file.
+        """
+        lost = place = self.path
         if place.exists():
             place = self.path.with_name(f"{self.path.stem}-rescued-{os.getpid()}{self.path.suffix}")
         for rest in ("-wal", "-shm"):  # of the removed file
@@ -306,9 +309,13 @@ class Store:
             copy = sqlite3.connect(place)
             self._db.backup(copy)
             copy.close()
+            self._db.close()
+            self.path = place
+            self._open_file("mode=rwc")
+            self._prepare_file()
         self._file = self._identify_file()
         raise JudgescaleError(
-            f"store {self.path} was removed or replaced while this run wrote to it; what it held is saved in {place}"
+            f"store {lost} was removed or replaced while this run wrote to it; what it held is saved in {place}"
         )
 
     def has_written(self, question: Question) -> bool:

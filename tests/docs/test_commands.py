@@ -155,5 +155,5 @@ def test_most_blocks_are_run():
 def test_the_command_of_the_tests_is_the_one_that_ci_runs():
     """.ci/run takes it from the README by its mark."""
     (marked,) = [block for block in BLOCKS if "<!-- test command -->" in block.marks]
-    assert split_commands(marked.text)[-1] == [".venv/bin/pytest"]
+    assert split_commands(marked.text)[-1] == [".venv/bin/pytest", "-n", "auto"]
     assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()

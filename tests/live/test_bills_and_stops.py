@@ -152,19 +152,20 @@ def test_a_full_disk_says_how_many_answers_are_kept(go, tmp_path, monkeypatch): 
     with FaultyServer(answer=verdict) as server, pytest.raises(JudgescaleError, match="disk is full") as error:
         go(server, "task.size=2000")
     monkeypatch.undo()
-    assert f"; {count_kept(tmp_path):,} answers are in" in str(error.value)
+    kept = count_kept(tmp_path)
+    assert kept > 5  # as many as fit in these pages, however many arrived at once
+    assert f"; {kept:,} answers are in" in str(error.value)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_store_that_is_removed_meanwhile_is_saved_and_told(go, tmp_path, replaced):  # noqa: F811
     path, done = tmp_path / "store.sqlite", []
+    (mine := tmp_path / "mine").write_text("mine")
 
     def remove(messages, seed):
         if server.requests >= 50 and not done:
             done.append(True)
-            path.unlink()
-            if replaced:
-                path.write_text("mine")
+            mine.replace(path) if replaced else path.unlink()
         return verdict(messages, seed)
 
     with FaultyServer(answer=remove) as server, pytest.raises(JudgescaleError, match="was removed or replaced") as told:
@@ -173,8 +174,9 @@ def test_a_store_that_is_removed_meanwhile_is_saved_and_told(go, tmp_path, repla
     (saved,) = [
         p for p in tmp_path.glob("store*.sqlite") if p.name in str(told.value) and p.read_bytes()[:6] == b"SQLite"
     ]
+    assert (f"run.store={saved} goes on" in str(told.value)) == replaced
     with Store(saved, readonly=True) as store:
-        assert store.count_answers() >= 40
+        assert store.count_answers() == server.requests  # those that arrived afterwards too
 
 
 def test_a_link_to_a_store_waits_for_the_run_that_writes_to_it(tmp_path):
