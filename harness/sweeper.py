@@ -48,7 +48,7 @@ def use_units() -> None:
     Plugins.instance().class_name_to_class[f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"] = UnitSweeper
 
 
-class UnitSweeper(BasicSweeper):  # type: ignore[misc]
+class UnitSweeper(BasicSweeper):
     """Make the jobs as Hydra does, and hand them to the launcher in units."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -75,7 +75,7 @@ class PlannedJob:
     dry: bool
 
 
-class UnitLauncher(Launcher):  # type: ignore[misc]
+class UnitLauncher(Launcher):
     """Hand a launcher units of jobs, and find out which jobs got lost with their processes."""
 
     def __init__(self, inner: Launcher, context: HydraContext, config: DictConfig) -> None:

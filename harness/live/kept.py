@@ -74,10 +74,11 @@ async def open_engine(engine: Engine, key: str) -> AsyncIterator[EngineSession]:
             yield session
         return
     opened = kept.idle.pop(key, None)
-    if opened is None:
+    if opened is not None:
+        opened.session.faults.clear()  # each run tells its own
+    else:
         async with AsyncExitStack() as stack:
             opened = Opened(await stack.enter_async_context(engine.open()), stack.pop_all())
-    opened.session.faults.clear()  # each run tells its own
     async with opened.stack as closing:
         yield opened.session
         kept.idle[key] = Opened(opened.session, closing.pop_all())
