@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +38,7 @@ from judgescale.harness.types import JudgescaleError
 UNIT = "jobs.json"  # in a unit's folder: its jobs
 SHAPE = ("engine", "judge.scorer", "meta", "compare")  # what of a config says which models are started, and how
 SUBMITIT = "hydra_plugins.hydra_submitit_launcher."
+GRACE = 3  # seconds; a second signal would keep submitit from ending what it started
 
 
 def use_units() -> None:
@@ -185,6 +186,14 @@ def note_lost(sweep: Path, jobs: Sequence[PlannedJob], why: str) -> None:
             leave_word(sweep, Job(job.number, job.told, job.folder, FAILED, f"it did not end: {reason}"))
 
 
+def wait_for_end(jobs: Sequence[Any]) -> list[Any]:
+    """Wait GRACE seconds for processes of this machine, which a terminal interrupts too; return those that go on."""
+    deadline = time.monotonic() + GRACE
+    while (left := [job for job in jobs if not job.done()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
 @contextmanager
 def wait_for_all(config: DictConfig) -> Iterator[None]:
     """Let a launcher of submitit return when all of its processes have ended, however they do.
@@ -213,9 +222,9 @@ def wait_for_all(config: DictConfig) -> Iterator[None]:
             job.wait()
         raise
     except BaseException:
-        for job in submitted:
+        left = wait_for_end(submitted) if config.hydra.launcher._target_.endswith(".LocalLauncher") else submitted
+        for job in left:
             job.cancel()
-        print(f"cancelled the {len(submitted)} jobs of submitit", file=sys.stderr)
         raise
     finally:
         submitit.AutoExecutor.map_array = plain
