@@ -105,7 +105,7 @@ class UnitLauncher(Launcher):
         except Exception as error:
             if os.environ.get("JUDGESCALE_DEBUG"):
                 raise
-            why = f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         self.launched += len(shares)
         note_lost(sweep, jobs, why)
         return []
