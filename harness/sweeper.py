@@ -16,11 +16,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, run_job
@@ -165,15 +166,15 @@ class RunUnit:
         units = json.loads((Path(own.runtime.output_dir) / UNIT).read_text(encoding="utf-8"))
         for unit in units:
             with keep_engines_open():
-                done = [self.run(number, overrides, own.job.id) for number, overrides in unit]
+                done = [self.run(number, overrides, own) for number, overrides in unit]
             for one in done:
                 one.return_value  # noqa: B018 - raises what the job raised, which only debugging lets out
 
-    def run(self, number: int, overrides: Sequence[str], name: Any) -> JobReturn:
-        """Run a job as Hydra's launchers do. name: of the process, as a cluster knows it."""
+    def run(self, number: int, overrides: Sequence[str], unit: HydraConf) -> JobReturn:
+        """Run a job as Hydra's launchers do. unit: what Hydra knows of the process, such as a cluster's name for it."""
         cfg = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(cfg):
-            cfg.hydra.job.id, cfg.hydra.job.num = name, number
+            cfg.hydra.job.id, cfg.hydra.job.num = OmegaConf.select(cast(DictConfig, unit), "job.id") or number, number
         return run_job(self.job, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
 
 
