@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import yaml  # type: ignore[import-untyped]
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -31,8 +31,11 @@ LONGEST = 200_000  # characters of a config file
 MOST_VALUES = 20_000  # in a file, an alias counted as all that it stands for
 
 
-class CheckedSource(FileConfigSource):
-    """Read the YAML files of a folder for Hydra, checked; one that did not change in between only once."""
+class FileConfigSource(file_config_source.FileConfigSource):
+    """Read the YAML files of a folder for Hydra, checked; one that did not change in between only once.
+
+    It bears the name of the class that it replaces: by that name, Hydra lets it stay in the processes of a launcher.
+    """
 
     known: ClassVar[dict[tuple[object, ...], ConfigResult]] = {}  # of all folders: each job of a sweep asks anew
 
@@ -60,9 +63,9 @@ class CheckedSource(FileConfigSource):
 
 
 def read_configs_checked() -> None:
-    """Let Hydra read every config file in this process as `CheckedSource` does."""
+    """Let Hydra read every config file in this process as the source above does."""
     Plugins.instance()  # which registers Hydra's own sources first
-    SourcesRegistry.instance().types[CheckedSource.scheme()] = CheckedSource
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource
 
 
 @contextmanager

@@ -15,6 +15,12 @@ from judgescale.harness.redaction import redact_text
 from judgescale.harness.types import JudgescaleError, Unfinished
 
 LONGEST = 1_000  # characters of a line; an error may quote a value of any size
+LAUNCHERS = {  # of Hydra, and the extra of this package that installs each
+    "joblib": "joblib",
+    "submitit_local": "submitit",
+    "submitit_slurm": "submitit",
+    "ray": "ray-launcher",
+}
 
 
 def explain_error(error: BaseException) -> str:
@@ -72,6 +78,9 @@ def _explain_unknown_option(error: BaseException) -> str | None:
 
 def _explain_config_error(text: str) -> str:
     """Put Hydra's and OmegaConf's multi-line messages in one line, in our words where we know better."""
+    launcher = re.search(r"Could not \w+ .*'hydra/launcher/(\w+)'", text)
+    if launcher and (extra := LAUNCHERS.get(launcher[1])):
+        return f"hydra/launcher={launcher[1]} is not installed: {write_install(extra)}"
     if group := re.search(r"Could not find '([\w@.]+)/([^']*)'\s*Available options in '[^']*':((?:\n\t\S+)+)", text):
         options = group[3].split()
         close = difflib.get_close_matches(group[2], options, 1)

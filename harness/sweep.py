@@ -155,7 +155,10 @@ class ReportTogether(Callback):
         return {"lock": None}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Take the sweep's folder, and forget what an earlier run said of its jobs. Exit where another one has it."""
+        """Take the sweep's folder, and forget what an earlier run said of its jobs. Exit where another one has it.
+
+        The jobs are then run in units (harness/sweeper.py).
+        """
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(folder / ".running")
@@ -167,6 +170,9 @@ class ReportTogether(Callback):
                 " hydra.sweep.dir=DIR"
             )
         shutil.rmtree(folder / JOBS, ignore_errors=True)
+        from judgescale.harness.sweeper import use_units
+
+        use_units()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and show the results of all jobs; exit with 1 where one failed, or none could be done."""

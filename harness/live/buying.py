@@ -23,6 +23,7 @@ from judgescale.harness.cost import Price, Tokens, flops, sum_known
 from judgescale.harness.errors import list_some, make_harmless
 from judgescale.harness.judges.prompt import make_up_item
 from judgescale.harness.live.connection import Connection, identify
+from judgescale.harness.live.kept import run_in_loop
 from judgescale.harness.live.meter import Meter, Spending
 from judgescale.harness.live.model import Model
 from judgescale.harness.live.outbox import Outbox
@@ -117,7 +118,7 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
     folder = BatchFolder(limits.batch) if limits.batch else None
     try:
         with open_batch_folder(folder), store, collect_garbage_rarely():
-            asyncio.run(_run_purchases(purchases, store, meter, watch, done, folder=folder, logs=limits.logs))
+            run_in_loop(_run_purchases(purchases, store, meter, watch, done, folder=folder, logs=limits.logs))
             if folder:
                 write_missing(folder, purchases, meter)
     except (KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C, or another signal

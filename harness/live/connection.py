@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from judgescale.harness.contracts import Engine, EngineSession
+from judgescale.harness.live.kept import open_engine
 from judgescale.harness.store import encode_canonical
 from judgescale.harness.types import JudgescaleError
 
@@ -30,7 +31,8 @@ class Connection:
         """Return the engine's session, opening it with the first call; one that cannot be opened is not tried again."""
         if self.session is None:
             if self._opening is None:
-                self._opening = asyncio.ensure_future(self.open_engines.enter_async_context(self.engine.open()))
+                opening = self.open_engines.enter_async_context(open_engine(self.engine, identify(self.engine)))
+                self._opening = asyncio.ensure_future(opening)
             try:
                 self.session = await asyncio.shield(self._opening)
             except asyncio.CancelledError:
