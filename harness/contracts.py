@@ -440,6 +440,7 @@ class Tracker:
     extra_name: ClassVar[str] = ""  # and the extra of this package that installs them
 
     project: str = "judgescale"
+    every: float = 15.0  # seconds between two reports of the progress
     patience: float = 60.0  # seconds that it is given at the end to send what it has
 
     def open(self, about: RunInfo) -> TrackedRun:
