@@ -75,12 +75,12 @@ def run(
         files.write_files(results, own, config, command, render_files(card) if card else None, made_of)
         write_sets(arms, own)
         watch.tell_results(results)
-    if show:
-        first = results[-len(arms)]
-        tried = {result.strategy for result in results if result.task == first.task}
-        terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
-        if card:
-            show_scorecard(card)
+        if show:  # before a tracker is waited for
+            first = results[-len(arms)]
+            tried = {result.strategy for result in results if result.task == first.task}
+            terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
+            if card:
+                show_scorecard(card)
     return results
 
 

@@ -34,6 +34,8 @@ class WandB(Tracker):
             disable_code=True,
             x_disable_meta=True,
             x_disable_stats=True,
+            x_disable_machine_info=True,
+            x_save_requirements=False,
         )
         run = wandb.init(
             project=self.project,

@@ -15,11 +15,11 @@ from judgescale.harness.watching.pace import Pace
 from judgescale.harness.watching.progress import Progress, View
 from judgescale.harness.watching.wording import (
     describe_progress,
+    describe_total,
     fold_states,
     list_rates,
     write_counts,
     write_duration,
-    write_elapsed,
     write_left,
     write_rate,
 )
@@ -69,7 +69,7 @@ def show_buying(console: Console | None = None, name: str = "") -> Iterator[Show
 
     yield show_line
     if last and last[0].whole.judgments:
-        print_plain(f"{of}judged in {write_elapsed(last[0].seconds)}: {describe_progress(last[0])}", file)
+        print_plain(f"{of}judged {describe_total(last[0])}", file)
 
 
 @contextmanager

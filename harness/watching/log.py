@@ -20,7 +20,7 @@ from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.redaction import redact_text
 from judgescale.harness.watching.cadence import Cadence
 from judgescale.harness.watching.progress import Progress, View
-from judgescale.harness.watching.wording import describe_progress, describe_view, write_elapsed
+from judgescale.harness.watching.wording import describe_progress, describe_total, describe_view
 
 NAME = "run.log"
 MOST_KINDS = 100  # kinds of faults of which the first message is kept: a server may make up any number
@@ -66,7 +66,7 @@ class RunLog:
             if kind not in self._kinds:
                 self._kinds.add(kind)
                 said = meter.faults.first.get(kind)
-                self.write(f"fault: {kind}" + (f": {said}" if said and said != kind else ""))
+                self.write(f"fault: {said if said and said.startswith(kind) else f'{kind}: {said}' if said else kind}")
         if meter.failed and not self._trouble:
             self._trouble = True
             self.write(f"an answer failed: {meter.first_trouble or 'no reason given'}")
@@ -80,7 +80,7 @@ class RunLog:
 
     def end_buying(self, progress: Progress) -> None:
         """Write what was bought."""
-        self.write(f"bought in {write_elapsed(progress.seconds)}: {describe_progress(progress)}")
+        self.write(f"bought {describe_total(progress)}")
 
     def close(self) -> None:
         """Close the log; where nothing came of the run, nothing is left."""

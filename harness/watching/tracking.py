@@ -28,6 +28,7 @@ from judgescale.harness.types import JudgescaleError, Result
 from judgescale.harness.watching.progress import Progress
 
 FILES = ("summary.json", "config.yaml", "curve.csv", "curve.png", "table.md", "table.csv")  # none holds a judge's text
+PATIENCE_FAILED = 10.0  # seconds after a run that failed or was interrupted
 MOST_WAITING = 1_000  # messages; further progress is left out while a tracker is slow
 
 
@@ -90,9 +91,9 @@ class Feed:
         for thread in self._threads:
             thread.start()
 
-    def log_progress(self, progress: Progress) -> None:
-        """Report the progress, every now and then."""
-        if progress.seconds >= self._next_report and self._messages.qsize() < MOST_WAITING:
+    def log_progress(self, progress: Progress, last: bool = False) -> None:
+        """Report the progress, every now and then, and at the end."""
+        if last or (progress.seconds >= self._next_report and self._messages.qsize() < MOST_WAITING):
             self._next_report = progress.seconds + self._tracker.every
             self._put("log_progress", int(progress.seconds), list_values(progress))
 
@@ -110,13 +111,14 @@ class Feed:
         self._put("log_facts", facts)
 
     def finish(self, folder: Path, failed: bool) -> None:
-        """Send the run's files, and wait until all is sent, or patience is at an end."""
+        """Send the run's files, and wait until all is sent, or patience is at an end; a run that failed has little."""
         if self._process is None:
             return
         files = [] if failed else [str((folder / name).resolve()) for name in FILES if (folder / name).is_file()]
         self._put("finish", files, failed)
         self._messages.put(None)
-        deadline = time.monotonic() + self._tracker.patience
+        patience = min(self._tracker.patience, PATIENCE_FAILED) if failed else self._tracker.patience
+        deadline = time.monotonic() + patience
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         try:
@@ -124,7 +126,7 @@ class Feed:
         except subprocess.TimeoutExpired:
             with suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._complain(f"was not done after {self._tracker.patience:g} s (tracker.patience)")
+            self._complain(f"was not done {patience:g} s after the run (tracker.patience)")
 
     def _put(self, *message: Any) -> None:
         self._messages.put(list(message))

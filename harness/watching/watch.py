@@ -70,6 +70,8 @@ class Watch:
             finally:
                 if self.log and last:
                     self.log.end_buying(last[0])
+                if self.feed and last:
+                    self.feed.log_progress(last[0], last=True)
 
     def tell_results(self, results: Sequence[Result]) -> None:
         """Tell what was found, once it is written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.watching.progress import Progress, View
@@ -35,7 +36,8 @@ def write_left(view: View) -> str:
     if view.seconds_left is None or view.state == "done":
         return ""
     told = write_duration(view.seconds_left)
-    return f"{'at most' if view.plan.at_most else 'about'} {told} left".replace("about under", "under")
+    about = "" if told.startswith("under") else "at most " if view.plan.at_most else "about "
+    return f"{about}{told} left"
 
 
 def write_rate(number: float | None) -> str:
@@ -76,6 +78,13 @@ def describe_view(view: View) -> str:
         write_left(view),
     ]
     return ", ".join(filter(None, parts))
+
+
+def describe_total(progress: Progress) -> str:
+    """Describe in a line what was done in all; rates are those of the whole time."""
+    whole, seconds = progress.whole, max(progress.seconds, 1e-9)
+    whole = replace(whole, rate=whole.judgments / seconds, tokens_rate=progress.tokens / seconds)
+    return f"in {write_elapsed(seconds)}: {describe_progress(replace(progress, whole=whole))}"
 
 
 def describe_progress(progress: Progress) -> str:

@@ -177,7 +177,9 @@ def test_no_file_holds_the_key(tmp_path, fails):
 def test_a_run_that_failed_leaves_no_results(go, tmp_path):
     with (
         FaultyServer(faults={"400": 1.0}) as server,
-        pytest.raises(JudgescaleError, match=r"more than run.max_failures=5; the last: 400 injected 400; the log is .*run\.log$"),
+        pytest.raises(
+            JudgescaleError, match=r"more than run.max_failures=5; the last: 400 injected 400; the log is .*run\.log$"
+        ),
     ):
         go(server, "run.max_failures=5")
     assert not (tmp_path / "out" / "summary.json").exists()
