@@ -147,7 +147,7 @@ def draw_arms(views: Sequence[View], width: int) -> list[str]:
     room = min(room, longest)
     lines = []
     for name, row in zip(names, rows):
-        cut = name if len(name) <= room else f"{name[: max(room - 1, 1)]}…"
+        cut = name if len(name) <= room else f"{name[: room // 2 - 1]}…{name[-(room - room // 2) :]}"  # both ends tell
         cells = [cell.rjust(w) for cell, w in zip(row, widths) if w]
         lines.append("  ".join([f"  {cut:<{max(room, 0)}}", *cells]).rstrip())
     return lines

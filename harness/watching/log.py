@@ -58,12 +58,12 @@ class RunLog:
 
     def look(self, meter: Meter, progress: Progress) -> None:
         """Write what is new: faults of a new kind at once, how far the run is now and then."""
-        self.had_work |= bool(progress.whole.judgments or meter.bought or meter.reused or meter.failed)
+        self.had_work |= bool(meter.bought or meter.reused or meter.failed)
         for line, count in (Counter(meter.told) + Counter(meter.faults.told) - self._told).items():
             self._told[line] += count
             self.write(line + (f" ({count} times)" if count > 1 else ""))
-        for kind in [*meter.faults] if len(self._kinds) < MOST_KINDS else []:
-            if kind not in self._kinds:
+        for kind in meter.faults:
+            if kind not in self._kinds and len(self._kinds) < MOST_KINDS:
                 self._kinds.add(kind)
                 said = meter.faults.first.get(kind)
                 self.write(f"fault: {said if said and said.startswith(kind) else f'{kind}: {said}' if said else kind}")
@@ -116,5 +116,8 @@ class RunLog:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
         self._file = None
         print(f"{self.path}: no log is written: {error.strerror or error}", file=sys.stderr)

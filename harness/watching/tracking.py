@@ -150,7 +150,8 @@ class Feed:
         """Warn once."""
         if not self._complained:
             self._complained = True
-            self._warn(make_harmless(f"tracker={self._tracker.name}: {why.strip()}; the run goes on without it"))
+            said = make_harmless(why).rstrip(".")
+            self._warn(f"tracker={self._tracker.name}: {said}; the run goes on without it")
 
 
 def list_values(progress: Progress) -> dict[str, float]:
