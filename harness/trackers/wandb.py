@@ -36,6 +36,8 @@ class WandB(Tracker):
             x_disable_stats=True,
             x_disable_machine_info=True,
             x_save_requirements=False,
+            host="",
+            username="",
         )
         run = wandb.init(
             project=self.project,

@@ -57,8 +57,8 @@ def test_sixteen_arms_on_a_wide_terminal(sixteen):
     assert display.draw(sixteen, 160, 24) == [
         f"judging {'━' * 84}{'─' * 24} 37,371/47,760 items at most 2 h 45 min left",
         "  8.3 judgments/s  1,000 unparsed, 3 failed  290,000 bought  5,000 reused",
-        "  gpt-4.1-mini, information_gain@4096  1,492/2,985  2.1/s                         631 tokens/s",
-        "  gpt-4.1-mini, information_gain@8192     59/2,985  8.0/s  at most 49 min left  2,385 tokens/s",
+        "  gpt-4.1-mini, information_gain@4096  1,492/2,985  7.9/s  about 25 min left  2,372 tokens/s",
+        "  gpt-4.1-mini, information_gain@8192     59/2,985  0.3/s                      79.5 tokens/s",
         "  16 arms: 12 done, 2 at work, 2 waiting",
     ]
 
@@ -69,8 +69,8 @@ def test_sixteen_arms_at_40_columns(sixteen):
         "at most 2 h 45 min left",
         "  8.3 judgments/s",
         "  1,000 unparsed, 3 failed",
-        "  gpt-4.1-…gain@4096  1,492/2,985  2.1/s",
-        "  gpt-4.1-…gain@8192     59/2,985  8.0/s",
+        "  gpt-4.1-…gain@4096  1,492/2,985  7.9/s",
+        "  gpt-4.1-…gain@8192     59/2,985  0.3/s",
         "  16 arms: 12 done, 2 at work, 2 waiting",
     ]
 
