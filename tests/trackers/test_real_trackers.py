@@ -104,7 +104,7 @@ def test_wandb_holds_config_curve_headline_and_files(go, tmp_path, monkeypatch):
         for item in record.summary.update
     }
     assert last["signature/random, voting"] == summary["signature"]
-    assert not any(word in path.name for word in ("requirements", "metadata") for path in path.parent.rglob("*"))
+    assert not any(word in file.name for word in ("requirements", "metadata") for file in path.parent.rglob("*"))
 
 
 def read_records(path: Path) -> list:

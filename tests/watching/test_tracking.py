@@ -11,7 +11,6 @@ import pytest
 from judgescale.harness.runner import run
 from judgescale.harness.types import JudgescaleError
 
-
 TRACKERS = ("wandb", "mlflow", "trackio")
 
 
