@@ -84,9 +84,10 @@ def harness(url: str, requests: int, n: int) -> None:
     from judgescale.harness.engines.openai import OpenAI
     from judgescale.harness.judges.pairwise import Pairwise
     from judgescale.harness.live.buying import ModelSpec, Purchase, SpendingLimits, buy
-    from judgescale.harness.report import terminal
     from judgescale.harness.strategies.voting import Voting
     from judgescale.harness.types import Item, Sampling
+    from judgescale.harness.watching.display import show_on_terminal
+    from judgescale.harness.watching.progress import Follower, Plan
 
     words = "word " * 60
     items = tuple(
@@ -117,9 +118,11 @@ def harness(url: str, requests: int, n: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         open(os.devnull, "w") as nowhere,
-        terminal.show_buying(requests, Console(file=nowhere, force_terminal=True)) as watch,
+        show_on_terminal(Console(file=nowhere, force_terminal=True)) as show,
     ):
-        (bought,) = buy([purchase], SpendingLimits(Path(folder) / "store.sqlite", max_failures=0), watch)
+        follower = Follower([Plan("m", requests, requests * n)])
+        limits = SpendingLimits(Path(folder) / "store.sqlite", max_failures=0)
+        (bought,) = buy([purchase], limits, lambda meter: show(follower.look(meter)))
     assert len(bought.data.records) == requests * n
 
 

@@ -282,10 +282,24 @@ class MetaRM(Protocol):
 # ---------------------------------------------------------------------------------------------- engines
 
 
+class Faults(Counter[str]):
+    """Count what went wrong, by kind, and keep for the log of the run what was said of it."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.first: dict[str, str] = {}  # what was said of the first fault of a kind
+        self.told: list[str] = []  # what else happened, one line each: a server is left alone, or is back
+
+    def note(self, kind: str, said: str) -> None:
+        """Count a fault."""
+        self[kind] += 1
+        self.first.setdefault(kind, said)
+
+
 class EngineSession(Protocol):
     """Run one model: requests and seeds in, answers out as they come."""
 
-    faults: Counter[str]  # what went wrong on the way, also where a retry mended it: "429", "timeout", …
+    faults: Counter[str]  # what went wrong, also where a retry mended it: "429", "timeout", …; Faults tell more
 
     def __call__(self, request: Request, sampling: Sampling, seeds: Sequence[int]) -> AsyncIterator[tuple[int, Output]]:
         """Yield one answer for every seed, as (index into seeds, answer), each as soon as it is there.
@@ -383,3 +397,52 @@ class Engine:
 
     def stop_sending(self, session: EngineSession) -> None:
         """Tell its session that the run was stopped: it must ask nothing again; what is in flight may still come."""
+
+
+# ---------------------------------------------------------------------------------------------- trackers
+
+
+class RunInfo(NamedTuple):
+    """Hold what an experiment tracker is told of a run when it begins."""
+
+    name: str  # of its folder
+    group: str | None  # the sweep that it is a job of
+    config: Mapping[str, Any]  # without secrets
+    facts: Mapping[str, str]  # the command, versions, …
+
+
+class TrackedRun(Protocol):
+    """Take what a run says of itself to an experiment tracker. It gets numbers and files, and no text of any judge."""
+
+    def log_progress(self, seconds: int, values: Mapping[str, float]) -> None:
+        """Log how far buying is, so many seconds after it began: "judgments", "tokens", "dollars", …"""
+
+    def log_point(self, arm: str, k: int, values: Mapping[str, float]) -> None:
+        """Log a point of an arm's curve: "accuracy", "low" and "high" (its interval), "judgments_per_item"."""
+
+    def log_facts(self, facts: Mapping[str, str | float]) -> None:
+        """Log what became known at the end: signatures and headlines, by name."""
+
+    def finish(self, files: Sequence[Path], failed: bool) -> None:
+        """Keep these files with the run where that can be, and end it; what is on its way is waited for."""
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Hold the options of an experiment tracker. It runs in a process of its own, where it can neither stop nor slow
+    the run: whatever it raises is one line of warning there.
+
+    A tracker must give `name` and `open`.
+    """
+
+    name: ClassVar[str] = ""
+    needs: ClassVar[tuple[str, ...]] = ()  # modules that must be installed,
+    extra_name: ClassVar[str] = ""  # and the extra of this package that installs them
+
+    project: str = "judgescale"
+    every: float = 15.0  # seconds between two reports of the progress
+    patience: float = 60.0  # seconds that it is given at the end to send what it has
+
+    def open(self, about: RunInfo) -> TrackedRun:
+        """Begin a run there. May raise anything, and take its time."""
+        raise NotImplementedError

@@ -96,7 +96,7 @@ def read_plain(cfg: DictConfig) -> dict[str, Any]:
         plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     except InterpolationToMissingValueError:  # a member of a suite whose data are not here
         plain = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
-    plain = redact({name: value for name, value in plain.items() if name != "hydra"})
+    plain = redact({name: value for name, value in plain.items() if name not in ("hydra", "tracker")})
     if isinstance(run := plain.get("run"), dict):
         plain["run"] = {name: value for name, value in run.items() if name not in NO_MATTER}
     return plain
@@ -110,7 +110,7 @@ def describe_changes(before: Path, now: str) -> str:
         return "its config.yaml cannot be read"
     new = dict(list_values(yaml.safe_load(now)))
     places = [place for place in dict.fromkeys([*new, *old]) if old.get(place, MISSING) != new.get(place, MISSING)]
-    ignored = tuple(f"run.{name}" for name in NO_MATTER)
+    ignored = ("tracker.", *(f"run.{name}" for name in NO_MATTER))
     places = [place for place in places if not place.startswith(ignored)]
     told = [f"{place}: {old.get(place, 'none')} | {new.get(place, 'none')}" for place in places[:DIFFERENCES]]
     more = f" and {len(places) - DIFFERENCES} more" if len(places) > DIFFERENCES else ""

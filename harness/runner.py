@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,8 @@ from judgescale.harness.resume import describe_origins
 from judgescale.harness.scorecard.block import read_table
 from judgescale.harness.suite import Evaluation, Suite, average_headlines, note_gaps, plan_members
 from judgescale.harness.types import JudgescaleError, Result
+from judgescale.harness.watching.tracking import Told, read_tracker
+from judgescale.harness.watching.watch import Order, RunAbout, Watch, watch_run
 
 
 def run(
@@ -33,11 +35,12 @@ def run(
     suite: Suite | None = None,
     show: bool = True,
     command: str | None = None,
+    sweep: str | None = None,
 ) -> list[Result]:
     """Buy what live arms need, evaluate the arms of all configs and write what was found to `folder`.
 
     The configs may be those of a suite's members: its mean then comes first. command: the command line that asked for
-    it, where there was one.
+    it, where there was one. sweep: the name of the sweep that it is a job of.
 
     Raises JudgescaleError, before any work where that is possible; what was bought until then is kept.
     """
@@ -45,7 +48,7 @@ def run(
     table = read_table(cfgs[0])
     planned, gaps = plan_all(cfgs, suite)
     made_of = describe_origins(cfgs, suite.cfg if suite else None)
-    limits = read_limits(cfgs[0])
+    limits, tracker = read_limits(cfgs[0]), read_tracker(cfgs[0])
     from judgescale.harness.report import terminal
 
     if show or cfgs[0].run.dry:
@@ -58,8 +61,12 @@ def run(
     from judgescale.harness.scorecard.render import render_files
     from judgescale.harness.scorecard.show import show_scorecard
 
-    with lock_run_folder(folder) as own:
-        arms = buy_missing(planned, replace(limits, logs=own))
+    with ExitStack() as end:
+        own = end.enter_context(lock_run_folder(folder))
+        about = RunAbout(own, list_orders(planned), limits, command, sweep)
+        told = Told(tracker, cfgs[0], write_config(cfgs, suite)) if tracker else None
+        watch = end.enter_context(watch_run(about, told))
+        arms = buy_missing(planned, replace(limits, logs=own), watch)
         results = evaluate_all(arms, suite)
         took = {"run_seconds": round(time.monotonic() - begun, 3)}
         results = [replace(r, compute={**r.compute, **took}, notes=[*r.notes, *gaps]) for r in results]
@@ -67,12 +74,13 @@ def run(
         card = fill_from_results(table, results, own.name) if table else None
         files.write_files(results, own, config, command, render_files(card) if card else None, made_of)
         write_sets(arms, own)
-    if show:
-        first = results[-len(arms)]
-        tried = {result.strategy for result in results if result.task == first.task}
-        terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
-        if card:
-            show_scorecard(card)
+        watch.tell_results(results)
+        if show:  # before a tracker is waited for
+            first = results[-len(arms)]
+            tried = {result.strategy for result in results if result.task == first.task}
+            terminal.show_results(results, own, next_commands.suggest(first, arms[0], own, tried, command))
+            if card:
+                show_scorecard(card)
     return results
 
 
@@ -137,16 +145,26 @@ def remove_drafts(folder: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def buy_missing(planned: Sequence[Arm | LiveArm], limits: SpendingLimits) -> list[Arm]:
+def list_orders(planned: Sequence[Arm | LiveArm]) -> list[Order]:
+    """List what is to be bought, with the names by which a watcher knows it."""
+    from judgescale.harness.dry import name_strategy
+
+    return [
+        Order(p.purchase, (p.purchase.label, name_strategy(p), p.purchase.name))
+        for p in planned
+        if isinstance(p, LiveArm)
+    ]
+
+
+def buy_missing(planned: Sequence[Arm | LiveArm], limits: SpendingLimits, watch: Watch) -> list[Arm]:
     """Return the arms, live ones with the judgments that they needed: from the store, or bought."""
     from judgescale.harness.live.buying import buy
-    from judgescale.harness.report import terminal
 
     orders = [p for p in planned if isinstance(p, LiveArm)]
     if not orders:
         return [p for p in planned if isinstance(p, Arm)]
-    with terminal.show_buying(sum(len(o.purchase.items) for o in orders)) as show:
-        deliveries = iter(buy([o.purchase for o in orders], limits, show))
+    with watch.watch_buying() as look:
+        deliveries = iter(buy([o.purchase for o in orders], limits, look))
     arms = []
     for plan in planned:
         if isinstance(plan, LiveArm):
@@ -185,17 +203,17 @@ def write_sets(arms: Sequence[Arm], folder: Path) -> None:
 
 
 def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result]:
-    """Evaluate every arm under one progress bar; arms of the same task are compared with its first."""
+    """Evaluate every arm, showing how far it is; arms of the same task are compared with its first."""
     from judgescale.harness.evaluation.credits import keep_shared_units
     from judgescale.harness.evaluation.differences import describe_difference, is_fitted
     from judgescale.harness.evaluation.evaluate import evaluate
-    from judgescale.harness.report import terminal
     from judgescale.harness.report.readings import format_judgments_per_item, tell_apart
+    from judgescale.harness.watching.display import show_evaluating
 
     found = []
-    with terminal.show_progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
+    with show_evaluating(sum(len(arm.items) * len(arm.ks) for arm in arms)) as tick:
         for arm in arms:
-            found.append(Evaluation(arm, *evaluate(arm, lambda: bar.advance(bar.task_ids[0]))))
+            found.append(Evaluation(arm, *evaluate(arm, tick)))
     results = average_headlines(suite, found) if suite else []
     groups: dict[tuple[str, Path], list[Evaluation]] = {}
     for one in found:

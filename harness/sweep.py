@@ -39,9 +39,8 @@ SWEEP_FILES = (
     " report.{md,csv,png,pdf}"
 )
 DONE, SKIPPED, FAILED, IMPOSSIBLE = "done", "skipped", "failed", "impossible"
-NO_MATTER = (
-    r"run\.(?:again|batch|dry|max_failures|budget\.\w+)="  # how overrides begin that leave a finished result alike
-)
+# how overrides begin that leave a finished result alike
+NO_MATTER = r"(?:run\.(?:again|batch|dry|max_failures|budget\.\w+)|tracker(?:\.\w+)?)="
 UNNAMED = re.compile(rf"{NO_MATTER}|hydra\.|-m$|--multirun$|--dry$")
 
 
@@ -117,7 +116,7 @@ def run_job_of_sweep(
         return
     if change and (folder / "summary.json").exists():
         (folder / "summary.json").unlink()  # killed now, it is not taken for finished
-    run(cfgs, folder, suite, show=False, command=command)
+    run(cfgs, folder, suite, show=False, command=command, sweep=folder.parent.name)
     leave_word(folder.parent, dataclasses.replace(about, why=change))
 
 

@@ -15,14 +15,13 @@ import os
 import re
 import time
 import zlib
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
-from judgescale.harness.contracts import Engine, EngineSession
+from judgescale.harness.contracts import Engine, EngineSession, Faults
 from judgescale.harness.engines import thoughts
 from judgescale.harness.engines.openai_batch import OpenAILines
 from judgescale.harness.engines.openai_replies import (
@@ -278,7 +277,7 @@ class OpenAISession:
     """
 
     def __init__(self, options: OpenAI, http: Any, key: str) -> None:
-        self.faults: Counter[str] = Counter()
+        self.faults = Faults()
         self._options = options
         self._http = http  # an aiohttp.ClientSession
         self._key = key
@@ -489,13 +488,18 @@ class OpenAISession:
                         await self._compare_servers([endpoint])
                     status, headers, data = await self._post(endpoint, path, body)
                     if status < 500:
+                        if several and endpoint.down:
+                            self.faults.told.append(f"{endpoint.shown} answers again")
                         endpoint.get_well()
                     if status != 200:
                         await self._raise_for_status(endpoint, path, status, headers, data)
                     return read(parse_reply(data), time.perf_counter() - start)
                 except Fault as fault:
-                    self.faults[fault.kind] += 1
+                    said = self._clean_line(str(fault))
+                    self.faults.note(fault.kind, said)
                     if fault.kind == "connect" or several and fault.kind in OUT_OF_ORDER:
+                        if several and not endpoint.down:
+                            self.faults.told.append(f"{endpoint.shown} is left alone for a while: {said}")
                         endpoint.rest_when_down(asyncio.get_running_loop().time(), self._options.backoff)
                     if fault.kind != "connect":
                         raise
@@ -594,8 +598,9 @@ class OpenAISession:
                     data += piece
                     self._held += len(piece)
                     if len(data) > most:
-                        self.faults["too_large"] += 1
-                        raise Rejected(f"the reply is larger than engine.max_reply_bytes={most}")
+                        said = f"the reply is larger than engine.max_reply_bytes={most}"
+                        self.faults.note("too_large", said)
+                        raise Rejected(said)
                     if self._held > REPLIES_HELD * most:
                         raise Fault("too_large", f"the replies in flight hold more than {REPLIES_HELD * most} bytes")
         finally:
@@ -611,7 +616,7 @@ class OpenAISession:
         told = message if message.startswith(str(status)) else f"{status} {message}".strip()
         if status in REJECTED:
             of_n = is_about_n(message, about)
-            self.faults["n_refused" if of_n else str(status)] += 1
+            self.faults.note("n_refused" if of_n else str(status), told)
             raise Rejected(told, of_n)
         if status == 402 or about == "insufficient_quota":
             raise JudgescaleError(f"{endpoint.shown}: {told}: add credit, or choose another engine.base_url")

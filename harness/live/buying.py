@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from judgescale.harness.batch.folder import BatchFolder, Deferred, lock_folder, write_whole
-from judgescale.harness.contracts import Answers, BatchLines, Engine, Judge, MetaRM, Strategy
+from judgescale.harness.contracts import Answers, BatchLines, Engine, Faults, Judge, MetaRM, Strategy
 from judgescale.harness.cost import Price, Tokens, flops, sum_known
 from judgescale.harness.errors import list_some, make_harmless
 from judgescale.harness.judges.prompt import make_up_item
@@ -126,15 +126,13 @@ def buy(purchases: Sequence[Purchase], limits: SpendingLimits, watch: Callable[[
     except JudgescaleError as error:
         kind = Unfinished if isinstance(error, Unfinished) else JudgescaleError
         raise kind(f"{error}{tell_what_is_kept(meter, store, limits.store)}") from None
-    connections = {id(m.connection): m.connection for session, _ in done for m in session.models}.values()
-    faults = sum((connection.faults for connection in connections), Counter[str]())
     # How long one arm took is known where it was the only one and had to buy everything.
     seconds = meter.seconds if len(purchases) == 1 and not meter.reused and not folder else None
     sets = [
         make_recorded_set(p, _read_settings(session), _list_judgments(asks), limits.store)
         for p, (session, asks) in zip(purchases, done)
     ]
-    return [Delivery(data, meter, faults, seconds) for data in sets]
+    return [Delivery(data, meter, meter.faults, seconds) for data in sets]
 
 
 @contextmanager
@@ -307,19 +305,27 @@ async def _run_purchases(
             session = JudgeSession(
                 p.label, p.judge, made["judge"], meter, p.order, p.seed, made.get("scorer"), meta, p.votes
             )
+            meter.arms.append(session.tally)
             done.append((session, [LiveAsk(session, item) for item in p.items]))
-        if not dry:
-            await _wait_for_other_runs(purchases, [m.settings for m in models.values()], store.path, open_engines)
-        ticker = asyncio.create_task(_show_progress(meter, watch))
+
+        def look() -> None:
+            """Let `watch` see how far it is."""
+            meter.faults = gather_faults(connections.values())
+            watch(meter)
+
+        ticker = asyncio.create_task(_look_often(look))
         this = asyncio.current_task()
         assert this is not None
         try:
+            if not dry:
+                settings = [m.settings for m in models.values()]
+                await _wait_for_other_runs(purchases, settings, store.path, open_engines, meter)
             with cancel_on_signals(this):
                 await _judge_all_items(purchases, [asks for _, asks in done], meter, connections.values())
         finally:
             outbox.write()
             ticker.cancel()
-            watch(meter)
+            look()
 
 
 async def _judge_all_items(
@@ -341,9 +347,9 @@ async def _judge_all_items(
         chance = make_rng(purchase.strategy_seed, strategy.name, "all items")
         try:
             await strategy.decide_all(LiveAskAll(of_items, questions, at_once), [strategy.k or 1], chance)
-            meter.items += len(of_items)
+            of_items[0].session.tally.items += len(of_items)
         except Deferred:
-            meter.deferred += len(of_items)
+            of_items[0].session.tally.deferred += len(of_items)
         except Exception as error:
             meter.stopped = meter.stopped or error
 
@@ -353,9 +359,9 @@ async def _judge_all_items(
                 return
             try:
                 await buy_item(purchase, ask, learned)
-                meter.items += 1
+                ask.session.tally.items += 1
             except Deferred:
-                meter.deferred += 1
+                ask.session.tally.deferred += 1
             except Exception as error:
                 meter.stopped = meter.stopped or error
 
@@ -428,21 +434,33 @@ async def _finish_workers(workers: set[asyncio.Task[None]], meter: Meter, connec
         _, workers = await asyncio.wait(workers, timeout=0.2)
         if stopped_at is not None and clock() > stopped_at + GRACE:
             if workers:
-                print(f"stopped waiting for {meter.in_flight} requests in flight", file=sys.stderr)
+                meter.tell(f"stopped waiting for {meter.in_flight} requests in flight")
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             return
 
 
-async def _show_progress(meter: Meter, watch: Callable[[Meter], None]) -> None:
+async def _look_often(look: Callable[[], None]) -> None:
     while True:
-        watch(meter)
+        look()
         await asyncio.sleep(0.2)
 
 
+def gather_faults(connections: Iterable[Connection]) -> Faults:
+    """Gather what went wrong with all engines."""
+    every = Faults()
+    for connection in connections:
+        faults = connection.faults
+        every.update(faults)
+        if isinstance(faults, Faults):
+            every.first |= {kind: said for kind, said in faults.first.items() if kind not in every.first}
+            every.told += faults.told
+    return every
+
+
 async def _wait_for_other_runs(
-    purchases: Sequence[Purchase], models: Sequence[str], store: Path, open_engines: AsyncExitStack
+    purchases: Sequence[Purchase], models: Sequence[str], store: Path, open_engines: AsyncExitStack, meter: Meter
 ) -> None:
     """Wait while another process buys from the same judges on the same tasks: what it buys is not bought again."""
     from filelock import FileLock, Timeout
@@ -459,9 +477,7 @@ async def _wait_for_other_runs(
                 break
             except Timeout:
                 if not told:
-                    print(
-                        "another run is buying the same judge's verdicts on this task; waiting for it", file=sys.stderr
-                    )
+                    meter.tell("another run is buying the same judge's verdicts on this task; waiting for it")
                     told = True
                 await asyncio.sleep(0.5)
         open_engines.callback(lock.release)

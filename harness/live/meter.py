@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from judgescale.harness.contracts import Faults
 from judgescale.harness.cost import Price, Tokens, count_call_tokens
-from judgescale.harness.types import Call, JudgescaleError
+from judgescale.harness.types import Call, JudgescaleError, Output
 
 
 class Stop(JudgescaleError):
@@ -28,17 +31,36 @@ class Spending(NamedTuple):
 
 
 @dataclass
-class Meter:
-    """Count what a live run does, for the progress bar, the budget and the result."""
+class Tally:
+    """Count what a live run does for one of its arms. It is read a few times a second, and made of counters alone."""
 
-    max_failures: int
-    budget: tuple[float | None, float | None] = (None, None)  # tokens, dollars
     items: int = 0
     deferred: int = 0  # items whose answers are to come by a batch file
     judgments: int = 0
+    bought: int = 0  # answers that this arm had bought
+    reused: int = 0  # answers that were in the store, or that another arm had bought
+    tokens: int = 0  # read and written, of those bought
+
+    def count_answers(self, asked: Iterable[tuple[Output, Call]], reused: int) -> None:
+        """Count answers: those asked for, but for the failed ones, and how many were there already."""
+        self.reused += reused
+        for output, call in asked:
+            if output.finish != "failed":
+                self.bought += 1
+                self.tokens += (call.completion_tokens or 0) + (0 if call.shared else call.prompt_tokens or 0)
+
+
+@dataclass
+class Meter:
+    """Count what a live run does, for those who watch it, the budget and the result."""
+
+    max_failures: int
+    budget: tuple[float | None, float | None] = (None, None)  # tokens, dollars
+    arms: list[Tally] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     failed: int = 0  # answers that an engine gave up on
     trouble: str | None = None  # why, the last time
+    first_trouble: str | None = None  # … and the first time
     bought: int = 0  # answers that this run paid for
     uncounted: int = 0  # of these, those whose tokens the engine did not count
     reused: int = 0  # answers that the store had
@@ -49,6 +71,8 @@ class Meter:
     stopped: Exception | None = None
     first: float | None = None  # when the first answer was asked for, and the last one came
     last: float | None = None
+    faults: Faults = field(default_factory=Faults)  # of all engines, as they were when `watch` was last called
+    told: list[str] = field(default_factory=list)  # what was printed while it went on, one line each
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def set_aside(self, most: Spending) -> None:
@@ -105,11 +129,32 @@ class Meter:
             return
         self.failed += 1
         self.trouble = why
+        self.first_trouble = self.first_trouble or why
         if self.failed > self.max_failures:
             self.stop(
                 f"{self.failed} answer{'s' * (self.failed != 1)} failed, more than"
                 f" run.max_failures={self.max_failures}; the last: {why or 'no reason given'}"
             )
+
+    def tell(self, line: str) -> None:
+        """Print what a person who waits should know, and keep it for the log."""
+        print(line, file=sys.stderr)
+        self.told.append(line)
+
+    @property
+    def items(self) -> int:
+        """Return how many items are done, over all arms."""
+        return sum(arm.items for arm in self.arms)
+
+    @property
+    def deferred(self) -> int:
+        """Return how many items wait for a batch file."""
+        return sum(arm.deferred for arm in self.arms)
+
+    @property
+    def judgments(self) -> int:
+        """Return how many judgments there are, bought or not."""
+        return sum(arm.judgments for arm in self.arms)
 
     @property
     def seconds(self) -> float:

@@ -15,7 +15,7 @@ from judgescale.harness.batch.folder import BatchFolder, Deferred
 from judgescale.harness.contracts import BatchLines
 from judgescale.harness.cost import Price, Tokens
 from judgescale.harness.live.connection import Connection
-from judgescale.harness.live.meter import Meter, Spending
+from judgescale.harness.live.meter import Meter, Spending, Tally
 from judgescale.harness.live.outbox import Outbox
 from judgescale.harness.redaction import redact
 from judgescale.harness.store import Question, encode_canonical
@@ -76,8 +76,11 @@ class Model:
         """Return how many tokens of a thought each answer may read again, with its prompt; None where it asks once."""
         return self.sampling.thinking_budget if self.sampling and self.connection.engine.asks_twice else None
 
-    async def __call__(self, request: Request, count: int, first: int = 0) -> list[Answer]:
-        """Return the answers of rank `first` to count - 1, buying what neither the store has nor others wait for."""
+    async def __call__(self, request: Request, count: int, first: int = 0, payer: Tally | None = None) -> list[Answer]:
+        """Return the answers of rank `first` to count - 1, buying what neither the store has nor others wait for.
+
+        payer: the arm on whose account they are counted.
+        """
         question = Question.from_request(self.settings, request)
         ranks = range(1) if self.is_deterministic else range(first, count)
         found = self._find_answers(question, range(ranks.stop))
@@ -90,6 +93,8 @@ class Model:
             found |= await self._take_from_batch(*self.batch, question, request, mine)
         elif mine:
             found |= await self._buy(question, request, mine)
+        if payer:
+            payer.count_answers([found[r] for r in mine], len(ranks) - len(mine))
         for rank, answer in theirs.items():
             found[rank] = await asyncio.shield(answer)
         return [found[0]] * (count - first) if self.is_deterministic else [found[r] for r in ranks]

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from judgescale.harness.contracts import Answers, Judge, MetaRM
-from judgescale.harness.live.meter import Meter
+from judgescale.harness.live.meter import Meter, Tally
 from judgescale.harness.live.model import Answer, Model
 from judgescale.harness.live.order import list_orders
 from judgescale.harness.seeding import make_rng
@@ -37,6 +37,7 @@ class JudgeSession:
     scorer: Model | None = None  # the second model of a judge that has one
     meta: tuple[MetaRM, Model] | None = None  # a meta RM's format and model
     votes: str = "scores"  # what a strategy is told of a judgment: its scores, or its verdict
+    tally: Tally = field(default_factory=Tally)  # of this arm
 
     @property
     def models(self) -> list[Model]:
@@ -92,13 +93,13 @@ class LiveAsk:
         requests = session.judge.requests(item, shown)
         new = [j for j in samples if j >= have]
         first = len(samples) - len(new)
-        columns = await gather_all([session.model(request, len(samples), first) for request in requests])
+        columns = await gather_all([session.model(request, len(samples), first, session.tally) for request in requests])
         rows = [list(row) for row in zip(*columns)]  # one a judgment: the answers to all its requests
         last = rows if session.scorer is None else await self._ask_scorer(shown, requests, rows)
         judgments = []
         for sample, row, final in zip(new, rows, last):
             reading = session.judge.read(item, shown, [answer.output for answer in final])
-            session.meter.judgments += 1
+            session.tally.judgments += 1
             session.meter.statuses[reading.status] += 1
             calls = _list_calls(row if final is row else [*row, *(answer for answer in final if answer not in row)])
             judgments.append(
@@ -129,7 +130,7 @@ class LiveAsk:
 
         async def follow(i: int, answer: Answer) -> Answer:
             request = then(self.item, shown, i, requests[i], answer.output)
-            return answer if request is None else (await scorer(request, 1))[0]
+            return answer if request is None else (await scorer(request, 1, payer=self.session.tally))[0]
 
         return await gather_all([gather_all([follow(i, a) for i, a in enumerate(row)]) for row in rows])
 
@@ -139,7 +140,7 @@ class LiveAsk:
         meta, model = self.session.meta
         if judgment.status != "ok" and not model.dry:
             return judgment
-        (answer,) = await model(meta.request(requests[0], row[0].output), 1)
+        (answer,) = await model(meta.request(requests[0], row[0].output), 1, payer=self.session.tally)
         calls = (*judgment.calls, *_list_calls([answer]))
         return dataclasses.replace(judgment, meta=meta.read(answer.output), calls=calls)
 

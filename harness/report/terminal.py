@@ -1,10 +1,8 @@
-"""What a person sees on the terminal while a run goes on, and when it is done."""
+"""What a person sees on the terminal before a run buys, and when it is done."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,85 +34,14 @@ from judgescale.harness.types import Published, Result
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
     from rich.table import Table
 
     from judgescale.harness.live.buying import CostEstimate
-    from judgescale.harness.live.meter import Meter
 
 DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
-BESIDES = 4 + len("/") + len(" items") + len("0:00:00") + 3  # what a progress bar needs at least besides the numbers
 MANY = 8  # arms beyond which the terminal shows what is to be said of all of them only
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
 FILES = "summary.json, curve.csv, judgments.parquet, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
-
-
-def show_progress(description: str, total: float | None = None, console: Console | None = None) -> Progress:
-    """Return a progress bar with one task; it leaves nothing behind, and shows nothing in a pipe.
-
-    with show_progress("judging", total=80) as bar: bar.advance(bar.task_ids[0])
-    """
-    from rich import progress as rp
-    from rich.console import Console
-    from rich.table import Column
-    from rich.text import Text
-
-    class Rate(rp.ProgressColumn):
-        """Show items a second, or seconds an item when slow."""
-
-        def render(self, task: rp.Task) -> Text:
-            """Render the cell of one task."""
-            speed = task.speed
-            return Text("" if not speed else f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")
-
-    console = console or Console()
-    about = rp.TextColumn("{task.description}", markup=False)
-    whole = Column(no_wrap=True)  # where there is little room, the bar gives way
-    columns = (about, rp.BarColumn(), rp.MofNCompleteColumn(table_column=whole), Rate(table_column=whole))
-    remaining = rp.TimeRemainingColumn(table_column=whole)
-    bar = rp.Progress(*columns, remaining, console=console, transient=True, disable=not console.is_terminal)
-    bar.add_task(flatten_text(description), total=total)
-    return bar
-
-
-@contextmanager
-def show_buying(items: int, console: Console | None = None) -> Iterator[Callable[[Meter], None]]:
-    """Show the progress bar of a live run, and yield the function that brings it up to date. Silent in a pipe."""
-    from rich import progress as rp
-    from rich.console import Console
-    from rich.table import Column
-
-    console = console or Console(stderr=True)
-    whole = Column(no_wrap=True)  # where there is little room, the bar gives way
-    columns = (
-        rp.TextColumn("{task.description}", markup=False),
-        rp.BarColumn(bar_width=None),
-        rp.MofNCompleteColumn(table_column=whole),
-        rp.TextColumn("items{task.fields[rates]}", markup=False),
-        rp.TimeRemainingColumn(table_column=whole),
-    )
-    bar = rp.Progress(*columns, console=console, transient=True, disable=not console.is_terminal, auto_refresh=False)
-    task = bar.add_task("judging", total=items, rates="")
-    begun = time.monotonic()
-
-    def watch(meter: Meter) -> None:
-        seconds = max(time.monotonic() - begun, 1e-9)
-        tokens = meter.tokens.prompt + meter.tokens.completion
-        unusable = {s: n for s, n in meter.statuses.items() if s != "ok"}
-        parts = [f"{meter.judgments / seconds:,.1f} judgments/s"]
-        parts += [", ".join(f"{n:,} {s}" for s, n in unusable.items())] if unusable else []
-        parts += [f"${meter.spent.dollars:,.2f}"] if meter.spent.dollars else []
-        parts += [f"{tokens / seconds:,.0f} tokens/s"]
-        about = f"stopping, {meter.in_flight} still to arrive (Ctrl-C drops them)" if meter.stopped else "judging"
-        room = console.width - len(about) - 2 * len(str(items)) - BESIDES
-        while sum(len(part) + 2 for part in parts) > room and parts:
-            parts.pop()  # the first ones matter most
-        rates = "".join(f"  {part}" for part in parts)
-        bar.update(task, description=about, completed=meter.items, rates=rates)
-        bar.refresh()
-
-    with bar:
-        yield watch
 
 
 def show_cost_estimates(

@@ -229,7 +229,8 @@ def test_other_signals_stop_a_run_as_ctrl_c_does(tmp_path, number):
         assert job.returncode == 130 and "Traceback" not in said
         kept = count_kept(tmp_path)
         assert kept == server.requests and f"{kept} answers are in" in said  # those in flight too
-    assert not (tmp_path / "runs" / "out").exists()
+    assert [p.name for p in (tmp_path / "runs" / "out").iterdir()] == ["run.log"]
+    assert f"the log is {tmp_path}/runs/out/run.log" in said
 
 
 def test_after_ctrl_c_nothing_is_sent_again(tmp_path):
@@ -245,7 +246,7 @@ def test_after_ctrl_c_nothing_is_sent_again(tmp_path):
         assert time.monotonic() - at < 10
 
 
-def test_a_killed_run_leaves_nothing_to_the_next(tmp_path, go):  # noqa: F811
+def test_a_killed_run_leaves_its_log_alone_to_the_next(tmp_path, go):  # noqa: F811
     with FaultyServer(answer=verdict, latency=0.2) as server:
         job = start(server, tmp_path, "task.size=100", "engine.concurrency=4")
         while server.requests < 8:
@@ -253,11 +254,12 @@ def test_a_killed_run_leaves_nothing_to_the_next(tmp_path, go):  # noqa: F811
         job.kill()
         job.communicate()
     left = tmp_path / "runs" / "out"
-    assert [p.name for p in left.iterdir()] == [".running"]
+    assert {p.name for p in left.iterdir()} == {".running", "run.log"}
     (left / ".draft-x").mkdir()
     with FaultyServer(answer=verdict) as server:
         go(server, "task.size=4", folder="runs/next")
-    assert [p.name for p in (tmp_path / "runs").iterdir()] == ["next"]
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {"next", "out"}
+    assert [p.name for p in left.iterdir()] == ["run.log"]
 
 
 def test_ctrl_c_while_loading_is_one_line():

@@ -177,7 +177,9 @@ def test_no_file_holds_the_key(tmp_path, fails):
 def test_a_run_that_failed_leaves_no_results(go, tmp_path):
     with (
         FaultyServer(faults={"400": 1.0}) as server,
-        pytest.raises(JudgescaleError, match=r"more than run.max_failures=5; the last: 400 injected 400$"),
+        pytest.raises(
+            JudgescaleError, match=r"more than run.max_failures=5; the last: 400 injected 400; the log is .*run\.log$"
+        ),
     ):
         go(server, "run.max_failures=5")
     assert not (tmp_path / "out" / "summary.json").exists()
@@ -272,7 +274,7 @@ def test_where_nothing_could_be_used_it_is_an_error_with_its_reason(go):
         go(server, "task.size=8")
     with (
         FaultyServer(faults={"400": 1.0}) as server,
-        pytest.raises(JudgescaleError, match=r"8 failed; the last failure: .*injected 400$"),
+        pytest.raises(JudgescaleError, match=r"8 failed; the last failure: .*injected 400; the log is .*run\.log$"),
     ):
         go(server, "task.size=8")
 

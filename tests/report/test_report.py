@@ -6,16 +6,13 @@ import csv
 import io
 import json
 import re
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from latex import measure_latex
-from rich.console import Console
 
-from judgescale.harness.live.meter import Meter
 from judgescale.harness.redaction import redact_yaml
 from judgescale.harness.report import files, tables, terminal
 from judgescale.harness.report.readings import name_arms
@@ -358,28 +355,6 @@ def test_minus_nothing_is_nowhere(tmp_path: Path) -> None:
     texts = [(tmp_path / name).read_text() for name in ("table.md", "table.tex", "table.csv", "summary.json")]
     for text in [*texts, shown([nothing])]:
         assert "-0.0" not in text
-
-
-def test_progress_says_nothing_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    with terminal.show_progress("judging", total=2) as bar:
-        bar.advance(bar.task_ids[0])
-    assert capsys.readouterr().out.strip() == ""
-
-
-@pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_a_narrow_terminal_shows_whole_numbers_of_the_progress(width: int) -> None:
-    screen = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-    assert isinstance(screen.file, io.StringIO)
-    meter = Meter(0, items=4001, judgments=9000, statuses=Counter({"ok": 8000, "unparsed": 1000}))
-    with terminal.show_buying(12345, screen) as watch:
-        watch(meter)
-    with terminal.show_progress("judging", 8000, screen) as bar:
-        bar.advance(bar.task_ids[0], 1234)
-        bar.refresh()
-    said = screen.file.getvalue()
-    assert "judging" in said and "4001/12345" in said and "1234/8000" in said and "…" not in said
-    if width in (40, 120):
-        assert ("1,000 unparsed" in said) == (width == 120)
 
 
 def test_labels_tell_arms_apart() -> None:
