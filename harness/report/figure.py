@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.fonts import list_lean_fonts
 from judgescale.harness.report.readings import (
     OVERALL,
     describe_published,
@@ -64,6 +65,7 @@ LEGEND = 64  # and below them
 HALF = 40  # and in one of two columns
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 8, "color": "black", "markeredgewidth": 0.9, "linestyle": ""}
 PANEL = 6.2  # inches
+DPI = 160
 STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
     "axes.titlelocation": "left", "pdf.fonttype": 42, "axes.grid": True, "grid.color": "#e6e6e6",
@@ -103,9 +105,9 @@ def draw_panels(columns: Sequence[Sequence[Panel]], folder: Path, name: str, sha
             cells = [column[i] if i < len(column) else blank for column in group]
             lines.append(cells + [blank] * (min(3, len(columns)) - len(group)))
     heights = [max(panel.height for panel in line) for line in lines]
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+    with matplotlib.rc_context(STYLE | list_lean_fonts()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script the font lacks shows boxes
-        figure = Figure(figsize=(PANEL * len(lines[0]), sum(heights)), layout="constrained")
+        figure = Figure(figsize=(PANEL * len(lines[0]), sum(heights)), layout="constrained", dpi=DPI)
         FigureCanvasAgg(figure)
         grid = figure.subplots(len(lines), len(lines[0]), squeeze=False, height_ratios=heights)
         for line, row in zip(lines, grid, strict=True):
@@ -113,9 +115,18 @@ def draw_panels(columns: Sequence[Sequence[Panel]], folder: Path, name: str, sha
                 panel.draw(ax)
         if shared:
             _draw_common_legend(figure)
-        figure.savefig(folder / f"{name}.png", dpi=160)
-        figure.set_layout_engine("none")  # it is laid out: both files are alike
-        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+        save_figure(figure, folder, name)
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Write a figure as NAME.png and NAME.pdf: laid out once, so that both are alike, and cut to what is drawn."""
+    import matplotlib
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    where: dict[str, Any] = {"bbox_inches": figure.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])}
+    figure.savefig(folder / f"{name}.png", dpi=figure.dpi, **where)
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None}, **where)
 
 
 def _draw_common_legend(figure: Figure) -> None:
