@@ -25,7 +25,7 @@ def list_choices() -> str:
 
 @lru_cache(maxsize=1)
 def list_choices_of(loader: ConfigLoader) -> str:
-    """List the choices that a loader finds, once: Hydra writes the help text anew with every config that it composes."""
+    """List the choices that a loader finds, once: Hydra writes the help anew with every config that it composes."""
     paragraphs = []
     for group, names in find_groups(loader).items():
         if group == "judge":

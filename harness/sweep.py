@@ -25,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.errors import explain_error, list_some, make_harmless
 from judgescale.harness.redaction import redact_text
+from judgescale.harness.sweep_configs import keep_checked_configs
 from judgescale.harness.types import MisfitError, Result
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def run_job_of_sweep(
         return
     if change and (folder / "summary.json").exists():
         (folder / "summary.json").unlink()  # killed now, it is not taken for finished
-    run(cfgs, folder, suite, show=False, command=command)
+    run(cfgs, folder, suite, show=False, command=command, made_of=made_of)
     leave_word(folder.parent, dataclasses.replace(about, why=change))
 
 
@@ -167,6 +168,7 @@ class ReportTogether(Callback):
                 " hydra.sweep.dir=DIR"
             )
         shutil.rmtree(folder / JOBS, ignore_errors=True)
+        keep_checked_configs()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and show the results of all jobs; exit with 1 where one failed, or none could be done."""

@@ -1,7 +1,7 @@
 """The fonts of figures without their layout tables, which a PDF would read whole to embed a few letters.
 
-matplotlib cuts a font down to the letters of a figure for every PDF. Of its own fonts, DejaVu, most of that time goes into
-tables for ligatures and scripts that no name here needs. All letters and the kerning stay.
+matplotlib cuts a font down to the letters of a figure for every PDF. Of its own fonts, DejaVu, most of that time goes
+into tables for ligatures and scripts that no name here needs. All letters and the kerning stay.
 """
 
 from __future__ import annotations
