@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.errors import explain_error, list_some, make_harmless
 from judgescale.harness.redaction import redact_text
 from judgescale.harness.sweep_configs import keep_checked_configs
+from judgescale.harness.sweep_progress import begin_progress, draw_progress, is_due
 from judgescale.harness.types import MisfitError, Result
 
 if TYPE_CHECKING:
@@ -168,7 +170,15 @@ class ReportTogether(Callback):
                 " hydra.sweep.dir=DIR"
             )
         shutil.rmtree(folder / JOBS, ignore_errors=True)
+        begin_progress(folder / JOBS)
         keep_checked_configs()
+
+    def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
+        """Redraw the report where the last one is old: a sweep that takes hours shows what it has."""
+        folder = Path(config.hydra.sweep.dir)
+        if config.hydra.mode == RunMode.MULTIRUN and is_due(folder / JOBS):
+            finished = [folder / job.folder for job in read_jobs(folder) if job.state in (DONE, SKIPPED)]
+            draw_progress(folder / JOBS, finished, folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and show the results of all jobs; exit with 1 where one failed, or none could be done."""

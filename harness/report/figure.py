@@ -125,8 +125,10 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
     where: dict[str, Any] = {"bbox_inches": figure.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])}
-    figure.savefig(folder / f"{name}.png", dpi=figure.dpi, **where)
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None}, **where)
+    for kind, more in (("png", {"dpi": figure.dpi}), ("pdf", {"metadata": {"CreationDate": None}})):
+        draft = folder / f".{name}.{kind}"  # a reader of the one before finds a whole picture at any time
+        figure.savefig(draft, **where, **more)  # type: ignore[arg-type]
+        draft.replace(folder / f"{name}.{kind}")
 
 
 def _draw_common_legend(figure: Figure) -> None:

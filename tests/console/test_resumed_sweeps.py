@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +14,11 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, run
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 
+from judgescale.harness import command, sweep, sweep_progress
+from judgescale.harness.finished import report
 from judgescale.harness.finished.results import read_results
 from judgescale.harness.report import figure, files, tables
 from judgescale.harness.sweep import name_folder, name_sweep
@@ -126,6 +132,66 @@ def test_a_sweep_killed_half_way_goes_on_and_buys_nothing_twice(tmp_path):
     assert not list((tmp_path / "a").glob("**/.*"))  # no draft, lock or word of a job is left
     for kind in ("curve.csv", "table.csv"):
         assert (tmp_path / "a" / kind).read_text() == (tmp_path / "b" / kind).read_text()
+
+
+def run_here(monkeypatch, *arguments: str) -> None:
+    """Run a command in this process; one that exits with another status than 0 raises."""
+    monkeypatch.delitem(Singleton._instances, GlobalHydra, raising=False)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    command.main(arguments)
+
+
+def test_the_report_is_redrawn_as_jobs_end_and_any_report_can_be_made_meanwhile(tmp_path, monkeypatch, capsys):
+    seen, draw = [], sweep.draw_progress
+
+    def look(*given) -> None:
+        draw(*given)
+        text = (tmp_path / "report.md").read_text()
+        report.main([str(tmp_path), "--out", str(tmp_path / "mine")])
+        assert (tmp_path / "report.png").stat().st_size > 10_000
+        seen.append((text, (tmp_path / "mine" / "report.csv").read_text()))
+
+    monkeypatch.setattr(sweep, "draw_progress", look)
+    for limit in ("EVERY", "SHARE"):
+        monkeypatch.setattr(sweep_progress, limit, 0)
+    run_here(monkeypatch, "-m", "strategy=single,knockout", "run.limit=20", f"hydra.sweep.dir={tmp_path}")
+    (first, of_first), (second, of_second) = seen
+    assert "The sweep goes on: 1 of its jobs were finished" in first and "single" in first and "knockout" not in first
+    assert "The sweep goes on: 2 of its jobs" in second and "knockout" in second
+    assert "knockout" not in of_first and of_second == (tmp_path / "report.csv").read_text()
+    assert "goes on" not in (tmp_path / "report.md").read_text() and not list(tmp_path.glob("**/.*"))
+
+
+def test_a_quick_sweep_draws_its_report_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_progress, "EVERY", 10.0)
+    sweep_progress.begin_progress(tmp_path)
+    assert not sweep_progress.is_due(tmp_path)
+    os.utime(tmp_path / sweep_progress.DRAWN, (0, time.time() - 11))
+    assert sweep_progress.is_due(tmp_path)
+    (tmp_path / sweep_progress.DRAWN).write_text("3.0")  # it took 3 seconds, 11 ago: a fourth of all time
+    os.utime(tmp_path / sweep_progress.DRAWN, (0, time.time() - 11))
+    assert not sweep_progress.is_due(tmp_path)
+
+
+def test_points_of_a_sweep_equal_those_of_single_runs(tmp_path, monkeypatch):
+    """To the last digit, whatever the jobs before have left in the process."""
+    sets = {"vicuna80_pairs": ("voting", "elo"), "realmistake": ("voting", "stopping")}
+    swept = ("-m", "strategy=voting,elo,stopping", "strategy.k=1,3", f"task={','.join(sets)}", "run.limit=30")
+    run_here(monkeypatch, *swept, "run.draws=10", f"hydra.sweep.dir={tmp_path}/sweep")
+    rows = {}
+    with (tmp_path / "sweep" / "curve.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            rows.setdefault((row["task"], row["strategy"]), []).append(row)
+    for task, strategies in sets.items():
+        for strategy in strategies:
+            alone = []
+            for k in (1, 3):
+                single = ("run.limit=30", "run.draws=10", f"hydra.run.dir={tmp_path}/{task}-{strategy}-{k}")
+                run_here(monkeypatch, f"strategy={strategy}", f"strategy.k={k}", f"task={task}", *single)
+                with (tmp_path / f"{task}-{strategy}-{k}" / "curve.csv").open(newline="") as file:
+                    alone += list(csv.DictReader(file))
+            key = lambda row: tuple(row.values())  # noqa: E731
+            assert sorted(alone, key=key) == sorted(rows[task, strategy], key=key) and alone
 
 
 LAUNCHER = """

@@ -7,6 +7,8 @@ import re
 import pytest
 from conftest import ROOT
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 
 from judgescale.harness.config_files import read_configs_checked
 from judgescale.harness.errors import advise_local_copy
@@ -64,9 +66,10 @@ def test_a_root_that_is_no_folder_is_an_error(composed, root):
 
 
 @pytest.fixture
-def checked():
+def checked(monkeypatch):
     """Configs composed of files as the command line reads them, by which data.paths takes any task's name."""
     read_configs_checked()
+    monkeypatch.delitem(Singleton._instances, GlobalHydra, raising=False)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         yield lambda *overrides: compose("config", list(overrides))
 
