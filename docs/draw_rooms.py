@@ -42,7 +42,8 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "ground": "imported by all",
 }
 ENTRY = (
-    "choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweep_configs", "sweep_options", "sweep_progress",
+    "choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweep_configs", "sweep_options",
+    "sweep_progress",
 )  # fmt: skip
 GROUND = (
     "__init__", "arm", "config_files", "contracts", "cost", "errors", "options", "plain_text", "redaction", "rounding",

@@ -154,11 +154,11 @@ def test_the_report_is_redrawn_as_jobs_end_and_any_report_can_be_made_meanwhile(
     monkeypatch.setattr(sweep, "draw_progress", look)
     for limit in ("EVERY", "SHARE"):
         monkeypatch.setattr(sweep_progress, limit, 0)
-    run_here(monkeypatch, "-m", "strategy=single,knockout", "run.limit=20", f"hydra.sweep.dir={tmp_path}")
+    run_here(monkeypatch, "-m", "strategy=single,voting", "run.limit=20", f"hydra.sweep.dir={tmp_path}")
     (first, of_first), (second, of_second) = seen
-    assert "The sweep goes on: 1 of its jobs were finished" in first and "single" in first and "knockout" not in first
-    assert "The sweep goes on: 2 of its jobs" in second and "knockout" in second
-    assert "knockout" not in of_first and of_second == (tmp_path / "report.csv").read_text()
+    assert "The sweep goes on: 1 of its jobs were finished" in first and "single" in first and "voting" not in first
+    assert "The sweep goes on: 2 of its jobs" in second and "voting" in second
+    assert ",voting," in of_second and of_second == (tmp_path / "report.csv").read_text() != of_first
     assert "goes on" not in (tmp_path / "report.md").read_text() and not list(tmp_path.glob("**/.*"))
 
 
