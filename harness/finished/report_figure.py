@@ -17,6 +17,7 @@ from judgescale.harness.report.figure import (
     draw_dots,
     draw_panels,
     measure_legend,
+    measure_rows,
 )
 from judgescale.harness.report.readings import OVERALL
 from judgescale.harness.report.styles import Styles, choose_styles
@@ -48,7 +49,7 @@ def make_panel(
     """Make the panel of a group: curves, or a row an arm where all points cost the same."""
     costs = {get_cost(point, unit) for result in results for point in result.curve}
     if len(costs) == 1:
-        return Panel(lambda ax: draw_dots(ax, group.task, results, [OVERALL]), 1.5 + 0.36 * len(results))
+        return Panel(lambda ax: draw_dots(ax, group.task, results, [OVERALL]), measure_rows(results))
     named = None
     if len(results) > (TOLD_CROSSED if styles.judges else TOLD_APART):
         named = sorted({s.curve for s in standings if s.state == FRONTIER})

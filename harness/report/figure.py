@@ -168,7 +168,7 @@ def _make_panels(task: str, arms: Sequence[Result], shared: Styles | None) -> li
     over_budgets = [panel for panel in [_make_budget_panel(task, arms)] if panel]
     if longest <= 1 or (longest <= SHORT and len(arms) > LINES_AT_MOST):
         rows = _list_sections(arms)
-        height = 1.5 + (0.32 if len(rows) > 1 else 0.36) * len(rows) * len(arms)
+        height = 1.5 + 0.32 * len(rows) * len(arms) if len(rows) > 1 else measure_rows(arms)
         return [*over_budgets, Panel(lambda ax: draw_dots(ax, task, arms, rows), height)]
     styles = shared or choose_styles([arms], [name_arms(arms)])
     legend = measure_legend(arms, styles)
@@ -176,6 +176,12 @@ def _make_panels(task: str, arms: Sequence[Result], shared: Styles | None) -> li
     if all(p.tokens_per_item for c in curves for p in c):
         panels.append(Panel(lambda ax: draw_curves(ax, task, arms, "tokens", styles), 4 + legend, ASPECT))
     return panels
+
+
+def measure_rows(arms: Sequence[Result]) -> float:
+    """Measure a panel of a row an arm, in inches: as tall as the longest name, put on several lines, needs."""
+    lines = max(_wrap(name).count("\n") + 1 for name in name_arms(arms))
+    return 1.5 + max(0.36, 0.17 * lines + 0.05) * len(arms)
 
 
 def measure_legend(arms: Sequence[Result], styles: Styles, more: int = 0) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from hydra.core.singleton import Singleton
 from judgescale.harness import command, sweep, sweep_progress
 from judgescale.harness.finished import report
 from judgescale.harness.finished.results import read_results
-from judgescale.harness.report import figure, files, tables
+from judgescale.harness.report import figure, files, reliability, tables
 from judgescale.harness.sweep import name_folder, name_sweep
 
 
@@ -175,23 +174,39 @@ def test_a_quick_sweep_draws_its_report_once(tmp_path, monkeypatch):
 
 def test_points_of_a_sweep_equal_those_of_single_runs(tmp_path, monkeypatch):
     """To the last digit, whatever the jobs before have left in the process."""
-    sets = {"vicuna80_pairs": ("voting", "elo"), "realmistake": ("voting", "stopping")}
-    swept = ("-m", "strategy=voting,elo,stopping", "strategy.k=1,3", f"task={','.join(sets)}", "run.limit=30")
-    run_here(monkeypatch, *swept, "run.draws=10", f"hydra.sweep.dir={tmp_path}/sweep")
-    rows = {}
-    with (tmp_path / "sweep" / "curve.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            rows.setdefault((row["task"], row["strategy"]), []).append(row)
-    for task, strategies in sets.items():
-        for strategy in strategies:
-            alone = []
-            for k in (1, 3):
-                single = ("run.limit=30", "run.draws=10", f"hydra.run.dir={tmp_path}/{task}-{strategy}-{k}")
-                run_here(monkeypatch, f"strategy={strategy}", f"strategy.k={k}", f"task={task}", *single)
-                with (tmp_path / f"{task}-{strategy}-{k}" / "curve.csv").open(newline="") as file:
-                    alone += list(csv.DictReader(file))
-            key = lambda row: tuple(row.values())  # noqa: E731
-            assert sorted(alone, key=key) == sorted(rows[task, strategy], key=key) and alone
+    for module, draw in ((figure, "draw_figure"), (reliability, "draw_reliability")):
+        monkeypatch.setattr(module, draw, lambda *given: None)  # the numbers matter, and pictures take long
+    jobs = [("vicuna80_pairs", "voting"), ("vicuna80_pairs", "knockout"), ("realmistake", "voting")]  # else impossible
+    alike = ("strategy.k=3", "run.limit=30", "run.draws=10")
+    swept = ("-m", "strategy=voting,knockout", "task=vicuna80_pairs,realmistake", *alike)
+    run_here(monkeypatch, *swept, f"hydra.sweep.dir={tmp_path}/sweep")
+    rows = []
+    for number, (task, strategy) in enumerate(jobs):
+        where = f"hydra.run.dir={tmp_path}/{number}"
+        run_here(monkeypatch, f"strategy={strategy}", f"task={task}", *alike, where)
+        rows += (tmp_path / str(number) / "curve.csv").read_text().splitlines()[1:]
+    together = (tmp_path / "sweep" / "curve.csv").read_text().splitlines()[1:]
+    assert sorted(rows) == sorted(together) and len(rows) > len(jobs)
+
+
+def test_a_sweep_of_recorded_sets_killed_half_way_goes_on_with_what_is_missing(tmp_path, monkeypatch):
+    given = ("-m", "strategy=voting,knockout,elo", "run.limit=20", "run.draws=10")
+    command = [sys.executable, "run.py", *given, f"hydra.sweep.dir={tmp_path}/a"]
+    job = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while not (finished := list((tmp_path / "a").glob("*/summary.json"))) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    before = {path: path.stat().st_mtime_ns for path in finished}
+    for place in ("a", "b"):
+        run_here(monkeypatch, *given, f"hydra.sweep.dir={tmp_path}/{place}")
+    states = sorted(read_states(tmp_path / "a").values())
+    assert before and "skipped" in states and "done" in states and len(states) == 3
+    assert all(path.stat().st_mtime_ns == written for path, written in before.items())
+    assert not list((tmp_path / "a").glob("**/.*"))  # no draft, lock or word of a job is left
+    for kind in ("curve.csv", "table.csv"):
+        assert (tmp_path / "a" / kind).read_text() == (tmp_path / "b" / kind).read_text()
 
 
 LAUNCHER = """
