@@ -43,7 +43,10 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "report": "files and figures",
     "ground": "imported by all",
 }
-ENTRY = ("choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweeper", "sweep_options")
+ENTRY = (
+    "choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweeper", "sweep_configs", "sweep_options",
+    "sweep_progress",
+)  # fmt: skip
 GROUND = (
     "__init__", "arm", "config_files", "contracts", "cost", "errors", "options", "plain_text", "redaction", "rounding",
     "screen", "seeding", "signature", "stopping", "summary", "types",

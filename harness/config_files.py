@@ -59,6 +59,8 @@ class FileConfigSource(file_config_source.FileConfigSource):
             raise JudgescaleError(f"{file}: must hold options, a line each, as in strategy: …")
         check_defaults(OmegaConf.to_container(result.config), file)
         refuse_secrets_in(OmegaConf.to_container(result.config), file)
+        if isinstance(paths := OmegaConf.select(result.config, "data.paths"), DictConfig):
+            OmegaConf.set_struct(paths, False)  # its options are the tasks' names, also of tasks elsewhere
         return result
 
 

@@ -53,6 +53,15 @@ def write_install(extra: str = "") -> str:
     return f"pip install 'judgescale[{extra}]'" if extra else "pip install judgescale"
 
 
+def advise_local_copy(prefix: str = "task.") -> str:
+    """Write how to give data that are not here: the advice of every error that lacks them.
+
+    prefix: how the name of the option begins, "task." for task.path; only that one has ways for all tasks.
+    """
+    more = ", or for every run with data.paths.TASK or data.root" if prefix == "task." else ""
+    return f"give a local copy with {prefix}path=FILE_OR_FOLDER (in a suite task.paths.TASK{more})"
+
+
 def list_some(names: Sequence[str], most: int = 6) -> str:
     """List the first names in a line, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -82,12 +82,18 @@ def suggest_strategies(n: int, widths: Container[int]) -> str:
     several judges, in an order that only the caller knows.
     """
     names = []
-    for file in sorted((ROOT / "conf/strategy").glob("*.yaml")):
-        strategy = build({"_target_": OmegaConf.select(OmegaConf.load(file), "_target_")}, "strategy")
+    for strategy in make_shipped_strategies():
         asked = {len(question) for question in strategy.questions(n)}
         if asked and not strategy.calibrated and all(size in widths for size in asked):
             names.append(strategy.name)
     return "strategy=" + " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+@cache
+def make_shipped_strategies() -> tuple[Any, ...]:
+    """Make the strategies of conf/strategy/ with their defaults, once for all errors of a sweep that name some."""
+    files = sorted((ROOT / "conf/strategy").glob("*.yaml"))
+    return tuple(build({"_target_": OmegaConf.select(OmegaConf.load(file), "_target_")}, "strategy") for file in files)
 
 
 def check_types(options: Any, group: str) -> Any:

@@ -96,7 +96,8 @@ def read_plain(cfg: DictConfig) -> dict[str, Any]:
         plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     except InterpolationToMissingValueError:  # a member of a suite whose data are not here
         plain = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
-    plain = redact({name: value for name, value in plain.items() if name not in ("hydra", "tracker")})
+    # where `data` leads, task.path says
+    plain = redact({name: value for name, value in plain.items() if name not in ("hydra", "data", "tracker")})
     if isinstance(run := plain.get("run"), dict):
         plain["run"] = {name: value for name, value in run.items() if name not in NO_MATTER}
     return plain

@@ -6,11 +6,12 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -36,18 +37,20 @@ def run(
     show: bool = True,
     command: str | None = None,
     sweep: str | None = None,
+    made_of: Mapping[str, Any] | None = None,
 ) -> list[Result]:
     """Buy what live arms need, evaluate the arms of all configs and write what was found to `folder`.
 
     The configs may be those of a suite's members: its mean then comes first. command: the command line that asked for
     it, where there was one. sweep: the name of the sweep that it is a job of.
+    made_of: what `describe_origins` says of the configs, where that is known.
 
     Raises JudgescaleError, before any work where that is possible; what was bought until then is kept.
     """
     begun = time.monotonic()
     table = read_table(cfgs[0])
     planned, gaps = plan_all(cfgs, suite)
-    made_of = describe_origins(cfgs, suite.cfg if suite else None)
+    made_of = made_of or describe_origins(cfgs, suite.cfg if suite else None)
     limits, tracker = read_limits(cfgs[0]), read_tracker(cfgs[0])
     from judgescale.harness.report import terminal
 

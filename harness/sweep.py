@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.errors import explain_error, list_some, make_harmless
 from judgescale.harness.redaction import redact_text
+from judgescale.harness.sweep_configs import keep_checked_configs
+from judgescale.harness.sweep_progress import begin_progress, draw_progress, is_due
 from judgescale.harness.types import MisfitError, Result
 
 if TYPE_CHECKING:
@@ -116,7 +119,7 @@ def run_job_of_sweep(
         return
     if change and (folder / "summary.json").exists():
         (folder / "summary.json").unlink()  # killed now, it is not taken for finished
-    run(cfgs, folder, suite, show=False, command=command, sweep=folder.parent.name)
+    run(cfgs, folder, suite, show=False, command=command, sweep=folder.parent.name, made_of=made_of)
     leave_word(folder.parent, dataclasses.replace(about, why=change))
 
 
@@ -169,9 +172,16 @@ class ReportTogether(Callback):
                 " hydra.sweep.dir=DIR"
             )
         shutil.rmtree(folder / JOBS, ignore_errors=True)
-        from judgescale.harness.sweeper import use_units
-
+        begin_progress(folder / JOBS)
+        keep_checked_configs()
         use_units()
+
+    def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
+        """Redraw the report where the last one is old: a sweep that takes hours shows what it has."""
+        folder = Path(config.hydra.sweep.dir)
+        if config.hydra.mode == RunMode.MULTIRUN and is_due(folder / JOBS):
+            finished = [folder / job.folder for job in read_jobs(folder) if job.state in (DONE, SKIPPED)]
+            draw_progress(folder / JOBS, finished, folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and show the results of all jobs; exit with 1 where one failed, or none could be done."""

@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from judgescale.harness.errors import write_install
+from judgescale.harness.errors import advise_local_copy, write_install
 from judgescale.harness.types import JudgescaleError, MissingData
 
 OPTIONS = ("id", "config", "split", "revision")
@@ -127,7 +127,7 @@ class Hub:
     @property
     def _local_copy(self) -> str:
         """Return the advice to do without the Hub."""
-        return f"give a local copy with {self.prefix}path=FILE_OR_FOLDER (in a suite task.paths.NAME)"
+        return advise_local_copy(self.prefix)
 
     def describe_origin(self) -> Mapping[str, Any]:
         """Return what is needed to get the same rows again; a folder is told by its name alone."""

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
+from judgescale.harness.errors import advise_local_copy
 from judgescale.harness.recorded.source import Source, SourceRow, hash_content, hash_texts, need, open_rows, reject
 from judgescale.harness.types import Item, JudgescaleError, Loaded
 from judgescale.tasks.hub import Hub, read_hub_options
@@ -142,7 +143,7 @@ class RawData:
         """
         if self.path is None:
             raise JudgescaleError(
-                f"{self.prefix}path: these files are not on the Hub; give a local copy with {self.prefix}path=FOLDER"
+                f"{self.prefix}path: these files are not on the Hub; {advise_local_copy(self.prefix)}"
             )
         if self.path.is_file():
             return [self.path]

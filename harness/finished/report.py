@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +122,12 @@ def report_runs(folders: Sequence[Path], out: Path, unit: str = "judgments") -> 
             print_line(screen, write_heading(one.group), "bold")
             for line in lines:
                 print_line(screen, line)
+
+
+def write_report_of(folders: Sequence[Path], out: Path, note: str, unit: str = "judgments") -> None:
+    """Write the report of these folders to another with a note, and print nothing: of a sweep that goes on."""
+    gathered = gather(folders)
+    write_report(replace(gathered, notes=(note, *gathered.notes)), examine(gathered, unit), unit, out)
 
 
 def examine(gathered: Gathered, unit: str, budgets: Sequence[float] = ()) -> list[Findings]:

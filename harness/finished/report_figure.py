@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judgescale.harness.finished.rivals import BEATEN, FRONTIER, Group, Standing, get_cost
-from judgescale.harness.report.figure import CROSS, Panel, draw_curves, draw_panels, measure_legend
+from judgescale.harness.report.figure import (
+    ASPECT,
+    CROSS,
+    OTHERS,
+    Panel,
+    draw_curves,
+    draw_dots,
+    draw_panels,
+    measure_legend,
+    measure_rows,
+)
+from judgescale.harness.report.readings import OVERALL
 from judgescale.harness.report.styles import Styles, choose_styles
 from judgescale.harness.types import Result
 
@@ -17,6 +28,8 @@ if TYPE_CHECKING:
 
 FRONTIER_LABEL = "frontier, by the estimates"
 BEATEN_LABEL = "beaten by one that costs no more"
+TOLD_APART = 20  # arms in a panel: of more than these only those on the frontier are told apart
+TOLD_CROSSED = 32  # and of judges times strategies, of which each has a look of its own
 
 
 def draw_report(groups: Sequence[Group], frontiers: Sequence[Sequence[Standing]], unit: str, folder: Path) -> None:
@@ -33,7 +46,14 @@ def draw_report(groups: Sequence[Group], frontiers: Sequence[Sequence[Standing]]
 def make_panel(
     group: Group, results: Sequence[Result], standings: Sequence[Standing], unit: str, styles: Styles
 ) -> Panel:
-    """Make the panel of a group."""
+    """Make the panel of a group: curves, or a row an arm where all points cost the same."""
+    costs = {get_cost(point, unit) for result in results for point in result.curve}
+    if len(costs) == 1:
+        return Panel(lambda ax: draw_dots(ax, group.task, results, [OVERALL]), measure_rows(results))
+    named = None
+    if len(results) > (TOLD_CROSSED if styles.judges else TOLD_APART):
+        named = sorted({s.curve for s in standings if s.state == FRONTIER})
+        styles = choose_styles([[results[c] for c in named]], [[group.names[c] for c in named]])
 
     def draw(ax: Axes) -> None:
         """Draw the curves, the frontier below them, and a cross on what is beaten."""
@@ -41,16 +61,21 @@ def make_panel(
 
         more = [Line2D([], [], color="#c4c4c4", linewidth=5, solid_capstyle="butt", label=FRONTIER_LABEL)]
         beaten = {(s.curve, s.point.k) for s in standings if s.state == BEATEN}
+        if named is not None:
+            others = f"{len(results) - len(named)} more arms, never on the frontier (report.csv names each)"
+            more.append(Line2D([], [], label=others, **OTHERS))
+            beaten = {(c, k) for c, k in beaten if c in named}
         if beaten:
             more.append(Line2D([], [], label=BEATEN_LABEL, **CROSS))
-        draw_curves(ax, group.task, results, unit, styles, more, group.names, beaten)
+        draw_curves(ax, group.task, results, unit, styles, more, group.names, beaten, named)
         best = [(s.cost, 100 * s.point.estimate.value) for s in standings if s.state == FRONTIER]
         if best:
             xs, ys = zip(*best, strict=True)
             end = max(max(s.cost for s in standings), xs[-1])
             ax.step([*xs, end], [*ys, ys[-1]], where="post", color="#c4c4c4", linewidth=5, zorder=1.2)
 
-    return Panel(draw, 4.2 + measure_legend(results, styles, more=2))
+    listed = results if named is None else [results[c] for c in named]
+    return Panel(draw, 4.2 + measure_legend(listed, styles, more=3), ASPECT)
 
 
 def list_drawn(result: Result, unit: str) -> Result:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Engine, Judge, MetaRM, Strategy
 from judgescale.harness.cost import Bill, Price
-from judgescale.harness.errors import write_install
+from judgescale.harness.errors import advise_local_copy, write_install
 from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import Delivery, ModelSpec, Purchase, SpendingLimits
 from judgescale.harness.live.order import POLICIES
@@ -194,7 +194,7 @@ def load_texts(cfg: DictConfig, task: Task) -> Loaded:
         return task.read()
     lacking = f"task={task.name} has no texts here for a judge to read"
     if "path" in cfg.task:
-        raise MissingData(f"{lacking}: give them with task.path=FILE_OR_FOLDER")
+        raise MissingData(f"{lacking}: {advise_local_copy()}")
     raise JudgescaleError(f"{lacking}: only recorded judgments can be evaluated")
 
 

@@ -59,13 +59,23 @@ def compose_arms(cfg: DictConfig, given: Sequence[str], members: Sequence[Sequen
         compare = leave_out_sampling(compare)
     each = [replace_overrides(given, arm) for arm in [[], *compare]]
     if members is None:
-        return [fill_path(forget_live_options(cfg, given)), *(compose_checked(own) for own in each[1:])]
+        first = fill_path(forget_live_options(cfg, given), name_task(cfg, given))
+        return [first, *(compose_checked(own) for own in each[1:])]
     return [compose_checked(replace_overrides(own, drop_given(own, member))) for own in each for member in members]
 
 
 def compose_checked(overrides: Sequence[str]) -> DictConfig:
     """Compose a config, without what an experiment says of a live judge where judgments are recorded."""
-    return fill_path(forget_live_options(compose_config(overrides), overrides))
+    cfg = compose_config(overrides)
+    return fill_path(forget_live_options(cfg, overrides), name_task(cfg, overrides))
+
+
+def name_task(cfg: DictConfig, overrides: Sequence[str]) -> str | None:
+    """Name the task that overrides choose, as data.paths names tasks; None where nothing is there."""
+    if not OmegaConf.select(cfg, "data.paths"):
+        return None
+    whole = hydra.compose("config", list(overrides), return_hydra_config=True)
+    return str(whole.hydra.runtime.choices.task)
 
 
 def is_recorded(cfg: DictConfig) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.fonts import list_lean_fonts
 from judgescale.harness.report.readings import (
     OVERALL,
     describe_published,
@@ -63,7 +64,11 @@ WRAP = 34  # characters a line, beside the axes
 LEGEND = 64  # and below them
 HALF = 40  # and in one of two columns
 CROSS: dict[str, Any] = {"marker": "x", "markersize": 8, "color": "black", "markeredgewidth": 0.9, "linestyle": ""}
+OTHERS: dict[str, Any] = {"color": "#b4b4b4", "linewidth": 0.7}  # arms that are too many to be told apart
 PANEL = 6.2  # inches
+DPI = 160
+ASPECT = 0.75  # of the axes of a panel of curves, height by width, beside a panel that is far taller
+STRETCH = 1.4  # a panel may be drawn so many times as tall as it should be
 STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
     "axes.titlelocation": "left", "pdf.fonttype": 42, "axes.grid": True, "grid.color": "#e6e6e6",
@@ -76,6 +81,7 @@ class Panel(NamedTuple):
 
     draw: Callable[[Axes], None]
     height: float  # inches
+    aspect: float | None = None  # height by width of its axes beside a taller panel; None: as tall as that one
 
 
 def draw_figure(results: Sequence[Result], folder: Path) -> None:
@@ -89,6 +95,7 @@ def draw_figure(results: Sequence[Result], folder: Path) -> None:
 def draw_panels(columns: Sequence[Sequence[Panel]], folder: Path, name: str, shared: bool = False) -> None:
     """Write NAME.png and NAME.pdf: a column of panels a benchmark, three columns side by side.
 
+    Where there are more, those of like height stand side by side, and none is stretched to the height of another.
     shared: whether one legend below serves all the panels.
     """
     import matplotlib
@@ -96,6 +103,8 @@ def draw_panels(columns: Sequence[Sequence[Panel]], folder: Path, name: str, sha
     from matplotlib.figure import Figure
 
     blank = Panel(lambda ax: ax.set_axis_off(), 0)
+    if len(columns) > 3:
+        columns = sorted(columns, key=lambda column: sum(panel.height for panel in column))
     lines: list[list[Panel]] = []
     for start in range(0, len(columns), 3):
         group = columns[start : start + 3]
@@ -103,19 +112,36 @@ def draw_panels(columns: Sequence[Sequence[Panel]], folder: Path, name: str, sha
             cells = [column[i] if i < len(column) else blank for column in group]
             lines.append(cells + [blank] * (min(3, len(columns)) - len(group)))
     heights = [max(panel.height for panel in line) for line in lines]
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+    with matplotlib.rc_context(STYLE | list_lean_fonts()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script the font lacks shows boxes
-        figure = Figure(figsize=(PANEL * len(lines[0]), sum(heights)), layout="constrained")
+        figure = Figure(figsize=(PANEL * len(lines[0]), sum(heights)), layout="constrained", dpi=DPI)
         FigureCanvasAgg(figure)
         grid = figure.subplots(len(lines), len(lines[0]), squeeze=False, height_ratios=heights)
         for line, row in zip(lines, grid, strict=True):
             for panel, ax in zip(line, row, strict=True):
                 panel.draw(ax)
+                if panel.aspect and max(p.height for p in line) > STRETCH * panel.height:
+                    ax.set_box_aspect(panel.aspect)
+                    ax.set_anchor("NW")
         if shared:
             _draw_common_legend(figure)
-        figure.savefig(folder / f"{name}.png", dpi=160)
-        figure.set_layout_engine("none")  # it is laid out: both files are alike
-        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+        save_figure(figure, folder, name)
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Write a figure as NAME.png and NAME.pdf: laid out once, so that both are alike, and cut to what is drawn."""
+    import matplotlib
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    for ax in figure.axes:
+        if legend := ax.get_legend():
+            legend.set_in_layout(True)  # else the page would be cut through it
+    where: dict[str, Any] = {"bbox_inches": figure.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])}
+    for kind, more in (("png", {"dpi": figure.dpi}), ("pdf", {"metadata": {"CreationDate": None}})):
+        draft = folder / f".{name}.{kind}"  # a reader of the one before finds a whole picture at any time
+        figure.savefig(draft, **where, **more)  # type: ignore[arg-type]
+        draft.replace(folder / f"{name}.{kind}")
 
 
 def _draw_common_legend(figure: Figure) -> None:
@@ -142,14 +168,20 @@ def _make_panels(task: str, arms: Sequence[Result], shared: Styles | None) -> li
     over_budgets = [panel for panel in [_make_budget_panel(task, arms)] if panel]
     if longest <= 1 or (longest <= SHORT and len(arms) > LINES_AT_MOST):
         rows = _list_sections(arms)
-        height = 1.5 + (0.32 if len(rows) > 1 else 0.36) * len(rows) * len(arms)
-        return [*over_budgets, Panel(lambda ax: _draw_dots(ax, task, arms, rows), height)]
+        height = 1.5 + 0.32 * len(rows) * len(arms) if len(rows) > 1 else measure_rows(arms)
+        return [*over_budgets, Panel(lambda ax: draw_dots(ax, task, arms, rows), height)]
     styles = shared or choose_styles([arms], [name_arms(arms)])
     legend = measure_legend(arms, styles)
-    panels = [*over_budgets, Panel(lambda ax: draw_curves(ax, task, arms, "judgments", styles), 4 + legend)]
+    panels = [*over_budgets, Panel(lambda ax: draw_curves(ax, task, arms, "judgments", styles), 4 + legend, ASPECT)]
     if all(p.tokens_per_item for c in curves for p in c):
-        panels.append(Panel(lambda ax: draw_curves(ax, task, arms, "tokens", styles), 4 + legend))
+        panels.append(Panel(lambda ax: draw_curves(ax, task, arms, "tokens", styles), 4 + legend, ASPECT))
     return panels
+
+
+def measure_rows(arms: Sequence[Result]) -> float:
+    """Measure a panel of a row an arm, in inches: as tall as the longest name, put on several lines, needs."""
+    lines = max(_wrap(name).count("\n") + 1 for name in name_arms(arms))
+    return 1.5 + max(0.36, 0.17 * lines + 0.05) * len(arms)
 
 
 def measure_legend(arms: Sequence[Result], styles: Styles, more: int = 0) -> float:
@@ -183,11 +215,13 @@ def draw_curves(
     more: Sequence[Any] = (),
     labels: Sequence[str] | None = None,
     crossed_out: Collection[tuple[int, int]] = (),
+    named: Collection[int] | None = None,
 ) -> None:
     """Draw a curve an arm against what an item costs, on a log axis.
 
     unit: judgments, tokens, flops or dollars. styles: of the arms, where they were chosen. more: artists with labels
-    that the legend lists last. labels: the arms' names, where they have some. crossed_out: points, as (arm, k).
+    that the legend lists last. labels: the arms' names, where they have some. crossed_out: points, as (arm, k). named:
+    the arms that are told apart, where they are too many: the others are thin grey lines.
     """
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -214,6 +248,11 @@ def draw_curves(
         lines = _list_lines(split)
         banded = lines[0] if len(lines[0]) > 1 and len(arms) <= BANDS_AT_MOST else []
         hair = 0.0 if len(arms) <= BANDS_AT_MOST else min(HAIR, HAIRS / len(arms)) * (i - (len(arms) - 1) / 2)
+        if named is not None and i not in named:
+            ax.plot(xs, ys, zorder=1.1, **(OTHERS if len(xs) > 1 else OTHERS | {"marker": ".", "markersize": 3}))
+            spans += ys
+            costs += xs
+            continue
         if not styles.judges:
             ax.plot([], [], label=_wrap(name, LEGEND), **style)  # for the legend
         last.append(ys[-1])
@@ -316,11 +355,16 @@ def _place_side_by_side(series: Sequence[Sequence[tuple[float, float]]]) -> list
 
 
 def _draw_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> None:
-    """Draw the legend below the axis label, a fixed way down however tall the axes are."""
+    """Draw the legend below the axis label, a fixed way down however tall the axes are.
+
+    It may be wider than the axes: they are laid out by its height alone, for which blank lines stand.
+    """
     from matplotlib.transforms import ScaledTranslation
 
     below = ax.transAxes + ScaledTranslation(0, -0.5, _get_figure(ax).dpi_scale_trans)
-    ax.legend(
+    lines = -(-sum(name.count("\n") + 1 for name in names) // _count_columns(names))
+    ax.text(0, 0, "\n".join([" "] * lines), transform=below, va="top", linespacing=1.5)
+    legend = ax.legend(
         handles,
         names,
         loc="upper left",
@@ -332,6 +376,7 @@ def _draw_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> None
         borderaxespad=0,
         borderpad=0,
     )
+    legend.set_in_layout(False)
 
 
 def _get_figure(ax: Axes) -> Figure:
@@ -408,7 +453,7 @@ def _draw_references(ax: Axes, arms: Sequence[Result], span: tuple[float, float]
         )
 
 
-def _draw_dots(ax: Axes, task: str, arms: Sequence[Result], sections: Sequence[str]) -> None:
+def draw_dots(ax: Axes, task: str, arms: Sequence[Result], sections: Sequence[str]) -> None:
     """Draw a row an arm, or, where sections are drawn too, a group of rows a section."""
     names, n = name_arms(arms), len(arms)
     step = n + 0.8 if len(sections) > 1 else 1.0

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.report.figure import STYLE, shorten
+from judgescale.harness.report.figure import DPI, STYLE, save_figure, shorten
+from judgescale.harness.report.fonts import list_lean_fonts
 from judgescale.harness.report.styles import COLOURS, GREY
 from judgescale.harness.report.text import format_percent
 from judgescale.harness.types import Result
@@ -56,9 +57,9 @@ def draw_reliability(results: Sequence[Result], folder: Path) -> None:
     left_out, panels = len(panels) - PANELS, panels[:PANELS]
     across = min(len(panels), ACROSS)
     down = -(-len(panels) // across)
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+    with matplotlib.rc_context(STYLE | list_lean_fonts()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = Figure(figsize=(PANEL * across, (PANEL + 0.45) * down))
+        figure = Figure(figsize=(PANEL * across, (PANEL + 0.45) * down), dpi=DPI)
         FigureCanvasAgg(figure)
         figure.subplots_adjust(wspace=0.22, hspace=0.5)
         grid = figure.subplots(down, across, squeeze=False).ravel()
@@ -72,8 +73,7 @@ def draw_reliability(results: Sequence[Result], folder: Path) -> None:
             ax.set_axis_off()
         if left_out > 0:
             grid[0].text(0, 1.3, f"{left_out} more are in summary.json", transform=grid[0].transAxes, color=GREY)
-        figure.savefig(folder / "reliability.png", dpi=160)
-        figure.savefig(folder / "reliability.pdf", metadata={"CreationDate": None})
+        save_figure(figure, folder, "reliability")
 
 
 def _draw_panel(ax: Axes, who: str, what: str, found: Mapping[str, Any], start: int) -> None:

@@ -21,6 +21,7 @@ MARKERS = "os^DvX<p>"  # nine, so that a marker meets a colour again only after 
 LINES = ("-", "--", "-.", ":")
 GREY = "#555555"
 LADDER = ("#000000", "#e58a3c", "#8c1c4b", "#4fa3a5", "#66701f", "#b39ddb", "#12355b", "#9a9a9a")  # far apart in grey
+STRATEGIES = 16  # of as many, marker and line together tell them apart
 FEW = 8  # arms that are listed one by one, whatever they are
 
 
@@ -71,7 +72,7 @@ def choose_styles(panels: Sequence[Sequence[Result]], names: Sequence[Sequence[s
     judges = list(dict.fromkeys(flatten_text(arm.judge) for arm, _ in arms))
     strategies = list(dict.fromkeys(flatten_text(arm.strategy) for arm, _ in arms))
     crossed = all(name == flatten_text(f"{arm.judge}, {arm.strategy}") for arm, name in arms)
-    few = len(judges) <= len(LADDER) and len(strategies) <= len(MARKERS)
+    few = len(judges) <= len(LADDER) and len(strategies) <= STRATEGIES
     if len(every) > FEW and crossed and few and len(judges) > 1 < len(strategies):
         return Styles(numbers, judges, strategies, shared)
     return Styles(numbers, shared=shared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -12,9 +13,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, run
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 
+from judgescale.harness import command, sweep, sweep_progress
+from judgescale.harness.finished import report
 from judgescale.harness.finished.results import read_results
-from judgescale.harness.report import figure, files, tables
+from judgescale.harness.report import figure, files, reliability, tables
 from judgescale.harness.sweep import name_folder, name_sweep
 
 
@@ -123,6 +128,82 @@ def test_a_sweep_killed_half_way_goes_on_and_buys_nothing_twice(tmp_path):
         assert set(read_states(tmp_path / "a").values()) == {"skipped"} and server.requests == asked
         whole = subprocess.run(write_command("b"), cwd=ROOT, capture_output=True, text=True, timeout=120)
         assert whole.returncode == 0, whole.stderr
+    assert not list((tmp_path / "a").glob("**/.*"))  # no draft, lock or word of a job is left
+    for kind in ("curve.csv", "table.csv"):
+        assert (tmp_path / "a" / kind).read_text() == (tmp_path / "b" / kind).read_text()
+
+
+def run_here(monkeypatch, *arguments: str) -> None:
+    """Run a command in this process; one that exits with another status than 0 raises."""
+    monkeypatch.delitem(Singleton._instances, GlobalHydra, raising=False)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    command.main(arguments)
+
+
+def test_the_report_is_redrawn_as_jobs_end_and_any_report_can_be_made_meanwhile(tmp_path, monkeypatch, capsys):
+    seen, draw = [], sweep.draw_progress
+
+    def look(*given) -> None:
+        draw(*given)
+        text = (tmp_path / "report.md").read_text()
+        report.main([str(tmp_path), "--out", str(tmp_path / "mine")])
+        assert (tmp_path / "report.png").stat().st_size > 10_000
+        seen.append((text, (tmp_path / "mine" / "report.csv").read_text()))
+
+    monkeypatch.setattr(sweep, "draw_progress", look)
+    for limit in ("EVERY", "SHARE"):
+        monkeypatch.setattr(sweep_progress, limit, 0)
+    run_here(monkeypatch, "-m", "strategy=single,voting", "run.limit=20", f"hydra.sweep.dir={tmp_path}")
+    (first, of_first), (second, of_second) = seen
+    assert "The sweep goes on: 1 of its jobs were finished" in first and "single" in first and "voting" not in first
+    assert "The sweep goes on: 2 of its jobs" in second and "voting" in second
+    assert ",voting," in of_second and of_second == (tmp_path / "report.csv").read_text() != of_first
+    assert "goes on" not in (tmp_path / "report.md").read_text() and not list(tmp_path.glob("**/.*"))
+
+
+def test_a_quick_sweep_draws_its_report_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_progress, "EVERY", 10.0)
+    sweep_progress.begin_progress(tmp_path)
+    assert not sweep_progress.is_due(tmp_path)
+    os.utime(tmp_path / sweep_progress.DRAWN, (0, time.time() - 11))
+    assert sweep_progress.is_due(tmp_path)
+    (tmp_path / sweep_progress.DRAWN).write_text("3.0")  # it took 3 seconds, 11 ago: a fourth of all time
+    os.utime(tmp_path / sweep_progress.DRAWN, (0, time.time() - 11))
+    assert not sweep_progress.is_due(tmp_path)
+
+
+def test_points_of_a_sweep_equal_those_of_single_runs(tmp_path, monkeypatch):
+    """To the last digit, whatever the jobs before have left in the process."""
+    for module, draw in ((figure, "draw_figure"), (reliability, "draw_reliability")):
+        monkeypatch.setattr(module, draw, lambda *given: None)  # the numbers matter, and pictures take long
+    jobs = [("vicuna80_pairs", "voting"), ("vicuna80_pairs", "knockout"), ("realmistake", "voting")]  # else impossible
+    alike = ("strategy.k=3", "run.limit=30", "run.draws=10")
+    swept = ("-m", "strategy=voting,knockout", "task=vicuna80_pairs,realmistake", *alike)
+    run_here(monkeypatch, *swept, f"hydra.sweep.dir={tmp_path}/sweep")
+    rows = []
+    for number, (task, strategy) in enumerate(jobs):
+        where = f"hydra.run.dir={tmp_path}/{number}"
+        run_here(monkeypatch, f"strategy={strategy}", f"task={task}", *alike, where)
+        rows += (tmp_path / str(number) / "curve.csv").read_text().splitlines()[1:]
+    together = (tmp_path / "sweep" / "curve.csv").read_text().splitlines()[1:]
+    assert sorted(rows) == sorted(together) and len(rows) > len(jobs)
+
+
+def test_a_sweep_of_recorded_sets_killed_half_way_goes_on_with_what_is_missing(tmp_path, monkeypatch):
+    given = ("-m", "strategy=voting,knockout,elo", "run.limit=20", "run.draws=10")
+    command = [sys.executable, "run.py", *given, f"hydra.sweep.dir={tmp_path}/a"]
+    job = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while not (finished := list((tmp_path / "a").glob("*/summary.json"))) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    before = {path: path.stat().st_mtime_ns for path in finished}
+    for place in ("a", "b"):
+        run_here(monkeypatch, *given, f"hydra.sweep.dir={tmp_path}/{place}")
+    states = sorted(read_states(tmp_path / "a").values())
+    assert before and "skipped" in states and "done" in states and len(states) == 3
+    assert all(path.stat().st_mtime_ns == written for path, written in before.items())
     assert not list((tmp_path / "a").glob("**/.*"))  # no draft, lock or word of a job is left
     for kind in ("curve.csv", "table.csv"):
         assert (tmp_path / "a" / kind).read_text() == (tmp_path / "b" / kind).read_text()

@@ -122,7 +122,8 @@ def find_arguments(words: list[str]) -> list[str]:
 
 
 def complete(arguments: list[str], folder: Path, composed: bool) -> list[str]:
-    """Add to a command where it may write; or, where it is only composed, that it shall only print its config."""
+    """Add to a command where it may write, and that it takes few items; or, where it is only composed, that it shall
+    only print its config."""
     script, *given = arguments
     if not script.endswith("run.py") or (given and given[0] in ALONE):
         return arguments
@@ -131,7 +132,9 @@ def complete(arguments: list[str], folder: Path, composed: bool) -> list[str]:
     store = [] if any(word.startswith("run.store=") for word in given) else [f"run.store={folder}/store.sqlite"]
     where = [] if any(word.startswith("hydra.run.dir=") for word in given) else [f"hydra.run.dir={folder}"]
     where += [] if any(word.startswith("hydra.sweep.dir=") for word in given) else [f"hydra.sweep.dir={folder}"]
-    return [*arguments, *where, "run.draws=20", *store]
+    read_later = any(word.startswith(("hydra.run.dir=", "hydra.sweep.dir=")) for word in given)  # by another command
+    few = [] if read_later or any(word.startswith("run.limit=") for word in given) else ["run.limit=60"]
+    return [*arguments, *where, "run.draws=20", *few, *store]
 
 
 def run_words(arguments: list[str], folder: Path) -> None:

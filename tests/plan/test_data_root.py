@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from conftest import ROOT
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
 
+from judgescale.harness.config_files import read_configs_checked
+from judgescale.harness.errors import advise_local_copy
 from judgescale.harness.plan.data_root import find_copy
 from judgescale.harness.plan.overrides import compose_arms
 from judgescale.harness.types import JudgescaleError
@@ -57,3 +63,45 @@ def test_a_root_that_is_no_folder_is_an_error(composed, root):
     given = [*LIVE, "task=llmbar", f"data.root={root}/nowhere"]
     with pytest.raises(JudgescaleError, match=re.escape(f"data.root={root}/nowhere: there is no such folder")):
         list_paths(composed, given)
+
+
+@pytest.fixture
+def checked(monkeypatch):
+    """Configs composed of files as the command line reads them, by which data.paths takes any task's name."""
+    read_configs_checked()
+    monkeypatch.delitem(Singleton._instances, GlobalHydra, raising=False)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield lambda *overrides: compose("config", list(overrides))
+
+
+def test_a_path_of_one_task_counts_before_the_root_in_every_arm_and_member(checked, root):
+    paths = [f"data.paths.llmbar={root}/rewardbench2.parquet", f"data.paths.rmb={root}/ppe"]
+    given = [*LIVE, "task=llmbar", f"data.root={root}", *paths, 'compare=[["strategy=single"]]']
+    assert list_paths(checked, given) == [f"{root}/rewardbench2.parquet"] * 2
+    given = [*LIVE, *paths]
+    members = [["task=rmb"], ["task=rmb", f"task.path={root}/rmb"], ["task=rmb_bon"], ["task=llmbar"]]
+    found = list_paths(checked, given, members)
+    assert found == [f"{root}/ppe", f"{root}/rmb", None, f"{root}/rewardbench2.parquet"]
+    assert list_paths(checked, [*LIVE, "task=llmbar", *paths, "task.path=mine"]) == ["mine"]
+    assert list_paths(checked, ["task=llmbar", *paths]) == [None]  # recorded judgments need no texts
+
+
+def test_tasks_of_one_folder_have_paths_of_their_own(checked, root):
+    given = [*LIVE, f"data.paths.rewardmath_pairs={root}/rmb"]
+    assert list_paths(checked, given, [["task=rewardmath"], ["task=rewardmath_pairs"]]) == [None, f"{root}/rmb"]
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [("data.paths.lmbar={root}", "data.paths.lmbar: no such task; did you mean data.paths.llmbar?"),
+     ("data.paths.rmb={root}/none", "data.paths.rmb={root}/none: there is no such file or folder"),
+     ("data.paths={root}", "data.paths={root}: name a task, as in data.paths.llmbar=FILE_OR_FOLDER")],
+)  # fmt: skip
+def test_wrong_paths_are_told_in_one_line(checked, root, option, line):
+    with pytest.raises(JudgescaleError, match=re.escape(line.format(root=root))):
+        list_paths(checked, [*LIVE, "task=llmbar", option.format(root=root)])
+
+
+def test_what_lacks_data_is_told_every_way_to_give_them():
+    assert "task.path=" in advise_local_copy() and "data.paths.TASK or data.root" in advise_local_copy()
+    assert "data." not in advise_local_copy("task.prior_")
