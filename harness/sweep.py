@@ -172,6 +172,8 @@ class ReportTogether(Callback):
                 " hydra.sweep.dir=DIR"
             )
         shutil.rmtree(folder / JOBS, ignore_errors=True)
+        from judgescale.harness.sweeper import use_units
+
         begin_progress(folder / JOBS)
         keep_checked_configs()
         use_units()
