@@ -68,5 +68,6 @@ def test_a_reader_who_leaves_early_ends_nothing(command: list[str], tmp_path: Pa
         [sys.executable, "-m", "judgescale", *command], stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, timeout=60
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0
+    assert all(line.startswith(b"judged in ") for line in done.stderr.splitlines())  # of the live run
     assert command[0] == "recorded" or (tmp_path / "out" / "summary.json").exists()

@@ -139,6 +139,7 @@ def show_results(
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
     drawn = ["reliability.{png,pdf}"] * (folder / "reliability.png").is_file()
     drawn += ["scorecard.{md,tex,csv}"] * (folder / "scorecard.md").is_file()
+    drawn += ["run.log"] * (folder / "run.log").is_file()
     files = ", ".join([written, *drawn, *sorted(path.name for path in folder.glob("recorded*.parquet"))])
     print_line(screen, f"  {files}", "dim", whole=True)
     for i, command in enumerate(next_commands):

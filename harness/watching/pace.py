@@ -8,7 +8,8 @@ from typing import NamedTuple
 SPAN = 60.0  # seconds of the window, which grows
 LONGEST = 1800.0  # … to this
 ARRIVALS = 20  # … until it holds so many moments at which something came
-APART = 0.5  # seconds between two samples at least
+APART = 0.5  # seconds between two samples at least,
+MOST = 120  # … and more in a long window, which has hardly more samples than these
 SURE_AFTER = 10.0  # seconds, and
 SURE_OF = 5  # moments at which something came, before the time that is left can be told
 STEADY = 3.0  # times that one half of the window may be faster than the other: else the past tells nothing
@@ -31,7 +32,7 @@ class Pace:
     def add(self, at: float, *counts: float) -> None:
         """Note the counts at a time, in seconds; one that follows the last too closely is left out."""
         samples = self.samples
-        if samples and at - samples[-1].at < APART:
+        if samples and at - samples[-1].at < max(APART, (samples[-1].at - samples[0].at) / MOST):
             return
         came = bool(samples) and counts[0] > samples[-1].counts[0]
         samples.append(Sample(at, (samples[-1].arrivals if samples else 0) + came, counts))

@@ -126,6 +126,9 @@ class Feed:
         except subprocess.TimeoutExpired:
             with suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            for thread in self._threads:  # whose pipes are closed now
+                thread.join(1)
             self._complain(f"was not done {patience:g} s after the run (tracker.patience)")
 
     def _put(self, *message: Any) -> None:
@@ -142,8 +145,8 @@ class Feed:
     def _read(self) -> None:
         """Read what went wrong."""
         assert self._process is not None and self._process.stdout is not None
-        with suppress(OSError, ValueError):
-            for line in self._process.stdout:
+        with suppress(OSError, ValueError), self._process.stdout as stdout:
+            for line in stdout:
                 self._complain(line)
 
     def _complain(self, why: str) -> None:
