@@ -140,7 +140,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
     where: dict[str, Any] = {"bbox_inches": figure.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])}
     for kind, more in (("png", {"dpi": figure.dpi}), ("pdf", {"metadata": {"CreationDate": None}})):
         draft = folder / f".{name}.{kind}"  # a reader of the one before finds a whole picture at any time
-        figure.savefig(draft, **where, **more)  # type: ignore[arg-type]
+        figure.savefig(draft, **where, **more)
         draft.replace(folder / f"{name}.{kind}")
 
 
