@@ -31,7 +31,7 @@ def list_lean_fonts() -> dict[str, Any]:
 @cache
 def register_lean_font(family: str) -> str | None:
     """Write a font without its layout tables, once a process, and return the family's name; None where it cannot be."""
-    from fontTools.ttLib import TTFont, TTLibError
+    from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
     from matplotlib import font_manager
 
     try:
