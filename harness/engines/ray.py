@@ -11,10 +11,10 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
-import uuid
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -28,7 +28,7 @@ from judgescale.harness.engines.chat import TemplateRefusal, load_chat_tokenizer
 from judgescale.harness.engines.openai import OpenAI
 from judgescale.harness.engines.openai_replies import Fault, keep_n, parse_reply, read_completions, read_error
 from judgescale.harness.engines.openai_requests import REJECTED, find_wrapped_pattern, write_head, write_tail
-from judgescale.harness.engines.ray_driver import MARK, NOT_ASKED, STOP, Setup, end_marked
+from judgescale.harness.engines.ray_driver import NOT_ASKED, STOP, Setup, end_session
 from judgescale.harness.engines.vllm import Vllm
 from judgescale.harness.redaction import redact_text
 from judgescale.harness.types import JudgescaleError, Output, Request, Sampling
@@ -42,7 +42,8 @@ OWN_OPTIONS = (  # of Ray's configs: said by options of the engine
 OWN_ARGUMENTS = ("model", "revision", "runner", "trust_remote_code", "tensor_parallel_size", "pipeline_parallel_size",
                  "max_model_len", "dtype", "quantization", "reasoning_parser")  # fmt: skip
 ALSO_VLLM = (  # arguments of vLLM that engine=vllm has as options
-    "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype", "enable_prefix_caching", "enforce_eager", "download_dir",
+    "max_num_seqs", "gpu_memory_utilization", "kv_cache_dtype", "enable_prefix_caching", "enforce_eager",
+    "download_dir",
 )  # fmt: skip
 
 
@@ -539,18 +540,17 @@ class RayProcess(Jobs):
     """Talk to the process in which Ray runs."""
 
     process: asyncio.subprocess.Process
-    mark: str
+    folder: str  # for what Ray writes, sockets among it: deleted in the end
     log: Path
-    local: bool
 
     @classmethod
     async def start(cls, options: Ray, setup: Setup) -> RayProcess:
         """Start the process, and Ray in it. Raises JudgescaleError where Ray cannot be had as it is wanted."""
         log = Path(options.log) if options.log else Path(tempfile.mkdtemp(prefix="judgescale-")) / "ray.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        mark = uuid.uuid4().hex
+        folder = tempfile.mkdtemp(prefix="jsray-")  # short: a socket's path holds no more than 107 characters
         environment = {name: value for name, value in os.environ.items() if name != options.api_key_env}
-        environment |= {MARK: mark, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONUNBUFFERED": "1"}
+        environment |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_AUTO_CONNECT": "0"}
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")  # GiB; vLLM's default is most of the machine
         environment.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or every process warns of it
         with log.open("ab") as written:
@@ -562,10 +562,11 @@ class RayProcess(Jobs):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=written,
                 env=environment,
+                cwd=folder,  # Ray puts the working directory on the workers' search path
                 start_new_session=True,  # Ctrl-C is for the run, which first lets answers in flight arrive
                 limit=LONGEST_LINE,
             )
-        made = cls(process, mark, log, options.address is None)
+        made = cls(process, folder, log)
         try:
             await made._send([asdict(setup)])
             said = await made._hear()
@@ -607,8 +608,8 @@ class RayProcess(Jobs):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-        if self.local:
-            end_marked(self.mark)
+        end_session(process.pid)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _send(self, lines: Sequence[Any]) -> None:
         """Send lines. Raises JobDied where the process is gone."""

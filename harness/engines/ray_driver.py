@@ -1,6 +1,6 @@
 """Run chunks of requests as Ray Data LLM jobs, in a process of its own, for as long as standard input is open.
 
-    python -P ray_driver.py   # as engine=ray starts it; lines of JSON in, lines of JSON out
+    python -P ray_driver.py   # as engine=ray starts it, in a session and a folder of its own; lines of JSON in and out
 
 The first line says what to start (`Setup`), and is answered by {"ready": true} or {"error": …}. Then come a chunk's
 rows, [id, body] each, and a line "go". Every answer is a line [id, {…}] as soon as Ray has it; {"ended": null} or
@@ -26,7 +26,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 import zlib
@@ -39,8 +38,7 @@ MENDABLE = (408, 409, 425, 429)  # another attempt may succeed, as after any 5xx
 LONGEST_WAIT = 60.0  # seconds between two attempts, unless the server asks for more
 PATIENCE = 900.0  # seconds; a server that asks for a longer wait is not asked again
 RESTARTS = 3  # of a worker that dies, and of what it was doing, within a job; Ray's own default is without end
-STOP = 10.0  # seconds that Ray gets to shut down
-MARK = "JUDGESCALE_RAY"  # the variable by which the processes of a cluster that was started here are known
+STOP = 6.0  # seconds that Ray gets to shut down
 NOT_ASKED = -1  # the status of a request that was not sent, for the run was stopped
 
 
@@ -290,11 +288,8 @@ class Driver:
         self.keeper: Any = None
         self._processor: Any = None
 
-    def start(self, folder: str) -> None:
-        """Start or join the cluster and build the processor. Raises Trouble.
-
-        folder: for what a cluster that is started here writes.
-        """
+    def start(self) -> None:
+        """Start or join the cluster and build the processor. Raises Trouble."""
         setup = self.setup
         if setup.address and (place := re.fullmatch(r"(?:ray://)?\[?([^\]/]+?)\]?:(\d+)", setup.address)):
             try:
@@ -308,7 +303,7 @@ class Driver:
             if setup.address:
                 ray.init(setup.address, log_to_driver=True)
             else:
-                ray.init("local", _temp_dir=folder, log_to_driver=True, **spare)
+                ray.init("local", _temp_dir=os.getcwd(), log_to_driver=True, **spare)
         except Exception as error:
             told = f"engine.address={setup.address}" if setup.address else "a local cluster does not start"
             raise Trouble(f"{told}: {explain(error)}") from error
@@ -321,10 +316,11 @@ class Driver:
             raise Trouble(name_option(error) or explain(error)) from error
 
     def _build(self) -> Any:
-        from ray.data import llm
+        from ray.data import TaskPoolStrategy, llm
 
         setup = self.setup
-        light: dict[str, Any] = {"num_cpus": 0.1}  # reading a row is no work for a whole CPU
+        # for taking and reading rows: a process each takes seconds to start, and passes thousands of rows a second
+        light: dict[str, Any] = {"num_cpus": 0.1, "compute": TaskPoolStrategy(size=1 + setup.workers // 8)}
         if setup.processor == "http":
             posts = Posts(**setup.http, keeper=self.keeper)
             made: dict[str, Any] = {
@@ -348,7 +344,7 @@ class Driver:
                 "detokenize_stage": False,
             }
             config = llm.vLLMEngineProcessorConfig(**(made | dict(setup.options)))
-            take, read = take_tokens, ReadTokens(setup.thoughts_end)  # type: ignore[assignment]
+            take, read = take_tokens, ReadTokens(setup.thoughts_end)
         processor = llm.build_processor(
             config, preprocess=take, postprocess=read, preprocess_map_kwargs=light, postprocess_map_kwargs=light
         )
@@ -390,30 +386,33 @@ def name_option(error: Exception) -> str:
         return ""
 
 
-def end_marked(mark: str) -> None:
-    """Kill what is left of a cluster that was started here: the processes that have the mark in their environment."""
-    wanted = f"{MARK}={mark}".encode()
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if wanted in entry.read_bytes().split(b"\0") and (pid := int(entry.parent.name)) != os.getpid():
+def end_session(session: int) -> None:
+    """Kill what is left of a cluster that was started here, on Linux: all processes of a session but this one.
+
+    Ray's put themselves into groups of their own, but stay in the session of the process that started them.
+    """
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            of = int(entry.read_text().rpartition(")")[2].split()[3])
+            if of == session and (pid := int(entry.parent.name)) != os.getpid():
                 os.kill(pid, signal.SIGKILL)
 
 
-def end(driver: Driver | None, folder: str) -> None:
+def end() -> None:
     """Shut Ray down and end this process, whatever its other threads are at."""
-    watchdog = threading.Timer(STOP, leave, [driver, folder])
+    watchdog = threading.Timer(STOP, leave)
     watchdog.daemon = True
     watchdog.start()
     if "ray" in sys.modules:
         with contextlib.suppress(Exception):
             sys.modules["ray"].shutdown()
-    leave(driver, folder)
+    leave()
 
 
-def leave(driver: Driver | None, folder: str) -> None:
-    """End this process, and what is left of a cluster that was started here."""
-    if driver is None or not driver.setup.address:
-        end_marked(os.environ[MARK])
+def leave() -> None:
+    """End this process, and what is left of a cluster that was started here; it writes to the working directory."""
+    folder = os.getcwd()
+    end_session(os.getsid(0))
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
@@ -421,21 +420,22 @@ def leave(driver: Driver | None, folder: str) -> None:
 def main() -> None:
     """Serve the process at the other end of standard input and output."""
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    said_here = os.fdopen(os.dup(0), encoding="utf-8")
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)  # or Ray's processes would hold the pipe open
     os.dup2(2, 1)  # what Ray prints goes to the log
     lines: queue.Queue[Any] = queue.Queue()
-    folder = tempfile.mkdtemp(prefix="jsray-")  # short: sockets lie in it
-    os.chdir(folder)  # Ray would put another working directory on the workers' search path
     driver: Driver | None = None
 
     def listen() -> None:
         """Queue what comes in, and end when nothing more can come."""
-        for line in sys.stdin:
+        for line in said_here:
             said = json.loads(line)
             if said == "stop" and driver and driver.keeper:
                 driver.keeper.stop.remote()
             elif said != "stop":
                 lines.put(said)
-        end(driver, folder)
+        end()
 
     def say(what: Any) -> None:
         answers.write(json.dumps(what) + "\n")
@@ -443,10 +443,10 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     driver = Driver(Setup(**lines.get()))
     try:
-        driver.start(folder)
+        driver.start()
     except Trouble as trouble:
         say({"error": str(trouble)})
-        end(driver, folder)
+        end()
     say({"ready": True})
     rows: list[tuple[int, str]] = []
     while True:
