@@ -557,7 +557,7 @@ class RayProcess(Jobs):
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",
-                ray_driver.__file__,
+                os.path.abspath(ray_driver.__file__),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=written,
