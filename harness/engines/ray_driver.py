@@ -298,59 +298,69 @@ class Driver:
                 raise Trouble(f"engine.address={setup.address}: nobody answers there ({error})") from None
         import ray
 
-        spare = {"num_cpus": max(os.cpu_count() or 1, setup.workers + 1), "include_dashboard": False}
+        try:
+            config = self._configure()
+        except Exception as error:
+            raise Trouble(name_option(error) or explain(error)) from error
         try:
             if setup.address:
                 ray.init(setup.address, log_to_driver=True)
             else:
-                ray.init("local", _temp_dir=os.getcwd(), log_to_driver=True, **spare)
+                cpus = max(os.cpu_count() or 1, setup.workers + 1)
+                ray.init("local", num_cpus=cpus, include_dashboard=False, _temp_dir=os.getcwd(), log_to_driver=True)
         except Exception as error:
             told = f"engine.address={setup.address}" if setup.address else "a local cluster does not start"
             raise Trouble(f"{told}: {explain(error)}") from error
         ray.data.DataContext.get_current().enable_progress_bars = False
-        self.keeper = ray.remote(num_cpus=0)(Keeper).remote()
-        ray.get(self.keeper.hold.remote(setup.key))
         try:
-            self._processor = self._build()
+            self.keeper = ray.remote(num_cpus=0)(Keeper).remote()
+            ray.get(self.keeper.hold.remote(setup.key))
+            self._processor = self._build(config)
         except Exception as error:
-            raise Trouble(name_option(error) or explain(error)) from error
+            raise Trouble(explain(error)) from error
 
-    def _build(self) -> Any:
+    def _configure(self) -> Any:
+        """Make Ray's config, which checks its options."""
+        from ray.data import llm
+
+        setup = self.setup
+        if setup.processor == "http":
+            made: dict[str, Any] = {
+                "url": setup.http["urls"][0],
+                "session_factory": Posts(**setup.http),
+                "batch_size": setup.batch_size,
+                "concurrency": (setup.workers, setup.workers),
+            }
+            return llm.HttpRequestProcessorConfig(**(made | dict(setup.options)))
+        made = {
+            "model_source": setup.model,
+            "batch_size": setup.batch_size,
+            "concurrency": setup.workers,
+            "engine_kwargs": dict(setup.engine_kwargs),
+            "should_continue_on_error": True,  # a row that fails is one answer that failed
+            "log_engine_metrics": False,
+            "chat_template_stage": False,
+            "tokenize_stage": False,
+            "detokenize_stage": False,
+        }
+        return llm.vLLMEngineProcessorConfig(**(made | dict(setup.options)))
+
+    def _build(self, config: Any) -> Any:
+        """Build what runs a job."""
         from ray.data import TaskPoolStrategy, llm
 
         setup = self.setup
         # for taking and reading rows: a process each takes seconds to start, and passes thousands of rows a second
         light: dict[str, Any] = {"num_cpus": 0.1, "compute": TaskPoolStrategy(size=1 + setup.workers // 8)}
+        limits = {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
+        take, read = (take_tokens, ReadTokens(setup.thoughts_end)) if setup.model else (take_body, read_reply)
         if setup.processor == "http":
-            posts = Posts(**setup.http, keeper=self.keeper)
-            made: dict[str, Any] = {
-                "url": posts.urls[0],
-                "session_factory": posts,
-                "batch_size": setup.batch_size,
-                "concurrency": (setup.workers, setup.workers),
-            }
-            config: Any = llm.HttpRequestProcessorConfig(**(made | dict(setup.options)))
-            take, read = take_body, read_reply
-        else:
-            made = {
-                "model_source": setup.model,
-                "batch_size": setup.batch_size,
-                "concurrency": setup.workers,
-                "engine_kwargs": dict(setup.engine_kwargs),
-                "should_continue_on_error": True,  # a row that fails is one answer that failed
-                "log_engine_metrics": False,
-                "chat_template_stage": False,
-                "tokenize_stage": False,
-                "detokenize_stage": False,
-            }
-            config = llm.vLLMEngineProcessorConfig(**(made | dict(setup.options)))
-            take, read = take_tokens, ReadTokens(setup.thoughts_end)
+            config.session_factory.keeper = self.keeper
+            # as many batches as keep its requests in flight; Ray's own default is one
+            limits["max_concurrency"] = 1 + -(-setup.http["in_flight"] // setup.batch_size)
         processor = llm.build_processor(
             config, preprocess=take, postprocess=read, preprocess_map_kwargs=light, postprocess_map_kwargs=light
         )
-        limits = {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
-        if setup.processor == "http":  # as many batches as keep its requests in flight; Ray's own default is one
-            limits["max_concurrency"] = 1 + -(-setup.http["in_flight"] // setup.batch_size)
         for name in processor.list_stage_names():
             processor.get_stage_by_name(name).map_batches_kwargs.update(limits)
         return processor
@@ -370,10 +380,9 @@ class Driver:
 def explain(error: BaseException) -> str:
     """Explain an error of Ray's in one line: what was raised first, on whichever machine, and not how it got here."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    raised = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Died|Exit)\w*(\(|: )", line)]
-    told = (raised or lines or [type(error).__name__])[-1]
-    if not raised and len(lines) > 1:
-        told = " ".join(lines[:3])
+    raised = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\w*(\(|: )", line)]
+    causes = [line for line in raised if "UserCodeException" not in line] or raised  # which only says that one follows
+    told = causes[0] if causes else " ".join(lines[:3]) or type(error).__name__
     return re.sub(r"^(?:\w+\.)+(?=\w+(Error|Exception))", "", told)[:400]
 
 
