@@ -28,6 +28,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -447,7 +448,10 @@ def main() -> None:
         end()
 
     def say(what: Any) -> None:
-        answers.write(json.dumps(what) + "\n")
+        try:
+            answers.write(json.dumps(what) + "\n")
+        except OSError:  # nobody is there any more, and the other thread ends this process
+            threading.Event().wait()
 
     threading.Thread(target=listen, daemon=True).start()
     driver = Driver(Setup(**lines.get()))
@@ -474,4 +478,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BaseException:
+        traceback.print_exc()
+        end()
