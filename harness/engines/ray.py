@@ -571,7 +571,8 @@ class RayProcess(Jobs):
             await made._send([asdict(setup)])
             said = await made._hear()
             if "error" in said:
-                raise JudgescaleError(f"engine=ray: {redact_text(said['error'])} (see {log})")
+                token = ": the cluster wants a token, set RAY_AUTH_MODE=token" if made._lacks_token() else ""
+                raise JudgescaleError(f"engine=ray: {redact_text(said['error'])}{token} (see {log})")
         except JobDied as died:
             await made.end()
             raise JudgescaleError(f"engine=ray does not start: {died} (see {log})") from died
@@ -635,13 +636,20 @@ class RayProcess(Jobs):
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
         return self._find_cause(f"Ray's process ended ({how})")
 
+    def _lacks_token(self) -> bool:
+        """Tell whether a cluster refused Ray's token, which Ray itself says in the log alone."""
+        return b"InvalidAuthToken" in self._read_log_end()
+
+    def _read_log_end(self) -> bytes:
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - 2**17))
+            return log.read()
+
     def _find_cause(self, told: str) -> str:
         """Add the last error in the log where an error only points to one that was written elsewhere."""
         if "root cause" not in told and "process ended" not in told:
             return told
-        with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 2**17))
-            lines = log.read().decode(errors="replace").splitlines()
+        lines = self._read_log_end().decode(errors="replace").splitlines()
         found = [m[0] for line in lines if (m := re.search(r"\b\w+(?:Error|Exception): .+", line))]
         causes = [redact_text(line)[:300] for line in found if "root cause" not in line]
         return f"{told}: {causes[-1]}" if causes else told

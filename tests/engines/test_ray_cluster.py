@@ -175,8 +175,10 @@ def test_no_process_is_left_however_the_run_ends(tmp_path, number):
 
 
 @pytest.fixture
-def cluster(tmp_path) -> Iterator[tuple[str, int]]:
+def cluster(tmp_path, monkeypatch) -> Iterator[tuple[str, int]]:
     """A cluster of somebody else's: its address, and the session of its processes."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # Ray sends none to an address that is given
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
     folder = tempfile.mkdtemp(prefix="rayother-")
     command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--head", "--block"]
     options = ["--port=0", f"--temp-dir={folder}", "--include-dashboard=false", "--num-cpus=3", "--disable-usage-stats"]

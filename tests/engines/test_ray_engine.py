@@ -213,17 +213,25 @@ def test_options(composed):
             made.check_thinking_budget()
 
 
-def test_a_driver_that_dies_says_what_it_said_last(tmp_path, monkeypatch):
-    (tmp_path / "driver.py").write_text("import sys\nsys.stdin.readline()\nraise ValueError('no such cluster')\n")
+@pytest.mark.parametrize(
+    "driver, why",
+    [
+        ("raise ValueError(chr(33))", r"does not start: .*status 1\): ValueError: ! \(see .*ray.log"),
+        (
+            """print('gcs_client.cc: InvalidAuthToken', file=sys.stderr); print('{"error": "engine.address=x: failed"}')""",
+            r"engine.address=x: failed: the cluster wants a token, set RAY_AUTH_MODE=token \(see ",
+        ),
+    ],
+)
+def test_a_driver_that_cannot_start_says_why(tmp_path, monkeypatch, driver, why):
+    (tmp_path / "driver.py").write_text(f"import sys\nsys.stdin.readline()\n{driver}\n")
     monkeypatch.setattr(ray_driver, "__file__", str(tmp_path / "driver.py"))
 
     async def start():
         async with Ray("m").log_to(tmp_path).open():
             raise AssertionError("it started")
 
-    with pytest.raises(
-        JudgescaleError, match=r"does not start: .*status 1\): ValueError: no such cluster \(see .*ray.log"
-    ):
+    with pytest.raises(JudgescaleError, match=why):
         asyncio.run(start())
 
 
