@@ -90,6 +90,11 @@ class Ray(Engine):
     def __post_init__(self) -> None:
         if self.processor not in PROCESSORS:
             raise JudgescaleError(f"engine.processor={self.processor}: choose one of {', '.join(PROCESSORS)}")
+        if str(self.address or "").startswith("ray://"):
+            raise JudgescaleError(
+                f"engine.address={self.address}: Ray Data cannot run through Ray's client; give the cluster's address"
+                " (HOST:6379), or auto on one of its machines"
+            )
         if not (isinstance(self.wait, int | float) and 0 < self.wait < 3600):
             raise JudgescaleError(f"engine.wait={self.wait}: must be a number of seconds above 0")
         for name, value, own in (

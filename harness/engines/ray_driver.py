@@ -292,7 +292,7 @@ class Driver:
     def start(self) -> None:
         """Start or join the cluster and build the processor. Raises Trouble."""
         setup = self.setup
-        if setup.address and (place := re.fullmatch(r"(?:ray://)?\[?([^\]/]+?)\]?:(\d+)", setup.address)):
+        if setup.address and (place := re.fullmatch(r"\[?([^\]/]+?)\]?:(\d+)", setup.address)):
             try:
                 socket.create_connection((place[1], int(place[2])), 10).close()  # Ray itself would try for minutes
             except OSError as error:

@@ -194,6 +194,7 @@ def test_options(composed):
     assert made == Ray("some/model")  # the defaults of both
     for wrong, why in (
         ({"processor": "sglang"}, "engine.processor=sglang: choose one of http, vllm"),
+        ({"address": "ray://head:10001"}, "engine.address=ray://head:10001: Ray Data cannot run through"),
         ({"wait": 0}, "engine.wait=0: must be a number of seconds"),
         ({"processor_options": "x"}, "engine.processor_options=x: options and their values"),
         ({"processor_options": {"concurrency": 2}}, "engine.processor_options.concurrency: is said elsewhere"),
@@ -218,7 +219,7 @@ def test_options(composed):
     [
         ("raise ValueError(chr(33))", r"does not start: .*status 1\): ValueError: ! \(see .*ray.log"),
         (
-            """print('gcs_client.cc: InvalidAuthToken', file=sys.stderr); print('{"error": "engine.address=x: failed"}')""",
+            """print("InvalidAuthToken", file=sys.stderr); print('{"error": "engine.address=x: failed"}')""",
             r"engine.address=x: failed: the cluster wants a token, set RAY_AUTH_MODE=token \(see ",
         ),
     ],
