@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -15,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,10 @@ pytest.importorskip("aiohttp")
 
 from faulty_server import FaultyServer  # noqa: E402
 
+from judgescale.harness.engines.ray import Ray, TokenForm  # noqa: E402
 from judgescale.harness.engines.ray_driver import end_session  # noqa: E402
+from judgescale.harness.engines.vllm import Vllm  # noqa: E402
+from judgescale.harness.types import JudgescaleError, Request, Sampling  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -207,3 +212,44 @@ def test_a_cluster_of_somebody_else_is_left_alone(tmp_path, cluster):
         finish(start(tmp_path, server, f"engine.address={address}"))
     assert len(read_answers(tmp_path)) == WANTED
     assert there <= {command for _, of, command in list_processes() if of == session}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_vllm_on_workers_answers_as_engine_vllm(tmp_path):
+    """SmolLM2 on vLLM's CPU build, by Ray and in this process: the same seeds have the same answers."""
+    pytest.importorskip("vllm")
+    from smollm2 import safetensors_folder
+
+    model, most = str(safetensors_folder(tmp_path)), 512
+    arguments = {"enforce_eager": True, "enable_chunked_prefill": False, "max_num_seqs": 16}
+    cpus = {"placement_group_config": {"bundle_per_worker": {"CPU": 1}}}
+    made = Ray(
+        model,
+        processor="vllm",
+        workers=1,
+        wait=0.5,
+        max_model_len=most,
+        engine_kwargs=arguments,
+        processor_options=cpus,
+    ).log_to(tmp_path)
+    requests = [
+        Request((("user", "Tell me about foxes."),)),
+        Request((("user", "Is a fox a dog?"),), pattern="yes|no"),
+        Request((("user", "Write a number."),), pattern="[0-9]{3}"),
+    ]
+
+    async def ask(engine, requests):
+        async def one(session, request):
+            found = {i: output async for i, output in session(request, Sampling(1.0, max_tokens=12), (5, 6, 9))}
+            return [replace(found[i], seconds=None, cached_tokens=None, reasoning_tokens=None) for i in range(3)]
+
+        async with engine.open() as session:
+            return await asyncio.gather(*(one(session, request) for request in requests))
+
+    *answers, too_long = asyncio.run(ask(made, [*requests, Request((("user", "fox " * 600),))]))
+    assert {output.finish for output in too_long} == {"failed"} and "maximum context length" in str(too_long[0].error)
+    assert [output.finish for output in answers[0]] == ["length"] * 3
+    assert all(output.text in ("yes", "no") and output.finish == "stop" for output in answers[1])
+    with pytest.raises(JudgescaleError, match="gives no log-probabilities of labels"):
+        TokenForm(made).write(Request((("user", "A or B?"),), labels=("A", "B")), Sampling(), (1,))
+    assert answers == asyncio.run(ask(Vllm(model, max_model_len=most, max_num_seqs=16), requests))
