@@ -227,10 +227,9 @@ class ServerForm:
         }
         return Setup(**list_common(options), http=http, key=self._key)
 
-    def write(self, request: Request, sampling: Sampling, seeds: Sequence[int]) -> list[str]:
-        """Write a body for every seed."""
-        head = write_head(self._asked, request, sampling)
-        return [head + write_tail(self._asked, seed, 1) for seed in seeds]
+    def write(self, request: Request, sampling: Sampling, seeds: Sequence[int]) -> tuple[str, list[str]]:
+        """Write what the bodies for all seeds begin with, and how each goes on."""
+        return write_head(self._asked, request, sampling), [write_tail(self._asked, seed, 1) for seed in seeds]
 
     def read(self, request: Request, sampling: Sampling, said: Mapping[str, Any], faults: Counter[str]) -> Output:
         """Read the answer in what a worker says of a reply. Raises JudgescaleError for what no other would survive."""
@@ -293,8 +292,8 @@ class TokenForm:
             thoughts_end=self._thoughts_end,
         )
 
-    def write(self, request: Request, sampling: Sampling, seeds: Sequence[int]) -> list[str]:
-        """Write the prompt's tokens and the sampling options for every seed. Raises TemplateRefusal."""
+    def write(self, request: Request, sampling: Sampling, seeds: Sequence[int]) -> tuple[str, list[str]]:
+        """Write the prompt's tokens, and the sampling options for every seed. Raises TemplateRefusal."""
         if request.labels:
             raise JudgescaleError(
                 "engine=ray: Ray's vLLM processor gives no log-probabilities of labels, which judge.format=token_prob"
@@ -311,7 +310,7 @@ class TokenForm:
         if request.pattern:
             params["structured_outputs"] = {"regex": request.pattern}
         seeded = [params | ({"seed": seed} if self.options.seed_requests else {}) for seed in seeds]
-        return [f'{{"tokens": {tokens}, "params": {json.dumps(each)}}}' for each in seeded]
+        return f'{{"tokens": {tokens}', [f', "params": {json.dumps(each)}}}' for each in seeded]
 
     def read(self, request: Request, sampling: Sampling, said: Mapping[str, Any], faults: Counter[str]) -> Output:
         """Read the answer in what Ray's vLLM stage gave."""
@@ -359,8 +358,14 @@ class Row(NamedTuple):
     """Hold one sample that is asked for, and whom to tell."""
 
     id: int
-    body: str
-    tell: Callable[[Mapping[str, Any] | JudgescaleError | None], None]  # None: it was not asked
+    head: str  # of its body; one text for all samples of a prompt
+    tail: str
+    tell: Callable[[Mapping[str, Any] | Exception | None], None]  # None: it was not asked
+
+    @property
+    def body(self) -> str:
+        """Return its body."""
+        return self.head + self.tail
 
 
 class Jobs:
@@ -396,7 +401,7 @@ class RaySession:
         self._waiting: deque[Row] = deque()
         self._asked = asyncio.Event()  # something new was asked
         self._stopping = asyncio.Event()
-        self._error: JudgescaleError | None = None  # why nothing can be asked any more
+        self._error: Exception | None = None  # why nothing can be asked any more
         self._count = 0  # rows so far
         self._kept = 0  # answers so far
         self._task: asyncio.Task[None] | None = None
@@ -422,9 +427,9 @@ class RaySession:
         self, request: Request, sampling: Sampling, seeds: Sequence[int]
     ) -> AsyncIterator[tuple[int, Output]]:
         """Yield one answer for every seed, each a row of its own."""
-        came: asyncio.Queue[tuple[int, Mapping[str, Any] | JudgescaleError | None]] = asyncio.Queue()
+        came: asyncio.Queue[tuple[int, Mapping[str, Any] | Exception | None]] = asyncio.Queue()
         try:
-            bodies = self._form.write(request, sampling, seeds)
+            head, tails = self._form.write(request, sampling, seeds)
         except TemplateRefusal as refusal:
             self.faults["unfit prompt"] += 1
             for i in range(len(seeds)):
@@ -433,14 +438,14 @@ class RaySession:
         if self._error:
             raise self._error
         rows = []
-        for i, body in enumerate(bodies):
-            rows.append(Row(self._count, body, lambda said, i=i: came.put_nowait((i, said))))  # type: ignore[misc]
+        for i, tail in enumerate(tails):
+            rows.append(Row(self._count, head, tail, lambda said, i=i: came.put_nowait((i, said))))  # type: ignore[misc]
             self._count += 1
         self._waiting.extend(rows)
         self._asked.set()
         for _ in seeds:
             i, said = await came.get()
-            if isinstance(said, JudgescaleError):
+            if isinstance(said, Exception):
                 raise said
             if said is None:
                 yield i, Output(finish="failed", error="not asked: the run was stopped")
@@ -459,7 +464,7 @@ class RaySession:
             while True:
                 await self._wait_for_chunk()
                 await self._run_chunk([self._waiting.popleft() for _ in range(min(self._chunk, len(self._waiting)))])
-        except JudgescaleError as error:
+        except Exception as error:  # also one that is a bug: nobody may wait for ever
             self._error = error
             while self._waiting:
                 self._waiting.popleft().tell(error)
@@ -502,6 +507,8 @@ class RaySession:
         lacking = {row.id: row for row in rows}
         try:
             for attempt in range(self._options.retries + 1):
+                if self._stopping.is_set():
+                    return
                 try:
                     if self._jobs is None:
                         self._jobs = await self._start()
@@ -522,7 +529,7 @@ class RaySession:
                         return
                     if attempt == self._options.retries or not self._kept:
                         raise self._explain(died, attempt + 1, len(lacking)) from died
-        except JudgescaleError as error:
+        except Exception as error:
             for row in lacking.values():
                 row.tell(error)
             lacking.clear()

@@ -135,6 +135,30 @@ def test_a_job_that_ends_early_counts_as_dead():
     assert told == [[f"q{i} 0"] for i in range(3)] and session.faults["job died"] == 1
 
 
+def test_a_bug_ends_the_run_and_nobody_waits_for_ever():
+    def say(body):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ask(MadeUpJobs(say=say), [prompt()])
+
+
+def test_a_run_that_is_stopped_while_a_job_dies_runs_no_other():
+    class Stopped(MadeUpJobs):
+        async def run(self, rows):
+            async for pair in super().run(rows):
+                yield pair
+                self.session.stop_sending()
+
+    async def note(session):
+        jobs.session = session
+
+    jobs = Stopped(deaths=[2])
+    told, *_ = ask(jobs, [prompt(f"q{i}") for i in range(4)], then=note)
+    assert told[2:] == [["q2 0"], ["q3 0"]] and told[:2] == [["not asked: the run was stopped"]] * 2
+    assert len(jobs.chunks) == 1
+
+
 def test_a_row_that_fails_is_one_answer():
     def say(body):
         if "q1" in body:
