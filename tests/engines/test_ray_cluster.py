@@ -216,7 +216,10 @@ def test_a_cluster_of_somebody_else_is_left_alone(tmp_path, cluster):
 
 @pytest.mark.filterwarnings("ignore")
 def test_vllm_on_workers_answers_as_engine_vllm(tmp_path):
-    """SmolLM2 on vLLM's CPU build, by Ray and in this process: the same seeds have the same answers."""
+    """SmolLM2 on vLLM's CPU build, by Ray and in this process: the same seeds have the same answers.
+
+    It loads the model twice, which takes minutes: run by hand, where both vLLM and Ray are installed.
+    """
     pytest.importorskip("vllm")
     from smollm2 import safetensors_folder
 
