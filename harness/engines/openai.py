@@ -193,7 +193,7 @@ class OpenAI(Engine):
 
         Raises JudgescaleError where a package is missing or the key cannot be one.
         """
-        async with self.connect(self._read_key()) as session:
+        async with self.connect(self.read_key()) as session:
             yield session
 
     @asynccontextmanager
@@ -216,7 +216,8 @@ class OpenAI(Engine):
         ) as http:
             yield OpenAISession(self, http, key)
 
-    def _read_key(self) -> str:
+    def read_key(self) -> str:
+        """Read the key, "" for none. Raises JudgescaleError where it cannot be one."""
         if self.api_key_env not in os.environ and self.api_key_env != type(self).api_key_env:
             named = f"={self.api_key_env}" if is_variable(self.api_key_env) else ""  # else it may be the key
             raise JudgescaleError(f"engine.api_key_env{named}: this environment variable is not set; set it to the key")
