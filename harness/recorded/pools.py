@@ -166,9 +166,9 @@ class RecordedJudgments:
         return [judge for judge in self.judges if judge not in spoke]
 
     def require_judgments(self, item: Item, question: Sequence[int], k: int) -> None:
-        """Raise JudgescaleError where fewer than k judgments of the question were recorded."""
+        """Raise MisfitError where fewer than k judgments of the question were recorded."""
         if k > (have := len(self.find_pool(item, question))):
-            raise JudgescaleError(
+            raise MisfitError(
                 f"strategy.k={k} asks for more than was recorded: set {self.data.name}, item {item.id} has {have}"
                 f" judgment(s) of this question; use strategy.k={have} or less"
             )

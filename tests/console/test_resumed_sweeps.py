@@ -69,13 +69,21 @@ def test_again_does_all_again_in_the_same_folder(tmp_path):
 
 
 def test_what_cannot_go_together_is_listed_once_and_no_failure(tmp_path):
-    command = ("-m", "strategy=single,voting,elo", "task=vicuna80_best_of_5", "run.draws=5", "run.ks=1", "strategy.k=1")
+    command = (
+        "-m",
+        "strategy=single,voting,elo",
+        "task=vicuna80_best_of_5",
+        "run.draws=5",
+        "run.ks=1",
+        "strategy.k=1,99",
+    )
     done = run(*command, f"hydra.sweep.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    assert sorted(read_states(tmp_path).values()) == ["done", "impossible", "impossible"]
+    assert sorted(read_states(tmp_path).values()) == ["done"] + 5 * ["impossible"]
     lines = [line for line in done.stderr.splitlines() if line.startswith("impossible: ")]
-    assert len(lines) == 1 and lines[0].startswith("impossible: strategy=single, strategy=voting: set vicuna80, item 1")
-    wrong = run("-m", "strategy=elo", "strategy.k=99", "strategy.rating=none", f"hydra.sweep.dir={tmp_path}/wrong")
+    assert len(lines) == 2 and "strategy=single strategy.k=1" in lines[0] and ": set vicuna80, item 1" in lines[0]
+    assert lines[1].startswith("impossible: strategy=elo strategy.k=99: strategy.k=99 asks for more than was recorded")
+    wrong = run("-m", "strategy=elo", "strategy.k=9", "strategy.rating=none", f"hydra.sweep.dir={tmp_path}/wrong")
     assert wrong.returncode == 1 and "failed: strategy=elo" in wrong.stderr  # an option that is wrong stays wrong
 
 
@@ -236,9 +244,9 @@ def test_jobs_in_other_processes_leave_the_same_report(tmp_path, monkeypatch):
     (tmp_path / "hydra_plugins" / "forking.py").write_text(LAUNCHER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     more = ("task=vicuna80_pairs", "run.limit=20", "+hydra.launcher._target_=hydra_plugins.forking.Forking")
-    launcher = ("strategy.k=2,99", "~hydra/launcher", *more)
+    launcher = ("strategy.k=2,0", "~hydra/launcher", *more)
     done = run("-m", "strategy=voting", *launcher, f"hydra.sweep.dir={tmp_path}/out")
-    assert done.returncode == 1 and "failed: strategy.k=99: strategy.k=99 asks for more" in done.stderr, done.stderr
+    assert done.returncode == 1 and "failed: strategy.k=0: strategy.k=0: must be" in done.stderr, done.stderr
     assert sorted(read_states(tmp_path / "out").values()) == ["done", "failed"]
     assert [arm["k"] for arm in json.loads((tmp_path / "out" / "summary.json").read_text())["arms"]] == [2]
     again = run("-m", "strategy=voting", *launcher, f"hydra.sweep.dir={tmp_path}/out")
