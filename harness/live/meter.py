@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from judgescale.harness.cost import Price, Tokens, count_call_tokens
-from judgescale.harness.types import Call, JudgescaleError
+from judgescale.harness.types import JudgescaleError, Output
 
 
 class Stop(JudgescaleError):
@@ -59,8 +59,11 @@ class Meter:
         while True:
             if self.stopped:
                 raise self.stopped
-            needed = self.spent.plus(self.reserved).plus(most)
-            short = [i for i, limit in enumerate(self.budget) if limit is not None and needed[i] > limit]
+            short = [
+                i
+                for i, limit in enumerate(self.budget)
+                if limit is not None and self.spent[i] + self.reserved[i] + most[i] > limit
+            ]
             if not short:
                 break
             if not self.in_flight:
@@ -89,9 +92,9 @@ class Meter:
         """Stop the run for this reason; the first reason stays."""
         self.stopped = self.stopped or Stop(why)
 
-    def record_payment(self, call: Call, price: Price | None, most: Spending) -> None:
+    def record_payment(self, answer: Output, price: Price | None, most: Spending) -> None:
         """Add an answer's tokens and dollars to what is spent; `most`, its upper bound, where nobody counts them."""
-        if (tokens := count_call_tokens(call)) is None:
+        if (tokens := count_call_tokens(answer)) is None:
             self.spent = self.spent.plus(most)
             self.uncounted += 1
         else:

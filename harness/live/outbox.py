@@ -10,7 +10,7 @@ from judgescale.harness.live.meter import Meter
 from judgescale.harness.store import Question, Store
 from judgescale.harness.types import JudgescaleError, Output
 
-Keep = Callable[[Output | JudgescaleError], None]
+Keep = Callable[[int, Output | JudgescaleError], None]  # is told a rank, and its answer or why it could not be written
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Outbox:
     _keepers: list[Keep] = field(default_factory=list)
 
     def add_answer(self, question: Question, rank: int, output: Output, keep: Keep) -> None:
-        """Write an answer soon, and then call `keep` with the one that counts from now on, or with the error."""
+        """Write an answer soon, and then call `keep` with its rank and the one that counts from now on, or the error."""
         if not self._answers:
             asyncio.get_running_loop().call_soon(self.write)
         self._answers.append((question, rank, output))
@@ -40,8 +40,9 @@ class Outbox:
             self.store.flush()
         except JudgescaleError as error:  # the disk is full, say: what cannot be kept must not be bought
             self.meter.stopped = self.meter.stopped or error
-            for keep in keepers:
-                keep(error)
+            for keep, (_, rank, _) in zip(keepers, answers, strict=True):
+                keep(rank, error)
             return
-        for keep, output in zip(keepers, kept, strict=True):
-            keep(output)
+        self.meter.bought += len(answers)
+        for keep, (_, rank, _), output in zip(keepers, answers, kept, strict=True):
+            keep(rank, output)
