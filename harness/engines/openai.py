@@ -585,12 +585,12 @@ class OpenAISession:
         """
         most, data = self._options.max_reply_bytes, bytearray()
         packed = response.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip", "deflate")
-        unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
+        unpack = zlib.decompressobj(wbits=47) if packed else None  # gzip or zlib, whichever it is
         try:
             async for chunk in response.content.iter_any():
                 while chunk:
-                    piece = unpack.decompress(chunk, READ_STEP) if packed else chunk
-                    chunk = unpack.unconsumed_tail if packed else b""
+                    piece = unpack.decompress(chunk, READ_STEP) if unpack else chunk
+                    chunk = unpack.unconsumed_tail if unpack else b""
                     data += piece
                     self._held += len(piece)
                     if len(data) > most:

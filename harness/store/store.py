@@ -253,8 +253,8 @@ class Store:
         for question, rank, output in answers:
             given = READ_FIELDS(output)
             values = [
-                v if v is None or ((kind := type(v)) is int and 0 <= v < 2**63) or (kind is str and v.isascii())
-                else _to_column(v)
+                v if v is None or (kind := type(v)) is bool or kind is int and 0 <= v < 2**63
+                or kind is str and v.isascii() or kind is float and math.isfinite(v) else _to_column(v)
                 for v in given
             ]  # fmt: skip
             kept.append(output if all(map(operator.is_, given, values)) else _to_output(values))
