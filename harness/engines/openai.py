@@ -343,7 +343,7 @@ class OpenAISession:
         try:
             if request.kind == "score":
                 (score,) = await self._send("classify", head, "}", read_scores)
-                again = replace(score, shared=True, cached_tokens=score.prompt_tokens)
+                again = score._replace(shared=True, cached_tokens=score.prompt_tokens)
                 return group, [score] + [again] * (n - 1)
             outputs = await self._complete(request, head, seeds[group[0]], n)
         except Rejected as rejected:
@@ -404,7 +404,7 @@ class OpenAISession:
             return first
         begun = thoughts.close_thought(first, self._options.end_of_thought)
         if begun.whole:
-            return replace(first, text=begun.text, reasoning=None)
+            return first._replace(text=begun.text, reasoning=None)
         written = budget if begun.written is None else begun.written
         messages = [{"role": role, "content": content} for role, content in request.messages]
         more = {

@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from judgescale.harness.types import JudgescaleError, Output
@@ -132,7 +131,7 @@ def _check_number(value: Any) -> float:
 def keep_n(outputs: Sequence[Output], n: int) -> list[Output]:
     """Keep n outputs of those that came. Nobody asked for the others, but the bill has them."""
     if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
-        paid = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
+        paid = outputs[n - 1]._replace(completion_tokens=sum(count or 0 for count in counts))
         return [*outputs[: n - 1], paid]
     return list(outputs[:n])
 

@@ -100,7 +100,8 @@ class Meter:
         else:
             self.tokens = self.tokens.plus(tokens)
             dollars = price.dollars(tokens) if price else 0.0
-            self.spent = self.spent.plus(Spending(tokens.prompt + tokens.completion, dollars))
+            before = self.spent
+            self.spent = Spending(before.tokens + (tokens.prompt + tokens.completion), before.dollars + dollars)
 
     def record_failure(self, why: str | None) -> None:
         """Count an answer that an engine gave up on; stop the run where there are too many."""

@@ -38,7 +38,7 @@ OLD_NAMES = {"thinking_tokens": "thinking_budget"}  # of options, in settings th
 ASKED = tuple(f.name for f in dataclasses.fields(Request))
 # What a request came to say later is left out where it says nothing, so that what was asked before has the same key.
 ASKED_LATER = {f.name: f.default for f in dataclasses.fields(Request) if f.name in ("marks", "good_label")}
-FIELDS = tuple(f.name for f in dataclasses.fields(Output) if f.name != "error")  # a failed answer is not kept
+FIELDS = tuple(name for name in Output._fields if name != "error")  # a failed answer is not kept
 READ_FIELDS = operator.attrgetter(*FIELDS)
 NEW_FIELDS = ("steps",)  # the last of them
 
