@@ -64,6 +64,7 @@ outputs = st.builds(
     reasoning_tokens=numbers,
     shared=st.booleans(),
     seconds=st.none() | st.floats(0, 1e6),
+    error=st.none(),
     steps=st.none() | st.lists(st.floats(), max_size=4).map(tuple),
 )
 
