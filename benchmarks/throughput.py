@@ -16,6 +16,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -263,6 +264,8 @@ def main() -> int:
         serve(options.serve)
         return 0
     pythons = {"judgescale": sys.executable, "lm_eval": options.lm_eval, "inspect_ai": options.inspect}
+    if lost := [python for python in pythons.values() if not shutil.which(python)]:
+        parser.error(f"{lost[0]}: no such program")
     tools = {ARMS[arm].tool for arm in options.arms}
     absent = {tool for tool in tools & INSTALL.keys() if not is_installed(pythons[tool], tool)}
     arms = [arm for arm in options.arms if ARMS[arm].tool not in absent]
