@@ -6,7 +6,6 @@ go on after `</think>` in the same turn of the assistant. Both requests are one 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from judgescale.harness.types import JudgescaleError, Output

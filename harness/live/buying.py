@@ -306,6 +306,7 @@ async def _run_purchases(
         if not dry:
             await _wait_for_other_runs(purchases, [m.settings for m in models.values()], store.path, open_engines)
         ticker = asyncio.create_task(_show_progress(meter, watch))
+        folding = asyncio.create_task(_fold_log_often(store))
         this = asyncio.current_task()
         assert this is not None
         try:
@@ -314,6 +315,7 @@ async def _run_purchases(
         finally:
             outbox.write()
             ticker.cancel()
+            folding.cancel()
             watch(meter)
 
 
@@ -434,6 +436,13 @@ async def _show_progress(meter: Meter, watch: Callable[[Meter], None]) -> None:
     while True:
         watch(meter)
         await asyncio.sleep(0.2)
+
+
+async def _fold_log_often(store: Store) -> None:
+    """Put the store's log into its file beside the work: whoever closes the store would wait for the disk."""
+    while True:
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(store.fold_log)
 
 
 async def _wait_for_other_runs(

@@ -23,7 +23,7 @@ class Outbox:
     _keepers: list[Keep] = field(default_factory=list)
 
     def add_answer(self, question: Question, rank: int, output: Output, keep: Keep) -> None:
-        """Write an answer soon, and then call `keep` with its rank and the one that counts from now on, or the error."""
+        """Write an answer soon, and then call `keep` with its rank and the one that counts now, or with the error."""
         if not self._answers:
             asyncio.get_running_loop().call_soon(self.write)
         self._answers.append((question, rank, output))

@@ -22,7 +22,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -293,6 +293,21 @@ class Store:
             self._added = 0
             if self._identify_file() != self._file:
                 self._rescue()
+
+    def fold_log(self) -> None:
+        """Put what was committed from the log into the file, where nobody reads or writes just there; else do nothing.
+
+        It waits for the disk, so it has a connection of its own: another thread may call it while this one writes. What
+        is left, and any trouble, is for the close of the store.
+        """
+        if self.readonly:
+            return
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True)) as db,
+        ):
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _rescue(self) -> None:
         """Write what the removed file holds, which is readable as long as it is open, to a new one; and say so."""
