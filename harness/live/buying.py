@@ -325,8 +325,12 @@ async def _judge_all_items(
     meter: Meter,
     connections: Collection[Connection],
 ) -> None:
-    """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another."""
-    at_once = sum(connection.engine.window for connection in connections)
+    """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another.
+
+    No more requests are in flight than the engines' windows hold; as many others are ready to follow, so that none of
+    the places is empty while prompts are written, and answers read and stored.
+    """
+    at_once = 2 * sum(connection.engine.window for connection in connections)
     alone = [(purchase, of_item) for purchase, of_item in zip(purchases, asks) if not purchase.strategy.across]
     learned: dict[tuple[int, int], Asked] = {}
     jobs = ((purchase, ask) for purchase, of_item in alone for ask in of_item)
