@@ -22,7 +22,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,6 +124,7 @@ class Store:
     _added: int = field(default=0, repr=False)  # since the last flush
     _file: tuple[int, int] = field(default=(0, 0), repr=False)  # device and number of the file that was opened
     _db: sqlite3.Connection = field(init=False, repr=False)
+    _folder: sqlite3.Connection | None = field(default=None, repr=False)  # of a store that is written to
     _columns: str = field(default=", ".join(FIELDS), repr=False)  # how the fields of an answer are selected
     _known: set[bytes] = field(default_factory=set, repr=False)  # questions that this process wrote
     _models: dict[str, int] = field(default_factory=dict, repr=False)
@@ -145,13 +146,19 @@ class Store:
                     raise
                 self._open_unwritable()
             self._file = self._identify_file()
+            if not self.readonly:  # opened here and now: a file that takes this one's place meanwhile is not ours
+                self._folder = self._connect("mode=rw", check_same_thread=False)
+                self._folder.execute("SELECT count(*) FROM sqlite_master").fetchall()  # which opens the log too
             missing = self._list_missing_columns()
             self._columns = ", ".join(f"NULL AS {name}" if name in missing else name for name in FIELDS)
         return self
 
     def _open_file(self, how: str) -> None:
+        self._db = self._connect(how)
+
+    def _connect(self, how: str, **options: Any) -> sqlite3.Connection:
         place = self.path.absolute().as_uri()
-        self._db = sqlite3.connect(f"{place}?{how}", uri=True, timeout=60, isolation_level=None)
+        return sqlite3.connect(f"{place}?{how}", uri=True, timeout=60, isolation_level=None, **options)
 
     def _open_unwritable(self) -> None:
         """Open a file where SQLite cannot put its index of the log beside it: as one that nobody changes meanwhile."""
@@ -179,6 +186,8 @@ class Store:
             with self._translate_errors():
                 self.flush()
         finally:
+            if self._folder is not None:
+                self._folder.close()
             self._db.close()
 
     def _prepare_file(self) -> None:
@@ -295,19 +304,13 @@ class Store:
                 self._rescue()
 
     def fold_log(self) -> None:
-        """Put what was committed from the log into the file, where nobody reads or writes just there; else do nothing.
+        """Put what was committed from the log into the file; what cannot be put there now is for the store's close.
 
-        It waits for the disk, so it has a connection of its own: another thread may call it while this one writes. What
-        is left, and any trouble, is for the close of the store.
+        It waits for the disk, so it has a connection of its own: another thread may call it while this one writes.
         """
-        if self.readonly:
-            return
-        with (
-            suppress(sqlite3.Error),
-            closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True)) as db,
-        ):
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if self._folder is not None:
+            with suppress(sqlite3.Error):
+                self._folder.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _rescue(self) -> None:
         """Write what the removed file holds, which is readable as long as it is open, to a new one; and say so."""
