@@ -1,8 +1,10 @@
-"""HTTP requests a second against a local server: python benchmarks/throughput.py [--requests N] [--inspect PYTHON].
+"""HTTP requests a second against a local server: python benchmarks/throughput.py [--lm-eval PYTHON] [--inspect PYTHON].
 
 The server answers after 20 ms from a process pinned to another core; every arm runs on one core with 64 requests in
-flight. Arms take turns, each after a run of the bare loop; ratios to that run are what to compare, and the bare loop's
-own ratio tells the noise. CPU is the client's processor time a request.
+flight, in a process that imports it once. The arms take turns, each right after a run of the bare aiohttp loop; ratios
+to that run are what to compare, and the bare loop's own ratio tells the noise. CPU is the client's processor time a
+request. What is counted of an arm is all that it does from before its first request until it has all answers in hand:
+of `harness` a whole `buy`, with the store opened, written and closed.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ import io
 import json
 import logging
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runs from a checkout too
@@ -40,9 +45,11 @@ async def in_flight(ask: Callable[[int], object], requests: int) -> None:
     await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
 
-async def bare(url: str, requests: int) -> None:
+async def bare(url: str, requests: int, n: int) -> None:
     """What aiohttp can do: post, read, parse."""
     import aiohttp
+
+    samples = {"n": n} if n > 1 else {}
 
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
@@ -54,9 +61,10 @@ async def bare(url: str, requests: int) -> None:
                 "temperature": 1.0,
                 "max_tokens": 100,
                 "seed": number,
+                **samples,
             }
             async with session.post(f"{url}/chat/completions", json=body) as response:
-                assert json.loads(await response.read())["choices"][0]["message"]["content"]
+                assert len(json.loads(await response.read())["choices"]) == n
 
         await in_flight(ask, requests)
 
@@ -126,8 +134,8 @@ def harness(url: str, requests: int, n: int) -> None:
     assert len(bought.data.records) == requests * n
 
 
-def lm_eval(url: str, requests: int) -> None:
-    """lm-eval's API model with its own concurrency."""
+def lm_eval(url: str, requests: int, n: int) -> None:
+    """lm-eval's API model with its own concurrency; n samples are n requests, as its `repeats` asks for them."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.openai_completions import LocalChatCompletion
 
@@ -135,110 +143,188 @@ def lm_eval(url: str, requests: int) -> None:
         base_url=f"{url}/chat/completions", model="m", num_concurrent=IN_FLIGHT, tokenizer_backend=None
     )
     options = {"temperature": 1.0, "max_gen_toks": 100, "until": []}
-    prompts = [model.apply_chat_template([{"role": "user", "content": f"{i} {PROMPT}"}]) for i in range(requests)]
+    prompts = [model.apply_chat_template([{"role": "user", "content": f"{i // n} {PROMPT}"}]) for i in range(requests)]
     asked = [Instance("generate_until", {}, (prompt, options), i) for i, prompt in enumerate(prompts)]
-    assert all(model.generate_until(asked, disable_tqdm=True))
+    found = model.generate_until(asked, disable_tqdm=True)
+    assert len(found) == requests and all(found)
 
 
-async def inspect(url: str, requests: int) -> None:
-    """Inspect's OpenAI-compatible model, its own limit of connections raised to 64."""
+async def inspect(url: str, requests: int, n: int) -> None:
+    """Inspect's OpenAI-compatible model, its own limit of connections raised to 64; n samples by its `num_choices`."""
     from inspect_ai.model import GenerateConfig, get_model
 
-    config = GenerateConfig(max_connections=IN_FLIGHT, temperature=1.0, max_tokens=100)
+    samples = {"num_choices": n} if n > 1 else {}
+    config = GenerateConfig(max_connections=IN_FLIGHT, temperature=1.0, max_tokens=100, **samples)
     model = get_model("openai-api/local/m", base_url=url, api_key="none", config=config)
 
     async def ask(number: int) -> None:
-        assert (await model.generate(f"{number} {PROMPT}")).completion
+        assert len((await model.generate(f"{number} {PROMPT}")).choices) == n
 
     await in_flight(ask, requests)
 
 
-ARMS: dict[str, Callable[[str, int], object]] = {
-    "bare aiohttp": bare,
-    "engine, n=1": lambda url, requests: engine(url, requests, 1),
-    "engine, n=16": lambda url, requests: engine(url, requests, 16),
-    "harness, n=1": lambda url, requests: harness(url, requests, 1),
-    "harness, n=16": lambda url, requests: harness(url, requests, 16),
-    "lm-eval": lm_eval,
-    "inspect": inspect,
+class Arm(NamedTuple):
+    """What is measured: a function of the server's address, a number of HTTP requests, and n answers a prompt."""
+
+    run: Callable[[str, int, int], object]
+    n: int
+    asked: str  # how the n answers are asked for
+    tool: str = "judgescale"
+    share: float = 1.0  # of the requests: a slow tool gets fewer
+
+    @property
+    def answers(self) -> int:
+        """Answers a request."""
+        return 1 if self.run is lm_eval else self.n
+
+
+ARMS = {
+    "bare aiohttp": Arm(bare, 1, ""),
+    "bare, n=16": Arm(bare, 16, "n=16 in one request"),
+    "engine, n=1": Arm(engine, 1, ""),
+    "engine, n=16": Arm(engine, 16, "n=16 in one request"),
+    "harness, n=1": Arm(harness, 1, "voting@1"),
+    "harness, n=16": Arm(harness, 16, "voting@16: n=16 in one request"),
+    "lm-eval, n=1": Arm(lm_eval, 1, "", "lm_eval"),
+    "lm-eval, n=16": Arm(lm_eval, 16, "repeats: 16 requests", "lm_eval"),
+    "inspect, n=1": Arm(inspect, 1, "", "inspect_ai", 0.1),
+    "inspect, n=16": Arm(inspect, 16, "num_choices=16 in one request", "inspect_ai", 0.1),
 }
+INSTALL = {"lm_eval": 'pip install "lm-eval[api]"', "inspect_ai": "pip install inspect-ai openai"}
+BASE = "bare aiohttp"
 
 
 def measure(arm: str, url: str, requests: int) -> tuple[float, float]:
     """Requests a second, and milliseconds of processor time a request."""
     start, cpu = time.perf_counter(), time.process_time()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        running = ARMS[arm](url, requests)
+        running = ARMS[arm].run(url, requests, ARMS[arm].n)
         if asyncio.iscoroutine(running):
             asyncio.run(running)
     return requests / (time.perf_counter() - start), (time.process_time() - cpu) / requests * 1000
 
 
 def pin(core: int) -> None:
+    """Keep this process on one core, where the system can and there are several."""
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, {core})
 
 
+@dataclass
+class Client:
+    """A process with one tool's Python, which measures what it is told to, one line of JSON each."""
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls, python: str, url: str) -> Client:
+        """Start it on the first core; nothing is imported yet."""
+        command = [python, __file__, "--serve", url]
+        return cls(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+
+    def measure(self, arm: str, requests: int) -> tuple[float, float]:
+        """As `measure`. Raises RuntimeError, saying why, where that fails."""
+        assert self.process.stdin and self.process.stdout
+        print(json.dumps([arm, requests]), file=self.process.stdin, flush=True)
+        told = json.loads(self.process.stdout.readline() or '"it ended: see above"')
+        if isinstance(told, str):
+            raise RuntimeError(told)
+        return told[0], told[1]
+
+
+def serve(url: str) -> None:
+    """Measure what the lines on stdin say, until they end."""
+    sys.stdout, answers = sys.stderr, sys.stdout  # a tool may print
+    for line in sys.stdin:
+        arm, requests = json.loads(line)
+        try:
+            found: object = measure(arm, url, requests)
+        except Exception as error:
+            found = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(json.dumps(found), file=answers, flush=True)
+
+
+def is_installed(python: str, module: str) -> bool:
+    """Tell whether a Python has a module."""
+    look = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
+    return subprocess.run([python, "-c", look], capture_output=True).returncode == 0
+
+
 def main() -> int:
+    """Print a table."""
     parser = argparse.ArgumentParser(description="requests a second against a local server")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--latency", type=float, default=0.02)
-    parser.add_argument("--lm-eval", action="store_true", help="measure lm-eval's API model too (needs lm_eval)")
-    parser.add_argument("--inspect", metavar="PYTHON", help="measure inspect_ai too, with the Python that has it")
-    parser.add_argument("--arm", help=argparse.SUPPRESS)  # how the Python of --inspect is called
-    parser.add_argument("--url", help=argparse.SUPPRESS)
+    parser.add_argument("--lm-eval", metavar="PYTHON", default=sys.executable, help="a Python that has lm-eval")
+    parser.add_argument("--inspect", metavar="PYTHON", default=sys.executable, help="a Python that has inspect_ai")
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS), help="measure only these")
+    parser.add_argument("--serve", metavar="URL", help=argparse.SUPPRESS)  # how this script starts a tool's Python
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     pin(0)
-    if options.arm:
-        measure(options.arm, options.url, IN_FLIGHT)  # imports and connects
-        print(json.dumps(measure(options.arm, options.url, options.requests)))
+    if options.serve:
+        serve(options.serve)
         return 0
-    arms = ["bare aiohttp", "engine, n=1", "engine, n=16", "harness, n=1", "harness, n=16"]
-    arms += ["lm-eval"] if options.lm_eval else []
-    arms += ["inspect"] if options.inspect else []
+    pythons = {"judgescale": sys.executable, "lm_eval": options.lm_eval, "inspect_ai": options.inspect}
+    if lost := [python for python in pythons.values() if not shutil.which(python)]:
+        parser.error(f"{lost[0]}: no such program")
+    tools = {ARMS[arm].tool for arm in options.arms}
+    absent = {tool for tool in tools & INSTALL.keys() if not is_installed(pythons[tool], tool)}
+    arms = [arm for arm in options.arms if ARMS[arm].tool not in absent]
     command = [sys.executable, str(ROOT / "tests" / "faulty_server.py"), "--latency", str(options.latency)]
+    clients: dict[str, Client] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: pin(1)) as server:
         try:
             assert server.stdout
             url = server.stdout.readline().strip()
-            results = run(arms, url, options.requests, options.repeats, options.inspect)
+            clients = {tool: Client.start(pythons[tool], url) for tool in ("judgescale", *(tools - absent))}
+            results, failed = run(arms, clients, options.requests, options.repeats)
         finally:
+            for client in clients.values():
+                client.process.terminate()
             server.terminate()
-    setting = f"{IN_FLIGHT} in flight, {options.latency * 1000:g} ms; median of {options.repeats}"
-    print(f"{options.requests} requests, {setting}\n")
-    print(f"{'':14}{'requests/s':>12}{'to bare':>10}{'CPU ms':>9}{'answers/s':>12}")
-    for arm in arms:
-        rate, ratio, cpu = (statistics.median(values) for values in zip(*results[arm]))
-        print(f"{arm:14}{rate:12.0f}{ratio:10.2f}{cpu:9.3f}{rate * (16 if arm.endswith('n=16') else 1):12.0f}")
+    setting = f"{IN_FLIGHT} in flight, {options.latency * 1000:g} ms; medians of {options.repeats}"
+    print(f"{options.requests} requests, {setting}; ratios to the bare loop just before: least, median, most\n")
+    print(f"{'':14}{'requests/s':>11}{'to bare':>18}{'CPU ms':>8}{'answers/s':>11}  asked by")
+    for arm in options.arms:
+        tool = ARMS[arm].tool
+        if tool in absent:
+            print(f"{arm:14} not installed in {pythons[tool]}: {INSTALL[tool]}")
+        elif arm in failed:
+            print(f"{arm:14} failed: {failed[arm]}")
+        else:
+            rates, ratios, cpus = (sorted(values) for values in zip(*results[arm]))
+            rate, ratio, cpu = map(statistics.median, (rates, ratios, cpus))
+            shown = f"{ratios[0]:.2f} {ratio:.2f} {ratios[-1]:.2f}"
+            print(f"{arm:14}{rate:11.0f}{shown:>18}{cpu:8.3f}{rate * ARMS[arm].answers:11.0f}  {ARMS[arm].asked}")
     return 0
 
 
-def run(arms: list[str], url: str, requests: int, repeats: int, python: str | None) -> dict[str, list[list[float]]]:
-    """Of each arm and repeat: requests/s, their ratio to a bare run just before, CPU ms. A first round only imports."""
+Results = dict[str, list[tuple[float, float, float]]]
 
-    def once(arm: str, count: int) -> tuple[float, float]:
-        return elsewhere(str(python), arm, url, max(count // 10, 1)) if arm == "inspect" else measure(arm, url, count)
 
-    results: dict[str, list[list[float]]] = {arm: [] for arm in arms}
+def run(arms: list[str], clients: Mapping[str, Client], requests: int, repeats: int) -> tuple[Results, dict[str, str]]:
+    """Return of each arm and repeat (requests/s, their ratio to a bare run just before, CPU ms), and why arms failed.
+
+    A first round only imports and connects.
+    """
+    results: Results = {arm: [] for arm in arms}
+    failed: dict[str, str] = {}
     for repeat in range(repeats + 1):
         for arm in arms:
-            base, _ = once("bare aiohttp", requests if repeat else IN_FLIGHT)
-            rate, cpu = once(arm, requests if repeat else IN_FLIGHT)
+            if arm in failed:
+                continue
+            count = max(int(requests * ARMS[arm].share), 1) if repeat else IN_FLIGHT
+            base, _ = clients["judgescale"].measure(BASE, requests if repeat else IN_FLIGHT)
+            try:
+                rate, cpu = clients[ARMS[arm].tool].measure(arm, count)
+            except (RuntimeError, OSError) as error:
+                failed[arm] = str(error)
+                continue
             if repeat:
-                results[arm].append([rate, rate / base, cpu])
-    return results
-
-
-def elsewhere(python: str, arm: str, url: str, requests: int) -> tuple[float, float]:
-    """`measure` in another Python."""
-    command = [python, __file__, "--arm", arm, "--url", url, "--requests", str(requests)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{python} cannot measure {arm}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-    rate, cpu = json.loads(done.stdout.splitlines()[-1])
-    return rate, cpu
+                results[arm].append((rate, rate / base, cpu))
+    return results, failed
 
 
 if __name__ == "__main__":

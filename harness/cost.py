@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from judgescale.harness.types import Call, JudgescaleError
+from judgescale.harness.types import Call, JudgescaleError, Output
 
 
 class Tokens(NamedTuple):
@@ -25,7 +25,12 @@ class Tokens(NamedTuple):
 
     def plus(self, other: Tokens, share: float = 1.0) -> Tokens:
         """Add `share` times other tokens."""
-        return Tokens(*(a + share * b for a, b in zip(self, other)))
+        return Tokens(
+            self.prompt + share * other.prompt,
+            self.cached + share * other.cached,
+            self.completion + share * other.completion,
+            self.reasoning + share * other.reasoning,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def flops(active_parameters: float, tokens: Tokens) -> float:
     return 2 * active_parameters * (tokens.prompt - tokens.cached + tokens.completion)
 
 
-def count_call_tokens(call: Call) -> Tokens | None:
+def count_call_tokens(call: Call | Output) -> Tokens | None:
     """Count one answer's tokens; None where the engine does not. An answer that shared a prompt paid for none of it."""
     if call.prompt_tokens is None or call.completion_tokens is None:
         return None

@@ -134,8 +134,7 @@ class Sampling:
     thinking_budget: int | None = None  # of those, the most it may think with: then its thought is ended by force
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One answer of a model, as the engine delivered it; the text is untrusted.
 
     finish: "stop"; "length" (cut by max_tokens); "refused" (the provider withheld it); "failed" (the engine gave up,

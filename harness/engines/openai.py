@@ -343,7 +343,7 @@ class OpenAISession:
         try:
             if request.kind == "score":
                 (score,) = await self._send("classify", head, "}", read_scores)
-                again = replace(score, shared=True, cached_tokens=score.prompt_tokens)
+                again = score._replace(shared=True, cached_tokens=score.prompt_tokens)
                 return group, [score] + [again] * (n - 1)
             outputs = await self._complete(request, head, seeds[group[0]], n)
         except Rejected as rejected:
@@ -404,7 +404,7 @@ class OpenAISession:
             return first
         begun = thoughts.close_thought(first, self._options.end_of_thought)
         if begun.whole:
-            return replace(first, text=begun.text, reasoning=None)
+            return first._replace(text=begun.text, reasoning=None)
         written = budget if begun.written is None else begun.written
         messages = [{"role": role, "content": content} for role, content in request.messages]
         more = {
@@ -590,12 +590,12 @@ class OpenAISession:
         """
         most, data = self._options.max_reply_bytes, bytearray()
         packed = response.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip", "deflate")
-        unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
+        unpack = zlib.decompressobj(wbits=47) if packed else None  # gzip or zlib, whichever it is
         try:
             async for chunk in response.content.iter_any():
                 while chunk:
-                    piece = unpack.decompress(chunk, READ_STEP) if packed else chunk
-                    chunk = unpack.unconsumed_tail if packed else b""
+                    piece = unpack.decompress(chunk, READ_STEP) if unpack else chunk
+                    chunk = unpack.unconsumed_tail if unpack else b""
                     data += piece
                     self._held += len(piece)
                     if len(data) > most:

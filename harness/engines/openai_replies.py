@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from judgescale.harness.types import JudgescaleError, Output
@@ -17,6 +16,7 @@ FINISH = {  # OpenAI's reasons; TGI's, Mistral's and Anthropic's, which compatib
     **dict.fromkeys(("content_filter", "refusal"), "refused"),
 }
 ANSWER = "answer"  # the one property of a JSON answer
+PLAIN = {"role", "content"}  # all that most messages hold
 PARTS = {"text": "text", "output_text": "text", "thinking": "thinking", "reasoning": "thinking", "refusal": "refusal"}
 WRAPPER = 24  # the most tokens that the JSON around an answer takes, white space included
 
@@ -96,6 +96,8 @@ def _get_text(owner: Any, key: str) -> str | None:
 
 def _read_content(message: dict[str, Any]) -> tuple[str, str | None, str | None]:
     """Read a message's (text, thoughts, refusal); its content is a string, or a list of parts with a type each."""
+    if message.keys() == PLAIN and isinstance(message["content"], str):
+        return _get_text(message, "content") or "", None, None
     thoughts = _get_text(message, "reasoning_content") or _get_text(message, "reasoning")
     refusal = _get_text(message, "refusal")
     if not isinstance(message.get("content"), list):
@@ -114,6 +116,12 @@ def _read_content(message: dict[str, Any]) -> tuple[str, str | None, str | None]
     return text, thoughts or thinking or None, refusal or refused or None
 
 
+def _read_tokens(choice: Any) -> list[Any]:
+    """Read what a choice says about the log-probabilities of each of its tokens; nothing where they are not told."""
+    told = _get_field(choice, "logprobs", dict)
+    return [] if told is None else _get_field(told, "content", list) or []
+
+
 def _check_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
         raise Fault("bad_json", "the reply has no finite number where one belongs")
@@ -123,7 +131,7 @@ def _check_number(value: Any) -> float:
 def keep_n(outputs: Sequence[Output], n: int) -> list[Output]:
     """Keep n outputs of those that came. Nobody asked for the others, but the bill has them."""
     if len(outputs) > n and None not in (counts := [output.completion_tokens for output in outputs[n - 1 :]]):
-        paid = replace(outputs[n - 1], completion_tokens=sum(count or 0 for count in counts))
+        paid = outputs[n - 1]._replace(completion_tokens=sum(count or 0 for count in counts))
         return [*outputs[: n - 1], paid]
     return list(outputs[:n])
 
@@ -147,7 +155,7 @@ def read_completions(reply: Any, labels: Sequence[str], pattern: str | None, sec
     if cached is None:
         cached = _read_count(usage, "prompt_cache_hit_tokens")  # DeepSeek's name
     cached = None if cached is None or prompt is None else min(cached, prompt)
-    tokens = [_get_field(_get_field(choice, "logprobs", dict) or {}, "content", list) or [] for choice in choices]
+    tokens = [_read_tokens(choice) for choice in choices]
     total = _read_count(usage, "completion_tokens")
     own = list(map(len, tokens))  # one log-probability a token
     written = own if total == sum(own) else _split_evenly(total, len(choices))

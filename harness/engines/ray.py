@@ -455,7 +455,7 @@ class RaySession:
             except JudgescaleError as error:
                 self._error = self._error or error
                 raise
-            yield i, replace(output, shared=i > 0)
+            yield i, output._replace(shared=i > 0)
 
     async def _run_chunks(self) -> None:
         """Run chunks for as long as the session is open; an error is told to all who wait, and to who asks later."""

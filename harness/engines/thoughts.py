@@ -6,7 +6,6 @@ go on after `</think>` in the same turn of the assistant. Both requests are one 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from judgescale.harness.types import JudgescaleError, Output
@@ -90,9 +89,8 @@ def join_outputs(first: Output, begun: Begun, second: Output) -> Output:
     if second.reasoning:
         said = f"{second.reasoning}{CLOSE}{said}" if said.strip() else second.reasoning
     if second.finish == "failed":
-        return replace(first, text=None, reasoning=None, finish="failed", error=second.error)
-    return replace(
-        second,
+        return first._replace(text=None, reasoning=None, finish="failed", error=second.error)
+    return second._replace(
         text=begun.text + said if second.finish != "refused" else second.text,
         reasoning=None,
         prompt_tokens=_add(first.prompt_tokens, second.prompt_tokens),

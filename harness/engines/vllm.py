@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import IO, Any, ClassVar
 
 from judgescale.harness.contracts import Engine
@@ -206,7 +206,7 @@ class VllmSession:
         if request.kind != "text":  # nothing is sampled: one answer holds for every seed
             _, score = await self._ask(0, seeds[0], ids, request, sampling, places)
             for i in range(len(seeds)):
-                yield i, replace(score, shared=i > 0)
+                yield i, score._replace(shared=i > 0)
             return
         answers = [asyncio.create_task(self._ask(i, seed, ids, request, sampling)) for i, seed in enumerate(seeds)]
         try:

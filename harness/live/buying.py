@@ -314,6 +314,7 @@ async def _run_purchases(
             watch(meter)
 
         ticker = asyncio.create_task(_look_often(look))
+        folding = asyncio.create_task(_fold_log_often(store))
         this = asyncio.current_task()
         assert this is not None
         try:
@@ -326,6 +327,7 @@ async def _run_purchases(
             outbox.write()
             ticker.cancel()
             look()
+            folding.cancel()
 
 
 async def _judge_all_items(
@@ -334,8 +336,12 @@ async def _judge_all_items(
     meter: Meter,
     connections: Collection[Connection],
 ) -> None:
-    """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another."""
-    at_once = sum(connection.engine.window for connection in connections)
+    """Judge all items of all arms as one stream: as many at once as keep the engines busy, none waiting for another.
+
+    No more requests are in flight than the engines' windows hold; as many others are ready to follow, so that none of
+    the places is empty while prompts are written, and answers read and stored.
+    """
+    at_once = 2 * sum(connection.engine.window for connection in connections)
     alone = [(purchase, of_item) for purchase, of_item in zip(purchases, asks) if not purchase.strategy.across]
     learned: dict[tuple[int, int], Asked] = {}
     jobs = ((purchase, ask) for purchase, of_item in alone for ask in of_item)
@@ -457,6 +463,13 @@ def gather_faults(connections: Iterable[Connection]) -> Faults:
             every.first |= {kind: said for kind, said in faults.first.items() if kind not in every.first}
             every.told += faults.told
     return every
+
+
+async def _fold_log_often(store: Store) -> None:
+    """Put the store's log into its file beside the work: whoever closes the store would wait for the disk."""
+    while True:
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(store.fold_log)
 
 
 async def _wait_for_other_runs(

@@ -83,8 +83,11 @@ class Meter:
         while True:
             if self.stopped:
                 raise self.stopped
-            needed = self.spent.plus(self.reserved).plus(most)
-            short = [i for i, limit in enumerate(self.budget) if limit is not None and needed[i] > limit]
+            short = [
+                i
+                for i, limit in enumerate(self.budget)
+                if limit is not None and self.spent[i] + self.reserved[i] + most[i] > limit
+            ]
             if not short:
                 break
             if not self.in_flight:
@@ -113,15 +116,16 @@ class Meter:
         """Stop the run for this reason; the first reason stays."""
         self.stopped = self.stopped or Stop(why)
 
-    def record_payment(self, call: Call, price: Price | None, most: Spending) -> None:
+    def record_payment(self, answer: Output, price: Price | None, most: Spending) -> None:
         """Add an answer's tokens and dollars to what is spent; `most`, its upper bound, where nobody counts them."""
-        if (tokens := count_call_tokens(call)) is None:
+        if (tokens := count_call_tokens(answer)) is None:
             self.spent = self.spent.plus(most)
             self.uncounted += 1
         else:
             self.tokens = self.tokens.plus(tokens)
             dollars = price.dollars(tokens) if price else 0.0
-            self.spent = self.spent.plus(Spending(tokens.prompt + tokens.completion, dollars))
+            before = self.spent
+            self.spent = Spending(before.tokens + (tokens.prompt + tokens.completion), before.dollars + dollars)
 
     def record_failure(self, why: str | None) -> None:
         """Count an answer that an engine gave up on; stop the run where there are too many."""

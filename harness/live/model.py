@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +17,7 @@ from judgescale.harness.contracts import BatchLines
 from judgescale.harness.cost import Price, Tokens
 from judgescale.harness.live.connection import Connection
 from judgescale.harness.live.meter import Meter, Spending, Tally
-from judgescale.harness.live.outbox import Outbox
+from judgescale.harness.live.outbox import Keep, Outbox
 from judgescale.harness.redaction import redact
 from judgescale.harness.store import Question, encode_canonical
 from judgescale.harness.types import Call, JudgescaleError, Output, Request, Sampling
@@ -30,6 +31,9 @@ class Answer(NamedTuple):
 
     output: Output
     call: Call
+
+
+Promise = asyncio.Future[dict[int, Answer]]  # of some ranks, kept once all of them are in the store
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Model:
     batch: tuple[BatchFolder, BatchLines] | None = None  # asked through batch files, not by the engine's session
     missing: dict[bytes, tuple[Question, set[int]]] = field(default_factory=dict)  # what a dry run would buy
     settings: str = ""
-    _pending: dict[tuple[bytes, int], asyncio.Future[Answer]] = field(default_factory=dict)
+    _pending: dict[tuple[bytes, int], Promise] = field(default_factory=dict)
     _reused: dict[bytes, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,8 +88,9 @@ class Model:
         question = Question.from_request(self.settings, request)
         ranks = range(1) if self.is_deterministic else range(first, count)
         found = self._find_answers(question, range(ranks.stop))
-        mine = [r for r in ranks if r not in found and (question.key, r) not in self._pending]
-        theirs = {r: self._pending[question.key, r] for r in ranks if r not in found and r not in mine}
+        lacking = [r for r in ranks if r not in found]
+        theirs = {r: self._pending[question.key, r] for r in lacking if (question.key, r) in self._pending}
+        mine = [r for r in lacking if r not in theirs]
         if mine and self.dry:
             self.missing.setdefault(question.key, (question, set()))[1].update(mine)
             found |= {r: self._make_answer(question, r, Output(text=f"?{r}")) for r in mine}
@@ -95,8 +100,8 @@ class Model:
             found |= await self._buy(question, request, mine)
         if payer:
             payer.count_answers([found[r] for r in mine], len(ranks) - len(mine))
-        for rank, answer in theirs.items():
-            found[rank] = await asyncio.shield(answer)
+        for rank, promise in theirs.items():
+            found[rank] = (await asyncio.shield(promise))[rank]
         return [found[0]] * (count - first) if self.is_deterministic else [found[r] for r in ranks]
 
     def _make_answer(self, question: Question, rank: int, output: Output) -> Answer:
@@ -127,28 +132,48 @@ class Model:
         return found
 
     async def _buy(self, question: Question, request: Request, ranks: Sequence[int]) -> dict[int, Answer]:
-        """Buy these ranks; who asks for one of them meanwhile waits for the same answer."""
-        loop = asyncio.get_running_loop()
-        promised = {r: loop.create_future() for r in ranks}
-        self._pending |= {(question.key, r): future for r, future in promised.items()}
-        try:
+        """Buy these ranks; who asks for one of them meanwhile waits for the same answers."""
+        with self._promise(question, ranks) as (promise, keep):
             # Ranks in a row are one group for the engine, whose seeds run on from the first.
             for _, group in groupby(enumerate(ranks), lambda pair: pair[1] - pair[0]):
-                await self._ask(question, request, [rank for _, rank in group], promised)
-            return {r: await future for r, future in promised.items()}
+                await self._ask(question, request, [rank for _, rank in group], keep)
+            return await promise
+
+    @contextmanager
+    def _promise(self, question: Question, ranks: Collection[int]) -> Iterator[tuple[Promise, Keep]]:
+        """Promise the answers of some ranks, one at least, to all who ask for them, until the block ends.
+
+        Yields the promise, and how each of the answers is handed in.
+        """
+        promise: Promise = asyncio.get_running_loop().create_future()
+        kept: dict[int, Answer] = {}
+
+        def keep(rank: int, output: Output | JudgescaleError) -> None:
+            """Hand in an answer; the promise is kept with the last of them, or broken by an error."""
+            if promise.done():
+                return
+            if isinstance(output, JudgescaleError):
+                promise.set_exception(output)
+                return
+            kept[rank] = self._make_answer(question, rank, output)
+            if len(kept) == len(ranks):
+                promise.set_result(kept)
+
+        places = [(question.key, rank) for rank in ranks]
+        self._pending |= dict.fromkeys(places, promise)
+        try:
+            yield promise, keep
         except BaseException as error:
-            for future in promised.values():
-                if not future.done():
-                    future.set_exception(error if isinstance(error, Exception) else JudgescaleError("interrupted"))
-                    future.exception()  # looked at: nobody may be waiting for it
+            if not promise.done():
+                promise.set_exception(error if isinstance(error, Exception) else JudgescaleError("interrupted"))
+            if not promise.cancelled():
+                promise.exception()  # looked at: nobody may be waiting for it
             raise
         finally:
-            for r in ranks:
-                del self._pending[question.key, r]
+            for place in places:
+                del self._pending[place]
 
-    async def _ask(
-        self, question: Question, request: Request, ranks: Sequence[int], promised: dict[int, asyncio.Future[Answer]]
-    ) -> None:
+    async def _ask(self, question: Question, request: Request, ranks: Sequence[int], keep: Keep) -> None:
         async with self.connection.slots:
             each = self._bound_spending(question)
             most = Spending(each.tokens * len(ranks), each.dollars * len(ranks))
@@ -159,10 +184,10 @@ class Model:
                 first = self._derive_seed(question)
                 async for i, output in session(request, self.sampling or Sampling(), [first + rank for rank in ranks]):
                     missing.remove(ranks[i])
-                    self._keep_answer(question, ranks[i], output, each, promised[ranks[i]])
+                    self._keep_answer(question, ranks[i], output, each, keep)
                 for rank in missing:
                     lost = Output(finish="failed", error=f"engine={self.connection.engine.name} gave no answer")
-                    self._keep_answer(question, rank, lost, each, promised[rank])
+                    self._keep_answer(question, rank, lost, each, keep)
             except Exception as error:
                 self.meter.stopped = self.meter.stopped or error
                 raise
@@ -175,20 +200,17 @@ class Model:
         """Take answers that came by a batch file. Raises Deferred where some did not: the next file asks for them."""
         each = self._bound_spending(question)
         came = dict(folder.take(lines, question.key, request, ranks))
-        promised = {rank: asyncio.get_running_loop().create_future() for rank in came}
-        self._pending |= {(question.key, rank): promise for rank, promise in promised.items()}
         lacking = [rank for rank in ranks if rank not in came]
         if lacking:
             seed, sampling = self._derive_seed(question), self.sampling or Sampling()
             name = self.connection.engine.model
             folder.note(lines, name, question.key, request, sampling, seed, lacking, each)
-        try:
-            for rank, output in came.items():
-                self._keep_answer(question, rank, output, each, promised[rank])
-            found = {rank: await promise for rank, promise in promised.items()}
-        finally:
-            for rank in came:
-                del self._pending[question.key, rank]
+        found: dict[int, Answer] = {}
+        if came:
+            with self._promise(question, came) as (promise, keep):
+                for rank, output in came.items():
+                    self._keep_answer(question, rank, output, each, keep)
+                found = await promise
         if lacking:
             raise Deferred
         return found
@@ -197,29 +219,16 @@ class Model:
         """Derive a seed from what is asked and the run's seed alone, so that every engine gets the same."""
         return int.from_bytes(hashlib.sha256(b"%d" % self.seed + question.digest).digest()[:4]) >> 2
 
-    def _keep_answer(
-        self, question: Question, rank: int, output: Output, most: Spending, promise: asyncio.Future[Answer]
-    ) -> None:
+    def _keep_answer(self, question: Question, rank: int, output: Output, most: Spending, keep: Keep) -> None:
         """Keep an answer in the store; one that failed is only counted, and asked for again by the next run."""
-        answer = self._make_answer(question, rank, output)
-        if output.finish != "failed" or output.prompt_tokens is not None:
-            self.meter.record_payment(answer.call, self.price, most)
-        if output.finish == "failed":
+        failed = output.finish == "failed"
+        if not failed or output.prompt_tokens is not None:
+            self.meter.record_payment(output, self.price, most)
+        if failed:
             self.meter.record_failure(output.error)
-            promise.set_result(answer)
-            return
-
-        def keep(kept: Output | JudgescaleError) -> None:
-            """Hand over what the store kept, and count it."""
-            if isinstance(kept, JudgescaleError):
-                if not promise.done():
-                    promise.set_exception(kept)
-                return
-            self.meter.bought += 1
-            if not promise.done():
-                promise.set_result(answer if kept is output else self._make_answer(question, rank, kept))
-
-        self.outbox.add_answer(question, rank, output, keep)
+            keep(rank, output)
+        else:
+            self.outbox.add_answer(question, rank, output, keep)
 
     def _bound_spending(self, question: Question) -> Spending:
         """Bound what an answer may cost: no token is shorter than a byte."""

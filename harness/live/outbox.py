@@ -11,7 +11,7 @@ from judgescale.harness.store import Question, Store
 from judgescale.harness.types import JudgescaleError, Output
 
 Answer = tuple[Question, int, Output]
-Keep = Callable[[Output | JudgescaleError], None]
+Keep = Callable[[int, Output | JudgescaleError], None]  # is told a rank, and its answer or why it could not be written
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Outbox:
     _keepers: list[Keep] = field(default_factory=list)
 
     def add_answer(self, question: Question, rank: int, output: Output, keep: Keep) -> None:
-        """Write an answer soon, and then call `keep` with the one that counts from now on, or with the error."""
+        """Write an answer soon, and then call `keep` with its rank and the one that counts now, or with the error."""
         if not self._answers:
             asyncio.get_running_loop().call_soon(self.write)
         self._answers.append((question, rank, output))
@@ -45,10 +45,12 @@ class Outbox:
         except JudgescaleError as error:
             self.meter.stopped = self.meter.stopped or error  # what cannot be kept must not be bought
             if len(held) == 1:
-                held[0][1](error)
+                ((_, rank, _), keep) = held[0]
+                keep(rank, error)
                 return
             for half in (held[: len(held) // 2], held[len(held) // 2 :]):  # these are paid for
                 self._write_all(half)
             return
-        for (_, keep), output in zip(held, kept, strict=True):
-            keep(output)
+        self.meter.bought += len(held)
+        for ((_, rank, _), keep), output in zip(held, kept, strict=True):
+            keep(rank, output)

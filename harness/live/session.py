@@ -89,40 +89,42 @@ class LiveAsk:
 
     async def _judge_shown(self, shown: tuple[int, ...], samples: Sequence[int], have: int) -> list[Judgment]:
         """Judge the responses in one order, once for each of these samples but those below `have`."""
-        session, item, variant = self.session, self.item, self.session.variant
-        requests = session.judge.requests(item, shown)
+        session = self.session
+        requests = session.judge.requests(self.item, shown)
         new = [j for j in samples if j >= have]
         first = len(samples) - len(new)
         columns = await gather_all([session.model(request, len(samples), first, session.tally) for request in requests])
-        rows = [list(row) for row in zip(*columns)]  # one a judgment: the answers to all its requests
+        rows = list(zip(*columns))  # one a judgment: the answers to all its requests
         last = rows if session.scorer is None else await self._ask_scorer(shown, requests, rows)
-        judgments = []
-        for sample, row, final in zip(new, rows, last):
-            reading = session.judge.read(item, shown, [answer.output for answer in final])
-            session.tally.judgments += 1
-            session.meter.statuses[reading.status] += 1
-            calls = _list_calls(row if final is row else [*row, *(answer for answer in final if answer not in row)])
-            judgments.append(
-                Judgment(
-                    judge=session.label,
-                    shown=shown,
-                    scores=reading.scores,
-                    status=reading.status,
-                    sample=sample,
-                    variant=variant,
-                    prompt_tokens=_sum_known([c.prompt_tokens for c in calls]),
-                    completion_tokens=_sum_known([c.completion_tokens for c in calls]),
-                    chars=sum(len(answer.output.text or "") for answer in row) or None,
-                    steps=reading.steps,
-                    calls=calls,
-                )
-            )
+        judgments = [self._read_judgment(shown, *each) for each in zip(new, rows, last)]
+        session.tally.judgments += len(judgments)
+        session.meter.statuses.update([judgment.status for judgment in judgments])
         if session.meta is None:
             return judgments
         return await gather_all([self._add_meta_score(requests, row, j) for row, j in zip(rows, judgments)])
 
+    def _read_judgment(
+        self, shown: tuple[int, ...], sample: int, answers: Sequence[Answer], final: Sequence[Answer]
+    ) -> Judgment:
+        """Read one judgment in the answers to its requests; `final`: the same, or the scorer's in their place."""
+        reading = self.session.judge.read(self.item, shown, [answer.output for answer in final])
+        calls = _list_calls(answers if final is answers else [*answers, *(a for a in final if a not in answers)])
+        return Judgment(
+            judge=self.session.label,
+            shown=shown,
+            scores=reading.scores,
+            status=reading.status,
+            sample=sample,
+            variant=self.session.variant,
+            prompt_tokens=_sum_known([call.prompt_tokens for call in calls]),
+            completion_tokens=_sum_known([call.completion_tokens for call in calls]),
+            chars=sum([len(answer.output.text or "") for answer in answers]) or None,
+            steps=reading.steps,
+            calls=calls,
+        )
+
     async def _ask_scorer(
-        self, shown: tuple[int, ...], requests: Sequence[Request], rows: list[list[Answer]]
+        self, shown: tuple[int, ...], requests: Sequence[Request], rows: Sequence[Sequence[Answer]]
     ) -> list[list[Answer]]:
         """Return the scorer's answers in place of the first model's, where the judge has something to ask it."""
         scorer, then = self.session.scorer, self.session.judge.then
@@ -207,7 +209,7 @@ async def gather_all(what: Sequence[Awaitable[T]]) -> list[T]:
 
 def _list_calls(answers: Sequence[Answer]) -> tuple[Call, ...]:
     """List the calls that were paid for: an answer that failed cost nothing that anybody counted."""
-    return tuple(answer.call for answer in answers if answer.output.finish != "failed")
+    return tuple([answer.call for answer in answers if answer.output.finish != "failed"])
 
 
 def _sum_known(counts: Sequence[int | None]) -> int | None:

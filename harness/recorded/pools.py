@@ -15,7 +15,7 @@ import numpy as np
 
 from judgescale.harness.options import suggest_strategies
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.types import Item, JudgescaleError, Judgment, MisfitError
+from judgescale.harness.types import Item, Judgment, MisfitError
 
 
 @dataclass(frozen=True)

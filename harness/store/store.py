@@ -19,10 +19,11 @@ import math
 import operator
 import os
 import sqlite3
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ OLD_NAMES = {"thinking_tokens": "thinking_budget"}  # of options, in settings th
 ASKED = tuple(f.name for f in dataclasses.fields(Request))
 # What a request came to say later is left out where it says nothing, so that what was asked before has the same key.
 ASKED_LATER = {f.name: f.default for f in dataclasses.fields(Request) if f.name in ("marks", "good_label")}
-FIELDS = tuple(f.name for f in dataclasses.fields(Output) if f.name != "error")  # a failed answer is not kept
+FIELDS = tuple(name for name in Output._fields if name != "error")  # a failed answer is not kept
 READ_FIELDS = operator.attrgetter(*FIELDS)
 NEW_FIELDS = ("steps",)  # the last of them
 
@@ -124,6 +125,8 @@ class Store:
     _added: int = field(default=0, repr=False)  # since the last flush
     _file: tuple[int, int] = field(default=(0, 0), repr=False)  # device and number of the file that was opened
     _db: sqlite3.Connection = field(init=False, repr=False)
+    _folder: sqlite3.Connection | None = field(default=None, repr=False)  # of a store that is written to
+    _folding: threading.Lock = field(default_factory=threading.Lock, repr=False)  # held while the folder is at work
     _columns: str = field(default=", ".join(FIELDS), repr=False)  # how the fields of an answer are selected
     _known: set[bytes] = field(default_factory=set, repr=False)  # questions that this process wrote
     _models: dict[str, int] = field(default_factory=dict, repr=False)
@@ -145,13 +148,28 @@ class Store:
                     raise
                 self._open_unwritable()
             self._file = self._identify_file()
+            if not self.readonly:  # opened here and now: a file that takes this one's place meanwhile is not ours
+                self._open_folder()
             missing = self._list_missing_columns()
             self._columns = ", ".join(f"NULL AS {name}" if name in missing else name for name in FIELDS)
         return self
 
+    def _open_folder(self) -> None:
+        self._folder = self._connect("mode=rw", check_same_thread=False)
+        self._folder.execute("SELECT count(*) FROM sqlite_master").fetchall()  # which opens the log too
+
+    def _close_folder(self) -> None:
+        with self._folding:
+            if self._folder is not None:
+                self._folder.close()
+            self._folder = None
+
     def _open_file(self, how: str) -> None:
+        self._db = self._connect(how)
+
+    def _connect(self, how: str, **options: Any) -> sqlite3.Connection:
         place = self.path.absolute().as_uri()
-        self._db = sqlite3.connect(f"{place}?{how}", uri=True, timeout=60, isolation_level=None)
+        return sqlite3.connect(f"{place}?{how}", uri=True, timeout=60, isolation_level=None, **options)
 
     def _open_unwritable(self) -> None:
         """Open a file where SQLite cannot put its index of the log beside it: as one that nobody changes meanwhile."""
@@ -179,6 +197,7 @@ class Store:
             with self._translate_errors():
                 self.flush()
         finally:
+            self._close_folder()
             self._db.close()
 
     def _prepare_file(self) -> None:
@@ -253,8 +272,8 @@ class Store:
         for question, rank, output in answers:
             given = READ_FIELDS(output)
             values = [
-                v if v is None or ((kind := type(v)) is int and 0 <= v < 2**63) or (kind is str and v.isascii())
-                else _to_column(v)
+                v if v is None or (kind := type(v)) is bool or kind is int and 0 <= v < 2**63
+                or kind is str and v.isascii() or kind is float and math.isfinite(v) else _to_column(v)
                 for v in given
             ]  # fmt: skip
             kept.append(output if all(map(operator.is_, given, values)) else _to_output(values))
@@ -294,6 +313,15 @@ class Store:
             if self._identify_file() != self._file:
                 self._rescue()
 
+    def fold_log(self) -> None:
+        """Put what was committed from the log into the file; what cannot be put there now is for the store's close.
+
+        It waits for the disk, so it has a connection of its own: another thread may call it while this one writes.
+        """
+        with self._folding, suppress(sqlite3.Error):
+            if self._folder is not None:
+                self._folder.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def _rescue(self) -> None:
         """Write what the removed file holds, which is readable as long as it is open, to a new one; and say so.
 
@@ -309,10 +337,12 @@ class Store:
             copy = sqlite3.connect(place)
             self._db.backup(copy)
             copy.close()
+            self._close_folder()
             self._db.close()
             self.path = place
             self._open_file("mode=rwc")
             self._prepare_file()
+            self._open_folder()
         self._file = self._identify_file()
         raise JudgescaleError(
             f"store {lost} was removed or replaced while this run wrote to it; what it held is saved in {place}"

@@ -174,7 +174,7 @@ def test_an_answer_is_read_wherever_the_server_puts_it(said, prompt, written):
     assert read_answer(joined, thinking=True) == ("ok", "A")
     assert (joined.prompt_tokens, joined.completion_tokens) == (5 + prompt, 7 + written)
     assert (joined.reasoning_tokens, joined.cached_tokens, joined.seconds) == (7, 1, 3.0)
-    uncounted = join_outputs(first, close_thought(first, CLOSED), replace(second, prompt_tokens=None))
+    uncounted = join_outputs(first, close_thought(first, CLOSED), second._replace(prompt_tokens=None))
     assert uncounted.prompt_tokens is None  # not half of what was paid
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,6 +66,7 @@ outputs = st.builds(
     reasoning_tokens=numbers,
     shared=st.booleans(),
     seconds=st.none() | st.floats(0, 1e6),
+    error=st.none(),
     steps=st.none() | st.lists(st.floats(), max_size=4).map(tuple),
 )
 
@@ -438,3 +441,29 @@ def test_an_option_that_was_renamed_keeps_the_answers_it_had(tmp_path):
         store.add_answer(asked("q", old), 0, Output("kept"))
         assert store.find_settings(new) == old and store.find_settings(other) == other
         assert store.find_answers(asked("q", store.find_settings(new)))[0].text == "kept"
+
+
+def test_the_log_is_folded_into_the_file_while_the_store_is_written_to(path, tmp_path):
+    alone = tmp_path / "alone" / "store.sqlite"  # a copy without its log
+    alone.parent.mkdir()
+    with Store(path) as store:
+        store.add_answer(asked("first"), 0, Output("kept"))
+        store.flush()
+        store.add_answer(asked("second"), 0, Output("not yet committed"))
+        thread = threading.Thread(target=store.fold_log)
+        thread.start()
+        thread.join()
+        shutil.copy(path, alone)
+        with Store(alone, readonly=True) as copy:
+            assert copy.count_answers() == 1
+            assert copy.find_answers(asked("first"))[0].text == "kept"
+
+
+def test_a_file_that_takes_the_place_of_a_store_is_left_alone(path):
+    with Store(path) as store:
+        store.add_answer(asked("first"), 0, Output("kept"))
+        store.flush()
+        path.unlink()
+        path.write_text("somebody's")
+        store.fold_log()
+        assert path.read_text() == "somebody's"
