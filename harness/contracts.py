@@ -295,6 +295,12 @@ class Faults(Counter[str]):
         self[kind] += 1
         self.first.setdefault(kind, said)
 
+    def clear(self) -> None:
+        """Forget all."""
+        super().clear()
+        self.first.clear()
+        self.told.clear()
+
 
 class EngineSession(Protocol):
     """Run one model: requests and seeds in, answers out as they come."""

@@ -9,6 +9,7 @@ import pytest
 from fakes import FakeEngine, FakeSession
 from test_buying import paid, purchase
 
+from judgescale.harness.contracts import Faults
 from judgescale.harness.live.kept import keep_engines_open
 from judgescale.harness.types import JudgescaleError, Output
 
@@ -63,3 +64,11 @@ def test_each_run_tells_the_faults_that_were_its_own(tmp_path):
         (first,) = paid(tmp_path, purchase(ReportingEngine(), k=2))
         (second,) = paid(tmp_path, purchase(ReportingEngine(), k=3))
     assert dict(first.faults) == {"429": 5 * 2} and dict(second.faults) == {"429": 5}
+
+
+def test_a_run_tells_no_fault_of_the_one_before():
+    faults = Faults()
+    faults.note("429", "slow down")
+    faults.told.append("one server is left alone")
+    faults.clear()
+    assert (dict(faults), faults.first, faults.told) == ({}, {}, [])
