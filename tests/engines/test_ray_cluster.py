@@ -28,8 +28,9 @@ pytest.importorskip("aiohttp")
 
 from faulty_server import FaultyServer  # noqa: E402
 
-from judgescale.harness.engines.ray import Ray, TokenForm  # noqa: E402
+from judgescale.harness.engines.ray import Ray  # noqa: E402
 from judgescale.harness.engines.ray_driver import end_session  # noqa: E402
+from judgescale.harness.engines.ray_forms import TokenForm  # noqa: E402
 from judgescale.harness.engines.vllm import Vllm  # noqa: E402
 from judgescale.harness.types import JudgescaleError, Request, Sampling  # noqa: E402
 

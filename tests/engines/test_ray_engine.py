@@ -16,8 +16,10 @@ from faulty_server import FaultyServer, completion, nobody  # noqa: E402
 
 from judgescale.harness.engines import ray_driver  # noqa: E402
 from judgescale.harness.engines.openai import OpenAI  # noqa: E402
-from judgescale.harness.engines.ray import JobDied, Jobs, Ray, RaySession, ServerForm  # noqa: E402
+from judgescale.harness.engines.ray import Ray  # noqa: E402
+from judgescale.harness.engines.ray_chunks import JobDied, Jobs, RaySession  # noqa: E402
 from judgescale.harness.engines.ray_driver import NOT_ASKED, Posts, explain, read_retry_after  # noqa: E402
+from judgescale.harness.engines.ray_forms import ServerForm  # noqa: E402
 from judgescale.harness.engines.vllm import Vllm  # noqa: E402
 from judgescale.harness.types import JudgescaleError, Request, Sampling  # noqa: E402
 
