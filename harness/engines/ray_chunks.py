@@ -1,4 +1,4 @@
-"""Collect the requests of engine=ray to chunks, run a job for each, and ask again what a job that died left unanswered."""
+"""Collect the requests of engine=ray to chunks, run a job for each, and ask again what a dead job left unanswered."""
 
 from __future__ import annotations
 

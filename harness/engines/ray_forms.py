@@ -1,4 +1,4 @@
-"""What a row of engine=ray's jobs holds, and how its answer is read: as engine=openai asks and reads, or as engine=vllm."""
+"""Write a row of engine=ray's jobs, and read its answer, as engine=openai or engine=vllm would."""
 
 from __future__ import annotations
 

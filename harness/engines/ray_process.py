@@ -1,4 +1,4 @@
-"""Run the jobs of engine=ray in a process of its own (ray_driver.py): start it, talk to it, and leave nothing behind."""
+"""Run the jobs of engine=ray in a process of its own, ray_driver.py: start it, talk to it, leave nothing behind."""
 
 from __future__ import annotations
 
