@@ -13,7 +13,7 @@ from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.evaluation.meta import find_right_judgments, score_judgments
-from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.recorded.pools import make_pool
 from judgescale.harness.report.next_commands import suggest
 from judgescale.harness.runner import evaluate_all
 from judgescale.harness.stats.classification import auc
@@ -233,7 +233,7 @@ def meta_pools(verdicts, judges, orders=((0, 1), (1, 0))):
             for j, (order, score) in enumerate(zip(shown, scores))
         )
         names = tuple(tuple("ab"[place] for place in order) for order in shown)
-        pools.append(Pool(judgments, names, scores, np.full(len(picks), np.nan)))
+        pools.append(make_pool(judgments, names, scores, np.full(len(picks), np.nan)))
         right.append(np.array(picks, float))
     return items, pools, right
 
