@@ -195,7 +195,7 @@ def evaluate_all(arms: Sequence[Arm], suite: Suite | None = None) -> list[Result
     found = []
     with terminal.show_progress("judging", sum(len(arm.items) * len(arm.ks) for arm in arms)) as bar:
         for arm in arms:
-            found.append(Evaluation(arm, *evaluate(arm, lambda: bar.advance(bar.task_ids[0]))))
+            found.append(Evaluation(arm, *evaluate(arm, lambda count: bar.advance(bar.task_ids[0], count))))
     results = average_headlines(suite, found) if suite else []
     groups: dict[tuple[str, Path], list[Evaluation]] = {}
     for one in found:

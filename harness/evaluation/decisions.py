@@ -20,7 +20,7 @@ from judgescale.harness.stats.counting import count_distinct_subsets, subset_ind
 from judgescale.harness.stats.votes import margin
 from judgescale.harness.types import Item, JudgescaleError
 
-Tick = Callable[[], None]  # called once an item and k, to move a progress bar
+Tick = Callable[[int], None]  # called with how many more decisions there are, of an item at a k, to move a progress bar
 
 
 ACROSS_DRAWS = 16  # replays of a strategy that decides about all items at once: each has thousands of decisions
@@ -90,12 +90,11 @@ def stack_decisions(decisions: Sequence[Decisions]) -> Iterator[Stack]:
 
 
 def decide(
-    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda: None
+    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda count: None
 ) -> Sequence[Sequence[Decisions]]:
     """Return the strategy's decisions as [k][item], counted where it has a closed form for these items."""
     if (exact := _decide_in_closed_form(arm, strategy, ks, pools)) is not None:
-        for _ in range(len(ks) * len(arm.items)):
-            tick()
+        tick(len(ks) * len(arm.items))
         return exact
     return decide_by_replay(arm, strategy, ks, pools, tick)
 
@@ -118,7 +117,7 @@ def _decide_in_closed_form(
 
 
 def decide_by_replay(
-    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda: None
+    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda count: None
 ) -> list[list[Decisions]]:
     """Return the decisions as [k][item], by running the strategy itself on recorded judgments.
 
@@ -175,8 +174,7 @@ def _decide_across(
         of_items = enumerate(len(item.responses) for item in arm.items)
         random = 0 if arm.as_bought else draws
         decisions.append([Decisions(scores[:, i, :n], weight, random, bought[:, i]) for i, n in of_items])
-        for _ in arm.items:
-            tick()
+        tick(len(arm.items))
     return decisions
 
 
@@ -231,7 +229,7 @@ async def _fill_by_replay(
                 draws = 0 if arm.as_bought or share is not None else len(order)
                 price = None if spent is None else float(weight @ spent[own] / (weight @ bought[own]))
                 found[j][place] = Decisions(scores[own], weight, draws, bought[own] if strategy.stops else None, price)
-                tick()
+                tick(1)
     for at_k, of_k in zip(decisions, found, strict=True):
         at_k += (of_k[place] for place in range(len(pools)))
 

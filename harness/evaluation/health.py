@@ -161,7 +161,8 @@ def _count_flips(
 def _find_last(key: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Return of all rows of one key the one whose place comes last, ascending by key."""
     by_key = np.lexsort((place, key))
-    ends = np.r_[key[by_key][1:] != key[by_key][:-1], True]
+    ends = np.ones(len(key), dtype=bool)
+    ends[:-1] = key[by_key][1:] != key[by_key][:-1]
     return by_key[ends]
 
 

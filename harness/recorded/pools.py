@@ -167,8 +167,9 @@ def find_twins(pools: Pools) -> list[int]:
     """
     if len(pools) == 1:
         return [0]
-    first: dict[bytes, int] = {}
-    return [first.setdefault(pool.rows.tobytes(), place) for place, pool in enumerate(pools.values())]
+    first: dict[tuple[int, bytes], int] = {}
+    asked = ((id(pool.columns), pool.rows.tobytes()) for pool in pools.values())
+    return [first.setdefault(judgments, place) for place, judgments in enumerate(asked)]
 
 
 def take_only_pool(pools: Pools) -> Pool:

@@ -275,7 +275,7 @@ def test_the_auc_of_a_meta_rm_is_about_judgments_that_favour_one_response():
         )
         for p in pools
     ]
-    pools = [dataclasses.replace(p, judgments=js) for p, js in zip(pools, judgments, strict=True)]
+    pools = [make_pool(js, p.shown, p.scores, p.meta) for p, js in zip(pools, judgments, strict=True)]
     areas = []
     for flip in range(4):
         golds = [(1.0, 0.0) if heads else (0.0, 1.0) for heads in np.random.default_rng(flip).random(80) < 0.5]
