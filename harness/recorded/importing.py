@@ -12,11 +12,12 @@ from typing import Any
 
 from judgescale.harness.recorded import describe, formats
 from judgescale.harness.recorded.columns import Columns, make_columns
+from judgescale.harness.recorded.reading import read_by_column
 from judgescale.harness.recorded.sets import write_set
 from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, open_source, reject, shorten_names
 from judgescale.harness.types import HUMAN, JudgescaleError, Record
 
-ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")  # of files that a folder is searched for
 
 
 def import_files(
@@ -37,11 +38,17 @@ def import_files(
     if not str(out).endswith(".parquet"):
         raise JudgescaleError(f"--out {out}: a set is a Parquet file; name it SET.parquet")
     sources, passed_over = open_sources(format_name, paths)
-    imported = format_.read_sources(sources, {name: (options or {}).get(name) for name in ("judge", *format_.options)})
-    read = list(imported.records)
-    _check_agreement(read)
-    records = [each.record for each in read]
-    columns = make_columns(records)
+    said = {name: (options or {}).get(name) for name in ("judge", *format_.options)}
+    table = format_.read_table(sources, said) if format_.read_table else None
+    read: list[ImportedRecord] = []
+    if table is not None and (found := read_by_column(table, pointwise=False)) is not None:
+        columns, rows, imported = found, table, Imported(iter(()))
+    else:
+        imported = format_.read_sources(sources, said)
+        read = list(imported.records)
+        _check_agreement(read)
+        rows = [each.record for each in read]
+        columns = make_columns(rows)
     given, about, remarks = options or {}, about or {}, "; ".join(imported.notes)
     meta = {
         "name": Path(out).name.removesuffix(".parquet"),
@@ -60,7 +67,7 @@ def import_files(
     meta["sources"] = [{**source, "files": _list_files(sources, imported)} for source in meta["sources"]]
     if "note" in about and remarks:
         meta["note"] = f"{about['note']} {remarks}."
-    columns = write_set(out, records, meta)
+    write_set(out, rows, meta)
     return columns, meta, (*passed_over, *imported.notes, *_report_unread(read))
 
 

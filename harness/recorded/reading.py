@@ -63,18 +63,18 @@ def read_by_column(table: pa.Table, pointwise: bool) -> Columns | None:
 
 
 def _read(table: pa.Table, pointwise: bool) -> Columns | None:
-    texts = {name: _read_texts(table.column(name)) for name in TEXTS}
+    texts = {name: read_texts(table.column(name)) for name in TEXTS}
     if None in texts.values():
         return None
     (prompts, prompt), (_, cluster), (_, subset), (judges, judge), (variants, variant), (said, status) = (
         found for found in texts.values() if found
     )
-    counts = {name: _read_numbers(table.column(name), "int32", nullable=True) for name in COUNTS}
-    meta = _read_numbers(table.column("meta"), "float64", nullable=True)
-    sample = _read_numbers(table.column("sample"), "int16")
-    responses, gold = _read_lists(table.column("responses"), "str"), _read_lists(table.column("gold"), "float64", True)
-    shown = _read_lists(table.column("shown"), "int16")
-    scores = _read_lists(table.column("scores"), "float64", nullable=True, gaps=pointwise)
+    counts = {name: read_numbers(table.column(name), "int32", nullable=True) for name in COUNTS}
+    meta = read_numbers(table.column("meta"), "float64", nullable=True)
+    sample = read_numbers(table.column("sample"), "int16")
+    responses, gold = read_lists(table.column("responses"), "str"), read_lists(table.column("gold"), "float64", True)
+    shown = read_lists(table.column("shown"), "int16")
+    scores = read_lists(table.column("scores"), "float64", nullable=True, gaps=pointwise)
     if meta is None or sample is None or responses is None or gold is None or shown is None or scores is None:
         return None
     if any(count is None for count in counts.values()) or not set(said) <= set(STATUSES):
@@ -149,7 +149,7 @@ def _is_item(about: About) -> bool:
     return about.gold is None or (len(about.gold) == size and bool(np.isfinite(about.gold).all()))
 
 
-def _read_texts(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray] | None:
+def read_texts(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray] | None:
     """Read a column of text: the different words, and which of them stands in each row; None where one is missing."""
     import pyarrow as pa
 
@@ -164,7 +164,7 @@ def _read_texts(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray] | None:
     return None if None in words or len(set(words)) < len(words) else (words, codes)
 
 
-def _read_numbers(column: pa.ChunkedArray, kind: str, nullable: bool = False) -> np.ndarray | None:
+def read_numbers(column: pa.ChunkedArray, kind: str, nullable: bool = False) -> np.ndarray | None:
     """Read a column of numbers; of a nullable one as floats, NaN where there is none. None where it cannot be."""
     import pyarrow as pa
 
@@ -177,7 +177,7 @@ def _read_numbers(column: pa.ChunkedArray, kind: str, nullable: bool = False) ->
     return numbers.astype(np.float64) if nullable else numbers
 
 
-def _read_lists(column: pa.ChunkedArray, kind: str, nullable: bool = False, gaps: bool = False) -> Lists | None:
+def read_lists(column: pa.ChunkedArray, kind: str, nullable: bool = False, gaps: bool = False) -> Lists | None:
     """Read a column of lists; texts as numbers, equal for equal texts. None where it cannot be.
 
     nullable: whether a list may be missing. gaps: whether a number may be missing in one (NaN).
@@ -194,7 +194,7 @@ def _read_lists(column: pa.ChunkedArray, kind: str, nullable: bool = False, gaps
         return None
     there = np.ones(len(array), dtype=bool) if not array.null_count else array.is_valid().to_numpy(zero_copy_only=False)
     if kind == "str":
-        if (found := _read_texts(pa.chunked_array([inner]))) is None:
+        if (found := read_texts(pa.chunked_array([inner]))) is None:
             return None
         values = found[1]
     else:
