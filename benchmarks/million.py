@@ -1,4 +1,4 @@
-"""From ten thousand to ten million judgments: python benchmarks/million.py [--sizes 10000 …] [--scores rating] [--elo N].
+"""From ten thousand to a million judgments: python benchmarks/million.py [--sizes N …] [--scores rating] [--elo N].
 
 Each row makes a Parquet file of N judgments of two responses (the fields of `recorded import jsonl` as columns: 32
 samples an item, both orders, one judge, clusters of two items, five subsets), and runs the very commands on it in
@@ -40,7 +40,7 @@ def main() -> None:
     sizes = [10**power for power in range(4, 7)]
     parser.add_argument("--sizes", nargs="*", type=int, default=sizes, metavar="N", help="judgments of each row")
     parser.add_argument(
-        "--scores", choices=("verdict", "rating"), default="verdict", help="a winner, or two of 1 to 10"
+        "--scores", choices=("verdict", "rating"), default="verdict", help="a winner, or marks of 1 to 10"
     )
     parser.add_argument("--elo", type=int, default=0, metavar="N", help="items of 32 answers (PPE has 2,555 a run)")
     options = parser.parse_args()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,13 +32,9 @@ def tabulate_judgments(arm: Arm, pools: Sequence[Pools], credits: Credits) -> Ju
     item, rows, meta = _list_judgments(pools)
     weight, tie = _weigh_items(arm, credits)
 
-    def of_items(values: Sequence[Any]) -> pa.Array:
-        """Give every row the value of its item."""
-        return pa.array(values).take(pa.array(item))
-
-    def spell(words: Sequence[str], codes: np.ndarray) -> pa.Array:
+    def spell(words: Sequence[str], codes: np.ndarray) -> pa.DictionaryArray:
         """Give every row its word."""
-        return pa.array(words, pa.string()).take(pa.array(codes))
+        return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(words, pa.string()))
 
     # the responses shown, by their places in the arm's items: those of the set may have others, or another order
     widths, shown = columns.widths[columns.order[rows]], columns.layout[columns.order[rows]]
@@ -61,9 +57,9 @@ def tabulate_judgments(arm: Arm, pools: Sequence[Pools], credits: Credits) -> Ju
     table = pa.table(
         {
             "task": spell([arm.task.name], np.zeros(len(rows), dtype=np.int32)),
-            "item": of_items([one.id for one in arm.items]),
-            "subset": of_items([one.subset for one in arm.items]),
-            "cluster": of_items([one.cluster for one in arm.items]),
+            "item": spell([one.id for one in arm.items], item),
+            "subset": spell([one.subset for one in arm.items], item),
+            "cluster": spell([one.cluster for one in arm.items], item),
             "weight": pa.array(weight[item], mask=np.isnan(weight[item])),
             "tie_credit": pa.array(tie[item], mask=np.isnan(tie[item])),
             "judge": spell(columns.judges, columns.judge[rows]),

@@ -133,6 +133,8 @@ def read_set(path: str | os.PathLike[str]) -> RecordedSet:
         columns = _read_columns(str(path), table, meta["pointwise"])
     except UnicodeDecodeError:
         raise JudgescaleError(f"{path}: holds text that is not UTF-8: import the set again") from None
+    del table
+    pa.default_memory_pool().release_unused()
     return RecordedSet(path=file, name=meta["name"] or file.stem, meta=MappingProxyType(meta), columns=columns)
 
 

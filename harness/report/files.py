@@ -6,7 +6,7 @@ import csv
 import json
 import platform
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib import metadata
@@ -168,16 +168,21 @@ def _make_judgment_schema() -> pa.Schema:
 
 
 def _read_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Return rows as a table of this schema; a column that they lack is empty."""
+    """Return rows as a table of these columns, texts as words and their numbers; a column that they lack is empty."""
     import pyarrow as pa
 
     if not isinstance(rows, JudgmentRows):
-        return pa.Table.from_pylist(list(rows), schema=schema)
+        table = pa.Table.from_pylist(list(rows), schema=schema)
+        texts = [name for name, kind in JUDGMENT.items() if kind == "str" and name != "text"]
+        for name in texts:
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table.column(name).dictionary_encode())
+        return table
+    lacking = [name for name in JUDGMENT if name not in rows.table.column_names]
     table = rows.table
-    arrays = [
-        table.column(n) if n in table.column_names else pa.nulls(len(rows), schema.field(n).type) for n in JUDGMENT
-    ]
-    return pa.table(arrays, schema=schema)
+    for name in lacking:
+        table = table.append_column(name, pa.nulls(len(rows), schema.field(name).type))
+    return table.select(list(JUDGMENT))
 
 
 def _identify(table: pa.Table) -> np.ndarray:
@@ -188,7 +193,7 @@ def _identify(table: pa.Table) -> np.ndarray:
     places = np.zeros((len(table), int(sizes.max(initial=0))), dtype=np.int64)
     places[np.arange(places.shape[1]) < sizes[:, None]] = values[ends[0] : ends[-1]] + 1
     texts = [
-        table.column(name).dictionary_encode().unify_dictionaries().combine_chunks().indices.to_numpy()
+        table.column(name).unify_dictionaries().combine_chunks().indices.to_numpy()
         for name in ("task", "item", "subset", "judge", "variant")
     ]
     return join_keys(*texts, table.column("sample").to_numpy(), *places.T)
@@ -300,10 +305,11 @@ def write_judgments(results: Sequence[Result], path: Path) -> None:
 
     from judgescale.harness.store import Store
 
-    table, answers = merge_judgments(results)
-    with ExitStack() as open_, pq.ParquetWriter(path, table.schema, compression="zstd") as file:
+    (table, answers), schema = merge_judgments(results), _make_judgment_schema()
+    with ExitStack() as open_, pq.ParquetWriter(path, schema, compression="zstd") as file:
         if not answers:
-            file.write_table(table, row_group_size=WHOLE)
+            for start in range(0, len(table), WHOLE):
+                file.write_table(table.slice(start, WHOLE).cast(schema))
             return
         stores = {p: open_.enter_context(Store(p, readonly=True)) for p in {r.store for r in results} if p}
         for start in range(0, len(table), BATCH):
@@ -313,10 +319,8 @@ def write_judgments(results: Sequence[Result], path: Path) -> None:
                 else None
                 for store, calls in answers[start : start + BATCH]
             ]
-            batch = table.slice(start, BATCH)
-            file.write_table(
-                batch.set_column(batch.num_columns - 1, table.schema.field("text"), pa.array(texts, pa.string()))
-            )
+            batch = table.slice(start, BATCH).cast(schema)
+            file.write_table(batch.set_column(len(JUDGMENT) - 1, schema.field("text"), pa.array(texts, pa.string())))
 
 
 def write_credits(results: Sequence[Result], path: Path) -> None:
@@ -338,24 +342,34 @@ def write_credits(results: Sequence[Result], path: Path) -> None:
                 "signature": result.signature,
             }
             if rows:
-                columns: Mapping[str, Any] = {name: Repeated([value], rows) for name, value in of_arm.items()}
-                columns = {**columns, **result.credits}
-                arrays = [_make_array(columns[name], schema.field(name).type) for name in CREDIT]
-                file.write_table(pa.table(arrays, schema=schema), row_group_size=WHOLE)
+                columns = {name: Repeated([value], rows) for name, value in of_arm.items()} | dict(result.credits)
+                readers = [_read_column(columns[name], schema.field(name).type) for name in CREDIT]
+                for start in range(0, rows, WHOLE):
+                    some = slice(start, min(start + WHOLE, rows))
+                    file.write_table(pa.table([read(some) for read in readers], schema=schema))
 
 
-def _make_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Make a column; NaN in a list of chances is empty."""
+def _read_column(values: Sequence[Any], kind: pa.DataType) -> Callable[[slice], pa.Array]:
+    """Return what makes some rows of a column an array; NaN in a list of chances is empty."""
     import pyarrow as pa
 
     if isinstance(values, Repeated):
         once = pa.array(values.values, kind)
-        return once.take(pa.array(np.tile(np.arange(len(once)), values.times)))
+        return lambda some: once.take(pa.array(np.arange(some.start, some.stop) % len(once)))
     if kind != pa.list_(pa.float32()):
-        return pa.array(values, kind)
+        return lambda some: pa.array(values[some], kind)
     cut = values if isinstance(values, Cut) else Cut(np.concatenate(values), np.cumsum(list(map(len, values))))
-    ends = np.r_[0, cut.ends].astype(np.int32)
-    return pa.ListArray.from_arrays(ends, pa.array(cut.values, pa.float32(), mask=np.isnan(cut.values)))
+    ends = np.r_[0, cut.ends]
+
+    def read(some: slice) -> pa.Array:
+        """Make rows of chances."""
+        own = ends[some.start : some.stop + 1]
+        said = cut.values[own[0] : own[-1]]
+        return pa.ListArray.from_arrays(
+            (own - own[0]).astype(np.int32), pa.array(said, pa.float32(), mask=np.isnan(said))
+        )
+
+    return read
 
 
 def _find_package_version(package: str) -> str | None:
