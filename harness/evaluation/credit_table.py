@@ -46,13 +46,15 @@ def tabulate_credits(
     taken = [np.bincount(unit_of, judgments[k], len(members)) for k in arm.ks]
     ends = np.cumsum(np.tile(np.bincount(unit_of, sizes, len(members)).astype(int), copies))
     said = np.concatenate([np.concatenate(describe_decisions(at_k))[places] for at_k in decisions])
-    return {name: Repeated(values, copies) for name, values in of_unit.items()} | {
+    repeated = {name: Repeated(values, copies) for name, values in of_unit.items()}
+    of_rows: dict[str, Any] = {
         "k": np.repeat(np.array(arm.ks), len(members)),
         "credit": credits.value.T.ravel(),
         "credit_by_lot": credits.by_lot.T.ravel(),
         "judgments": np.concatenate(taken),
         "decision": Cut(said, ends),
     }
+    return {**repeated, **of_rows}
 
 
 def _count_up(counts: np.ndarray) -> np.ndarray:

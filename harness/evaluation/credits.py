@@ -140,8 +140,9 @@ def _credit_counted(
     item = arm.items[places[0]]
     earned = arm.task.credit([item], [one.scores], arm.rules)
     lot = credit_by_lot(arm.task, arm.rules, [item], [one.scores])
-    # added up in this order, as a product of two vectors is
-    mean, by_lot = (sum(outcomes[..., o] * float(worth[o]) for o in range(len(worth))) for worth in (earned, lot))
+    mean, by_lot = np.zeros((2, *outcomes.shape[:2]))
+    for o in range(outcomes.shape[2]):  # added up in this order, as a product of two vectors is
+        mean, by_lot = mean + outcomes[..., o] * float(earned[o]), by_lot + outcomes[..., o] * float(lot[o])
     variance = np.zeros_like(mean)
     for row in np.flatnonzero(counted[0].draws[places]):
         draws = int(counted[0].draws[places[row]])

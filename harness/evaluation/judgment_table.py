@@ -109,7 +109,8 @@ def _place_responses(
     """Find the places of responses in the arm's items. shown: (S,), theirs in the set's. of_shown: (S,), the items."""
     of_set = np.zeros(len(arm.items), dtype=np.int64)
     of_set[item] = columns.item[rows]
-    begin, places = np.zeros(len(arm.items), dtype=np.int64), []
+    begin = np.zeros(len(arm.items), dtype=np.int64)
+    places: list[int] = []
     for number, (one, about) in enumerate(zip(arm.items, of_set.tolist(), strict=True)):
         begin[number], names = len(places), columns.items[about].responses
         if names == one.responses:

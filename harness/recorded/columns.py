@@ -17,6 +17,7 @@ from judgescale.harness.types import STATUSES, Call, Judgment, Record
 
 OK = STATUSES.index("ok")
 COUNTS = ("prompt_tokens", "completion_tokens", "chars")  # columns of whole numbers that may be unknown
+LISTS = ("steps", "calls")  # columns that are no arrays
 Steps = tuple[tuple[float, ...], ...]
 
 
@@ -91,11 +92,10 @@ class Columns:
 
     def take(self, rows: np.ndarray) -> Columns:
         """Return these judgments, by their places or by booleans (N,)."""
-        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name in _ARRAYS}
+        taken: dict[str, Any] = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name in _ARRAYS}
         kept = np.arange(len(self))[rows].tolist() if self.steps or self.calls else []
-        lists = {name: tuple(getattr(self, name)[row] for row in kept) for name in ("steps", "calls")
-                 if getattr(self, name)}  # fmt: skip
-        return replace(self, **arrays, **lists)
+        taken |= {name: tuple(listed[row] for row in kept) for name in LISTS if (listed := getattr(self, name))}
+        return replace(self, **taken)
 
     def make_judgment(self, row: int) -> Judgment:
         """Make the judgment at a place an object of its own."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from judgescale.harness.recorded.columns import COUNTS, join_keys
 from judgescale.harness.recorded.reading import Lists, read_lists, read_numbers, read_texts
+from judgescale.harness.recorded.source import VERDICTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +35,8 @@ def make_set_table(table: pa.Table, judge: str | None) -> pa.Table | None:
     """
     import pyarrow as pa
 
+    # a column in which nothing stands is none
+    table = table.select([f.name for f in table.schema if not pa.types.is_null(f.type) or f.name in VERDICTS])
     names = set(table.column_names)
     if not len(table) or names - READ or any({one, other} <= names for one, other in RIVALS):
         return None

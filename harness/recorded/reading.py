@@ -5,7 +5,7 @@ Nothing here says what is wrong: a table of which any check fails is read once m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -77,16 +77,17 @@ def _read(table: pa.Table, pointwise: bool) -> Columns | None:
     scores = read_lists(table.column("scores"), "float64", nullable=True, gaps=pointwise)
     if meta is None or sample is None or responses is None or gold is None or shown is None or scores is None:
         return None
-    if any(count is None for count in counts.values()) or not set(said) <= set(STATUSES):
+    known: dict[str, Any] = {name: count for name, count in counts.items() if count is not None}
+    if len(known) < len(COUNTS) or not set(said) <= set(STATUSES):
         return None
-    status = np.array([STATUSES.index(word) for word in said], dtype=np.int8)[status]
+    status_of = np.array([STATUSES.index(word) for word in said], dtype=np.int8)[status]
 
     # every row of an item says the same of it
     _, first, item = np.unique(prompt, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int32)
     rank[first.argsort()] = np.arange(len(first))  # items in the order in which they first come
-    item, first = rank[item.reshape(-1)], np.sort(first)
-    same = first[item]
+    item_of, first = rank[item.reshape(-1)], np.sort(first)
+    same = first[item_of]
     if (cluster != cluster[same]).any() or (subset != subset[same]).any():
         return None
     if not (responses.agree(same) and gold.agree(same)):
@@ -101,7 +102,7 @@ def _read(table: pa.Table, pointwise: bool) -> Columns | None:
 
     # and every judgment is one of its item
     width = int(shown.sizes.max())
-    ok, is_score = status == OK, np.arange(width) < shown.sizes[:, None]
+    ok, is_score = status_of == OK, np.arange(width) < shown.sizes[:, None]
     if "" in judges or width > MOST_SHOWN or (sample < 0).any() or not shown.sizes.all() or np.isinf(meta).any():
         return None
     if (scores.there != ok).any() or (scores.sizes[ok] != shown.sizes[ok]).any() or scores.sizes[~ok].any():
@@ -119,7 +120,7 @@ def _read(table: pa.Table, pointwise: bool) -> Columns | None:
     _, of_order, order = np.unique(join_keys(*(places + 1).T), return_index=True, return_inverse=True)
     orders = tuple(tuple(row[row >= 0].tolist()) for row in places[of_order])
     order = order.reshape(-1).astype(np.int32)
-    key = np.sort(join_keys(item, judge, variant, order, sample))
+    key = np.sort(join_keys(item_of, judge, variant, order, sample))
     if (key[1:] == key[:-1]).any():
         return None
     return Columns(
@@ -127,17 +128,15 @@ def _read(table: pa.Table, pointwise: bool) -> Columns | None:
         judges=tuple(judges),
         variants=tuple(variants),
         orders=orders,
-        item=item,
+        item=item_of,
         judge=judge,
         variant=variant,
         sample=sample.astype(np.int32),
         order=order,
         scores=wide,
-        status=status,
+        status=status_of,
         meta=meta,
-        prompt_tokens=counts["prompt_tokens"],
-        completion_tokens=counts["completion_tokens"],
-        chars=counts["chars"],
+        **known,
     )
 
 

@@ -141,7 +141,7 @@ def read_set(path: str | os.PathLike[str]) -> RecordedSet:
 def write_set(path: str | os.PathLike[str], records: Iterable[Record] | pa.Table, meta: Mapping[str, Any]) -> Columns:
     """Write a set, in the order given: all of it or nothing, and return its columns. `read_set` accepts what it writes.
 
-    records: or a table of COLUMNS, in which steps may be missing.
+    records: or a table of COLUMNS without step scores.
 
     Raises JudgescaleError, naming the row and the field, for records that are no set, and for unknown metadata.
     """
@@ -200,9 +200,9 @@ def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     return {**{name: default for name, (_, default) in META.items()}, **meta}
 
 
-def _find_schema(meta: Mapping[str, Any], rows: Sequence[Record] | pa.Table) -> int:
+def _find_schema(meta: Mapping[str, Any], rows: list[Record] | pa.Table) -> int:
     """Return the oldest schema that can say what a set holds, so that an older judgescale reads what it understands."""
-    if "steps" in rows.column_names if not isinstance(rows, list) else any(r.judgment.steps is not None for r in rows):
+    if isinstance(rows, list) and any(row.judgment.steps is not None for row in rows):
         return 3
     return 2 if meta.get("pointwise") else 1
 
