@@ -43,7 +43,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
 }
 ENTRY = ("choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweep_options")
 GROUND = (
-    "__init__", "arm", "config_files", "contracts", "cost", "errors", "options", "plain_text", "redaction", "rounding",
+    "__init__", "arm", "config_files", "contracts", "cost", "errors", "long_columns", "options", "plain_text", "redaction", "rounding",
     "screen", "seeding", "signature", "stopping", "summary", "types",
 )  # fmt: skip
 
