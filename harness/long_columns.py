@@ -75,3 +75,15 @@ class Cut(Sequence[np.ndarray]):
         if not 0 <= place < len(self):
             raise IndexError(place)
         return self.values[self.ends[place - 1] if place else 0 : self.ends[place]]
+
+
+def join_keys(*columns: np.ndarray) -> np.ndarray:
+    """Join columns of whole numbers from 0 into one, (N,): it orders rows as they do, the first of them before all."""
+    key, size = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        several = int(column.max(initial=0)) + 1
+        if size * several >= 2**62:  # too many for one number: those that are there are numbered anew
+            key = np.unique(key, return_inverse=True)[1].reshape(-1)
+            size = int(key.max(initial=0)) + 1
+        key, size = key * several + column, size * several
+    return key

@@ -27,7 +27,7 @@ from judgescale.harness.evaluation.credits import Credits, group_alike, group_by
 from judgescale.harness.evaluation.metrics import compute_metric
 from judgescale.harness.evaluation.replay import Replay, Shelf, batch_items, draw_orders, share_orders
 from judgescale.harness.evaluation.verdicts import number_judges
-from judgescale.harness.recorded.columns import join_keys
+from judgescale.harness.long_columns import join_keys
 from judgescale.harness.recorded.pools import Pools, join_questions
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline

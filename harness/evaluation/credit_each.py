@@ -13,6 +13,7 @@ from judgescale.harness.evaluation.credits import group_alike
 from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.evaluation.ties import credit_by_lot
 from judgescale.harness.evaluation.verdicts import number_judges
+from judgescale.harness.long_columns import join_keys
 from judgescale.harness.recorded.pools import Asked, Pools, join_questions
 from judgescale.harness.stats.votes import put_unscored_last, vote
 from judgescale.harness.types import OWN_TIE, Item
@@ -49,7 +50,8 @@ def credit_pools(arm: Arm, pools: Sequence[Pools]) -> list[Credited]:
             continue
         judge = number[columns.judge[asked.rows]]
         by_judge = np.lexsort((judge, asked.number))
-        starts = np.flatnonzero(np.r_[True, np.diff(asked.number[by_judge]) + np.diff(judge[by_judge]) != 0])
+        whose = join_keys(asked.number, judge)[by_judge]
+        starts = np.flatnonzero(np.r_[True, np.diff(whose) != 0])
         sums = _sum_blocks(asked.scores[by_judge], starts)
         whole = _sum_blocks(asked.scores, np.cumsum(asked.sizes) - asked.sizes)
         of, by = asked.number[by_judge][starts], judge[by_judge][starts]

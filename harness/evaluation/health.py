@@ -22,7 +22,8 @@ from judgescale.harness.evaluation.preferences import (
     prefer_longest,
 )
 from judgescale.harness.evaluation.verdicts import list_verdicts
-from judgescale.harness.recorded.columns import OK, Columns, join_keys
+from judgescale.harness.long_columns import join_keys
+from judgescale.harness.recorded.columns import OK, Columns
 from judgescale.harness.recorded.pools import Pools, find_rows, join_questions
 from judgescale.harness.stats.effective_votes import correlate_within, count_effective_votes
 from judgescale.harness.types import STATUSES

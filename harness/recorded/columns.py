@@ -174,15 +174,3 @@ def _number(values: Sequence[Any]) -> tuple[tuple[Any, ...], np.ndarray]:
 def _fill(values: Sequence[float | None]) -> np.ndarray:
     """Make an array of numbers, NaN for None."""
     return np.array([nan if value is None else value for value in values], dtype=np.float64)
-
-
-def join_keys(*columns: np.ndarray) -> np.ndarray:
-    """Join columns of whole numbers from 0 into one, (N,): it orders rows as they do, the first of them before all."""
-    key, size = np.zeros(len(columns[0]), dtype=np.int64), 1
-    for column in columns:
-        several = int(column.max(initial=0)) + 1
-        if size * several >= 2**62:  # too many for one number: those that are there are numbered anew
-            key = np.unique(key, return_inverse=True)[1].reshape(-1)
-            size = int(key.max(initial=0)) + 1
-        key, size = key * several + column, size * several
-    return key

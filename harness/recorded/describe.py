@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judgescale.harness.recorded.columns import Columns, join_keys
+from judgescale.harness.long_columns import join_keys
+from judgescale.harness.recorded.columns import Columns
 from judgescale.harness.types import HUMAN, STATUSES
 
 

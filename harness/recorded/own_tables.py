@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from judgescale.harness.recorded.columns import COUNTS, join_keys
+from judgescale.harness.long_columns import join_keys
+from judgescale.harness.recorded.columns import COUNTS
 from judgescale.harness.recorded.reading import Lists, read_lists, read_numbers, read_texts
 from judgescale.harness.recorded.source import VERDICTS
 

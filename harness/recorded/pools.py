@@ -13,9 +13,10 @@ from itertools import count
 
 import numpy as np
 
+from judgescale.harness.long_columns import join_keys
 from judgescale.harness.options import suggest_strategies
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.recorded.columns import Columns, join_keys, make_columns
+from judgescale.harness.recorded.columns import Columns, make_columns
 from judgescale.harness.types import Item, JudgescaleError, Judgment, MisfitError, Record
 
 

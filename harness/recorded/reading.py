@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from judgescale.harness.recorded.columns import COUNTS, OK, About, Columns, join_keys
+from judgescale.harness.long_columns import join_keys
+from judgescale.harness.recorded.columns import COUNTS, OK, About, Columns
 from judgescale.harness.types import STATUSES
 
 if TYPE_CHECKING:

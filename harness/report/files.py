@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from judgescale.harness import ROOT
-from judgescale.harness.long_columns import Cut, JudgmentRows, Repeated
+from judgescale.harness.long_columns import Cut, JudgmentRows, Repeated, join_keys
 from judgescale.harness.plain_text import defuse_formula
-from judgescale.harness.recorded.columns import join_keys
 from judgescale.harness.redaction import redact_yaml
 from judgescale.harness.report import tables
 from judgescale.harness.report.readings import group_by_task, name_arms
