@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fakes import arm, judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judgescale.harness.evaluation.credit_each import credit_pools
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.evaluation.health import count_problems, find_flips
 from judgescale.harness.plan.recorded import forget_sets, plan_recorded_arms
@@ -20,6 +22,7 @@ from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
 from judgescale.harness.report.files import write_credits, write_judgments
+from judgescale.harness.strategies.voting import Voting
 from judgescale.harness.types import Item, Judgment, Record
 
 
@@ -108,9 +111,20 @@ def test_no_judgment_becomes_an_object(tmp_path: Path, monkeypatch: pytest.Monke
     for kind in (Judgment, Record):
         monkeypatch.setattr(kind, "__init__", refuse)
     chosen = composed("engine=recorded", f"engine.path={tmp_path / 'set.parquet'}", "task=custom", "strategy=voting")
-    (arm,) = plan_recorded_arms(chosen)
-    result, _ = evaluate(arm)
+    (planned,) = plan_recorded_arms(chosen)
+    result, _ = evaluate(planned)
     write_judgments([result], tmp_path / "judgments.parquet")
     write_credits([result], tmp_path / "credits.parquet")
     assert len(result.judgments) == 120 and result.headline.value > 0.5
     assert pq.read_metadata(tmp_path / "judgments.parquet").num_rows == 120
+
+
+def test_each_judge_has_a_sum_of_its_own_in_every_question() -> None:
+    """Two judges: the last of one question and the first of the next are told apart."""
+    said = {"x": (1.0, 0.0), "y": (0.0, 1.0)}
+    records = [judged(i, said[judge], sample, judge=judge) for i in range(3) for judge in "xy" for sample in range(2)]
+    made = arm(records, Voting(4), (4,))
+    pools = [{(0, 1): made.judgments.find_pool(item, (0, 1))} for item in made.items]
+    (credited,) = credit_pools(made, pools)
+    assert credited.sum_by.tolist() == [0, 1] * 3 and credited.sum_of.tolist() == [0, 0, 1, 1, 2, 2]
+    assert credited.of_judges.tolist() == [1, 0] * 3 and credited.decided.tolist() == [0.5] * 3
