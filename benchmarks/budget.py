@@ -17,7 +17,7 @@ import dataclasses
 import numpy as np
 
 from judgescale.harness.evaluation.replay import ReplayAll
-from judgescale.harness.recorded.pools import Pool, Pools
+from judgescale.harness.recorded.pools import Pools, make_pool
 from judgescale.harness.strategies.budget import Budget
 from judgescale.harness.types import Judgment
 
@@ -36,7 +36,7 @@ def make_up_scores(items: int, noise: float, rng: np.random.Generator) -> tuple[
 def make_pools(scores: np.ndarray, apart: bool) -> list[Pools]:
     """Put each item's scores (N, k, n) into its pools."""
     judgments = tuple(Judgment(judge="made up", shown=(0,), scores=(0.0,), sample=j) for j in range(SAMPLES))
-    whole = Pool(judgments, (("r",),) * SAMPLES, scores[0], np.full(SAMPLES, np.nan))
+    whole = make_pool(judgments, (("r",),) * SAMPLES, scores[0], np.full(SAMPLES, np.nan))
     questions = [(i,) for i in range(RESPONSES)] if apart else [tuple(range(RESPONSES))]
     return [{q: dataclasses.replace(whole, scores=of_item[:, list(q)]) for q in questions} for of_item in scores]
 

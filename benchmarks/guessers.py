@@ -28,6 +28,7 @@ from judgescale.harness.evaluation.differences import describe_difference, is_fi
 from judgescale.harness.evaluation.evaluate import add_meta_scores, apply_vote_rule, score_by_meta_rm
 from judgescale.harness.plan.common import load_rules
 from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.recorded.pools import Pools, RecordedJudgments
 from judgescale.harness.stats.aggregate import AGGREGATES
 from judgescale.harness.stats.differences import find_side
@@ -213,7 +214,9 @@ def credit_strategies(
 ) -> Iterator[tuple[str, Arm, Credits]]:
     """Credit every strategy on the same judgments, at its own k."""
     meta = {"order": rules.order, "pointwise": shape.pointwise}
-    judgments = RecordedJudgments(RecordedSet(Path("guesses.parquet"), "guesses", meta, tuple(rows)), ("guesser",))
+    judgments = RecordedJudgments(
+        RecordedSet(Path("guesses.parquet"), "guesses", meta, make_columns(rows)), ("guesser",)
+    )
     for strategy in strategies:
         k = strategy.k or 1
         arm = Arm(

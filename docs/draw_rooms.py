@@ -48,7 +48,7 @@ ENTRY = (
     "sweep_progress",
 )  # fmt: skip
 GROUND = (
-    "__init__", "arm", "config_files", "contracts", "cost", "errors", "options", "plain_text", "redaction", "rounding",
+    "__init__", "arm", "config_files", "contracts", "cost", "errors", "long_columns", "options", "plain_text", "redaction", "rounding",
     "screen", "seeding", "signature", "stopping", "summary", "types",
 )  # fmt: skip
 

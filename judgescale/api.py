@@ -42,6 +42,7 @@ from judgescale.harness.plan.recorded import (
 from judgescale.harness.plan.trial import try_strategy
 from judgescale.harness.recorded import RecordedSet, read_set
 from judgescale.harness.recorded.choosing import take_part
+from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.recorded.importing import import_rows
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.source import hash_content
@@ -109,7 +110,7 @@ def evaluate(
     else:
         records, pointwise, sha256 = import_rows(judgments)
         about = {"tasks": [task.name], "pointwise": pointwise}
-        data = RecordedSet(Path("rows"), "rows", about, tuple(records))
+        data = RecordedSet(Path("rows"), "rows", about, make_columns(records))
     refuse_foreign_set(data, task)
     groups = choose_judges(data, judges, pool, shared.strategy)
     every = sorted({name for names in groups.values() for name in names})

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.types import Item, JudgescaleError, Record
+from judgescale.harness.recorded.columns import About
+from judgescale.harness.types import Item, JudgescaleError
 
 
-def index_first_records(data: RecordedSet) -> dict[str, Record]:
-    """Map each prompt to the first record about it: all records of a prompt agree on the item."""
-    first: dict[str, Record] = {}
-    for r in data.records:
-        first.setdefault(r.prompt, r)
-    return first
+def index_items(data: RecordedSet) -> dict[str, About]:
+    """Map each prompt to what the set says of its item."""
+    return {about.prompt: about for about in data.columns.items}
 
 
 def rank_section(section: str, sections: Iterable[str]) -> int:
@@ -33,7 +31,7 @@ def load_gold_items(data: RecordedSet, width: int | None = None, some_right: boo
     an item has another number of responses than `width`, and, with `some_right`, where none of several is right.
     """
     items = []
-    for prompt, r in index_first_records(data).items():
+    for prompt, r in index_items(data).items():
         if r.gold is None:
             raise JudgescaleError(
                 f"{data.path}: item {prompt} has no gold label, so this task cannot score it; {name_set_tasks(data)}"

@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Engine, Strategy
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.recorded.pools import Pool, RecordedJudgments
+from judgescale.harness.recorded.columns import make_columns
+from judgescale.harness.recorded.pools import Pool, RecordedJudgments, make_pool
 from judgescale.harness.types import Item, Judgment, Output, Record, Request, Rules, Sampling, Task
 from judgescale.tasks.custom import task as custom_task
 
@@ -35,7 +36,7 @@ def pool(scores: Sequence[Sequence[float] | None], meta: Sequence[float] | None 
     )
     array = np.array([[np.nan] * width if s is None else s for s in scores], float)
     trust = np.full(len(scores), np.nan) if meta is None else np.asarray(meta, float)
-    return Pool(judgments, (tuple(f"r{i}" for i in range(width)),) * len(scores), array, trust)
+    return make_pool(judgments, (tuple(f"r{i}" for i in range(width)),) * len(scores), array, trust)
 
 
 def judged(
@@ -83,7 +84,9 @@ def protocol(name: str) -> Rules:
 
 
 def recorded_set(records: Sequence[Record], **meta: object) -> RecordedSet:
-    return RecordedSet(Path("made-up.parquet"), "made-up", {"pool": False, "tasks": ["custom"], **meta}, tuple(records))
+    return RecordedSet(
+        Path("made-up.parquet"), "made-up", {"pool": False, "tasks": ["custom"], **meta}, make_columns(records)
+    )
 
 
 def arm(

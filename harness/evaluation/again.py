@@ -14,20 +14,21 @@ The interval holds the other run, so it adds both.
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.evaluation.credits import Credits, group_by_unit
+from judgescale.harness.evaluation.credits import Credits, group_alike, group_by_unit
 from judgescale.harness.evaluation.metrics import compute_metric
 from judgescale.harness.evaluation.replay import Replay, Shelf, batch_items, draw_orders, share_orders
-from judgescale.harness.recorded.pools import Pool, Pools
+from judgescale.harness.evaluation.verdicts import number_judges
+from judgescale.harness.long_columns import join_keys
+from judgescale.harness.recorded.pools import Pools, join_questions
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
 from judgescale.harness.stats.spread import measure_spread
@@ -75,19 +76,18 @@ def judge_again(
     its questions by the verdicts, for it may then ask what was not bought, and where it decides about all items
     together (`tell_why_unknown`).
     """
-    judges, every = len(arm.judgments.judges), [pool for p in pools for pool in p.values()]
-    kinds = [list_kinds(arm, pool) for pool in every]
-    varies = any(_varies(pool, of_pool) for pool, of_pool in zip(every, kinds, strict=True))
+    judges, alike = len(arm.judgments.judges), count_alike(arm, pools)
+    varies = alike.varies
     if arm.as_bought or arm.strategy.across or arm.shares or arm.strategy.calibrated or not (varies or judges > 1):
         return None
     ours, units = credits.select_column(arm.ks.index(arm.k)).value, credits.units
     same = np.arange(judges)[None].repeat(DRAWS if varies else 0, axis=0)
     others = make_rng(arm.seed, "panels").integers(judges, size=(DRAWS if judges > 1 else 0, judges))
-    decisions = _draw_runs(arm, pools, kinds, np.concatenate([same, others]))
+    decisions = _draw_runs(arm, pools, np.concatenate([same, others]))
     runs = _credit_runs(arm, decisions)
     drawn = runs[:, : len(same)].var(axis=1, ddof=1) if varies else np.zeros(len(runs))
-    size = float(np.mean([len(pool) for pool in every]))
-    each = size / float(np.mean([len(set(of_pool)) for of_pool in kinds]))  # judgments of a kind
+    size = alike.judgments / alike.questions
+    each = size / (alike.kinds / alike.questions)  # judgments of a kind
     mend, own, share = _mend(each), arm.k / size, share_headline(units, arm.rollup)
     judgments = own * mend * float(share**2 @ drawn)
     panels = None
@@ -177,31 +177,48 @@ def explain_unknown(arm: Arm, pools: Sequence[Pools]) -> str:
         return "the strategy decides about all items together"
     if arm.as_bought or arm.shares or arm.strategy.calibrated:
         return "the strategy chose by the verdicts whom or what to ask"
-    every = [(pool, list_kinds(arm, pool)) for p in pools for pool in p.values()]
-    if all(len(set(kinds)) == len(kinds) for _, kinds in every):
+    alike = count_alike(arm, pools)
+    if alike.kinds == alike.judgments:
         return "nothing was asked twice alike"
-    if not any(_varies(pool, kinds) for pool, kinds in every):
+    if not alike.varies:
         return "asked again, the judge said the same every time"
     return "it was not computed for this number"
 
 
-Kind = tuple[str, str, tuple[str, ...]]  # judge, prompt, and the order shown where the protocol fixes it
+class Alike(NamedTuple):
+    """Hold how many judgments there are of how many questions, and of how many kinds in them: those asked for alike.
+
+    varies: whether some of one kind differ.
+    """
+
+    judgments: int
+    questions: int
+    kinds: int
+    varies: bool
 
 
-def list_kinds(arm: Arm, pool: Pool) -> list[Kind]:
-    """List how each judgment of a pool was asked for: those of one kind differ by chance alone."""
+def count_alike(arm: Arm, pools: Sequence[Pools]) -> Alike:
+    """Count the judgments that were asked for alike, and so differ by chance alone."""
+    columns, judgments, questions, kinds, varies = arm.judgments.data.columns, 0, 0, 0, False
+    for asked in join_questions(pools):
+        key = join_keys(asked.number, columns.judge[asked.rows], _find_ways(arm, asked.rows))
+        _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+        others = asked.scores[first[kind.reshape(-1)]]
+        same = (asked.scores == others) | (np.isnan(asked.scores) & np.isnan(others))
+        judgments, questions, kinds = judgments + len(key), questions + len(asked.sizes), kinds + len(first)
+        varies = varies or not same.all()
+    return Alike(judgments, questions, kinds, varies)
+
+
+def _find_ways(arm: Arm, rows: np.ndarray) -> np.ndarray:
+    """Find how judgments of one question were asked for: (n,), equal for one prompt and one order shown.
+
+    The order is left out where it is by chance.
+    """
+    columns = arm.judgments.data.columns
     by_chance = arm.judgments.data.meta.get("order") == "random"
-    return [
-        (j.judge, j.variant, () if by_chance else shown) for j, shown in zip(pool.judgments, pool.shown, strict=True)
-    ]
-
-
-def _varies(pool: Pool, kinds: Sequence[Kind]) -> bool:
-    """Tell whether some judgments of one kind differ."""
-    said: dict[Kind, set[tuple[float | None, ...]]] = {}
-    for kind, scores in zip(kinds, pool.scores.tolist(), strict=True):
-        said.setdefault(kind, set()).add(tuple(None if isnan(score) else score for score in scores))
-    return any(len(verdicts) > 1 for verdicts in said.values())
+    ways: np.ndarray = columns.variant[rows] * np.int64(1 if by_chance else len(columns.orders))
+    return ways if by_chance else ways + columns.order[rows]
 
 
 def _mend(count: float) -> float:
@@ -209,46 +226,41 @@ def _mend(count: float) -> float:
     return count / (count - 1) if count > 1 else 1.0
 
 
-def _draw_runs(
-    arm: Arm, pools: Sequence[Pools], kinds: Iterable[Sequence[Kind]], panels: np.ndarray
-) -> list[np.ndarray]:
+def _draw_runs(arm: Arm, pools: Sequence[Pools], panels: np.ndarray) -> list[np.ndarray]:
     """Draw runs of the arm's strategy at its k on the same items, and return each item's decisions, (D, n).
 
-    kinds: of the judgments of every pool, item by item. panels: (D, judges), which judge takes the place of each, by
-    their places in the arm.
+    panels: (D, judges), which judge takes the place of each, by their places in the arm.
     """
     decisions: list[np.ndarray] = []
     # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
-    asyncio.run(_fill_runs(arm, pools, kinds, panels, decisions))
+    asyncio.run(_fill_runs(arm, pools, panels, decisions))
     return decisions
 
 
 def _credit_runs(arm: Arm, decisions: Sequence[np.ndarray]) -> np.ndarray:
     """Credit the units in every run, (U, D)."""
-    members = group_by_unit(arm.task, arm.items).values()
-    return np.array(
-        [arm.task.credit([arm.items[i] for i in rows], [decisions[i] for i in rows], arm.rules) for rows in members]
-    )
+    members = list(group_by_unit(arm.task, arm.items).values())
+    earned = np.empty((len(members), len(decisions[0])))
+    for units in group_alike(arm.task, arm.items, members):
+        items = [arm.items[i] for i in members[units[0]]]
+        scores = [np.concatenate([decisions[members[u][place]] for u in units]) for place in range(len(items))]
+        earned[units] = arm.task.credit(items, scores, arm.rules).reshape(len(units), -1)
+    return earned
 
 
-async def _fill_runs(
-    arm: Arm,
-    pools: Sequence[Pools],
-    kinds: Iterable[Sequence[Kind]],
-    panels: np.ndarray,
-    decisions: list[np.ndarray],
-) -> None:
-    strategy, of_pool = arm.strategy.at(arm.k), iter(kinds)
-    of_items = [[tuple(next(of_pool)) for _ in of_item] for of_item in pools]
-    find_sources = functools.cache(Sources.find)  # many pools are of the same kinds
+async def _fill_runs(arm: Arm, pools: Sequence[Pools], panels: np.ndarray, decisions: list[np.ndarray]) -> None:
+    strategy, number, columns = arm.strategy.at(arm.k), number_judges(arm), arm.judgments.data.columns
+    known: dict[bytes, Sources] = {}  # many pools are of the same kinds
     found: dict[int, np.ndarray] = {}  # by the item's place
     for places in batch_items(arm.items, pools, len(panels)):
         orders = []
         for place in places:
             rng = make_rng(arm.seed, "again", arm.items[place].id)
             order = draw_orders(pools[place], len(panels), rng)
-            for row, (pool, kind) in enumerate(zip(pools[place].values(), of_items[place], strict=True)):
-                sources = find_sources(kind, arm.judgments.judges)
+            for row, pool in enumerate(pools[place].values()):
+                judge, way = number[columns.judge[pool.rows]], _find_ways(arm, pool.rows)
+                if (sources := known.get(kinds := judge.tobytes() + way.tobytes())) is None:
+                    sources = known.setdefault(kinds, Sources.find(judge, way, len(arm.judgments.judges)))
                 order[:, row, : len(pool)] = sources.redraw(order[:, row, : len(pool)], panels, rng)
             orders.append(share_orders(pools[place], order))
         replay = Replay(Shelf.fill([pools[place] for place in places]), orders)
@@ -270,13 +282,11 @@ class Sources:
     count: np.ndarray  # (judges * ways,)
 
     @classmethod
-    def find(cls, kinds: Sequence[Kind], judges: Sequence[str]) -> Sources:
-        """Sort a pool's judgments by kind."""
-        asked = list(dict.fromkeys(kind[1:] for kind in kinds))
-        judge = np.array([judges.index(kind[0]) for kind in kinds])
-        way = np.array([asked.index(kind[1:]) for kind in kinds])
+    def find(cls, judge: np.ndarray, way: np.ndarray, judges: int) -> Sources:
+        """Sort a pool's judgments by kind. judge, way: of each (n,), among so many judges."""
+        asked, way = np.unique(way, return_inverse=True)
         kind = judge * len(asked) + way
-        count = np.bincount(kind, minlength=len(judges) * len(asked))
+        count = np.bincount(kind, minlength=judges * len(asked))
         return cls(judge, way, len(asked), np.argsort(kind, kind="stable"), np.cumsum(count) - count, count)
 
     def redraw(self, order: np.ndarray, panels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

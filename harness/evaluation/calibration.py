@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.credit_each import CreditedPool
+from judgescale.harness.evaluation.credit_each import Credited
 from judgescale.harness.evaluation.meta import find_decisive_judgments, find_right_judgments
 from judgescale.harness.recorded.pools import Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
@@ -37,40 +37,41 @@ class Shares(NamedTuple):
     right: np.ndarray
 
 
-def calibrate_votes(arm: Arm, credited: Sequence[CreditedPool], cluster: np.ndarray) -> dict[str, Any] | None:
+def calibrate_votes(arm: Arm, credited: Sequence[Credited], cluster: np.ndarray) -> dict[str, Any] | None:
     """Measure whether votes are right as often as they are clear; None where there are too few.
 
     Adds "votes", how many judgments one has on average, and "responses", how many one is about.
     """
-    credited = [c for c in credited if len(c.pool) >= LEAST]
-    by_width: dict[int, list[CreditedPool]] = {}
-    for c in credited:
-        by_width.setdefault(c.pool.scores.shape[1], []).append(c)
-    parts = [_find_shares(arm, of_width) for of_width in by_width.values()]
+    parts = [_find_shares(arm, of_width) for of_width in credited]
     if sum(len(part.item) for part in parts) < FEWEST:
         return None
     shares = Shares(*map(np.concatenate, zip(*parts, strict=True)))
     found = _calibrate(arm, "votes", shares, cluster)
-    sizes = np.array([c.pool.scores.shape for c in credited], dtype=np.float64).mean(axis=0).tolist()
-    return dict(zip(("votes", "responses"), sizes, strict=True)) | found
+    votes = [c.asked.sizes[c.asked.sizes >= LEAST] for c in credited]
+    questions = sum(map(len, votes))
+    responses = sum(len(sizes) * c.sum.shape[1] for sizes, c in zip(votes, credited, strict=True)) / questions
+    return {"votes": float(sum(int(sizes.sum()) for sizes in votes) / questions), "responses": responses} | found
 
 
-def _find_shares(arm: Arm, credited: Sequence[CreditedPool]) -> Shares:
+def _find_shares(arm: Arm, credited: Credited) -> Shares:
     """Find for questions of one width which share of the usable judgments is for what they decide together.
 
-    Left out are those without a usable judgment, those that tie, and lone responses whose score is no probability.
+    Left out are those of few judgments, those without a usable one, those that tie, and lone responses whose score is
+    no probability.
     """
-    sizes = [len(c.pool) for c in credited]
-    scores, begin = np.concatenate([c.pool.scores for c in credited]), np.cumsum([0, *sizes[:-1]])
+    often = credited.asked.sizes >= LEAST
+    asked, sums, decided = credited.asked.take(often), credited.sum[often], credited.decided[often]
+    if not len(asked.sizes):
+        return Shares(np.zeros(0, dtype=int), np.zeros(0), np.zeros(0))
+    scores, begin = asked.scores, np.cumsum(asked.sizes) - asked.sizes
     usable = ~np.isnan(scores).all(axis=1)
     count = np.add.reduceat(usable.astype(float), begin)
     if scores.shape[1] == 1:
         yes = np.add.reduceat(np.where(usable, scores[:, 0], 0.0), begin) / np.maximum(count, 1)
         share, decides = np.maximum(yes, 1 - yes), yes != 0.5
     else:
-        sums = np.array([c.sum for c in credited])
         top = sums == sums.max(axis=1, keepdims=True)
-        best, decides = np.repeat(top, sizes, axis=0), top.sum(axis=1) == 1
+        best, decides = np.repeat(top, asked.sizes, axis=0), top.sum(axis=1) == 1
         votes = share_votes(put_unscored_last(scores))
         if arm.rules.tie == OWN_TIE:  # a tie is a verdict
             for_it, decides = ((votes > 0) == best).all(axis=1).astype(float), np.full(len(sums), True)
@@ -78,8 +79,7 @@ def _find_shares(arm: Arm, credited: Sequence[CreditedPool]) -> Shares:
             for_it = np.where(best, votes, 0.0).sum(axis=1)
         share = np.add.reduceat(np.where(usable, for_it, 0.0), begin) / np.maximum(count, 1)
     rows = (share > 0) & (share <= 1) & decides  # where votes split, none may be for the tie
-    item, decided = np.array([c.item for c in credited]), np.array([c.decided for c in credited])
-    return Shares(item[rows], share[rows], decided[rows])
+    return Shares(asked.place[rows], share[rows], decided[rows])
 
 
 def calibrate_meta(arm: Arm, pools: Sequence[Pools], cluster: np.ndarray) -> dict[str, Any] | None:

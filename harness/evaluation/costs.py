@@ -9,9 +9,10 @@ import numpy as np
 from judgescale.harness import cost
 from judgescale.harness.arm import Arm
 from judgescale.harness.cost import Bill, count_call_tokens
-from judgescale.harness.evaluation.decisions import Decisions
+from judgescale.harness.evaluation.decisions import Counted, Decisions
 from judgescale.harness.evaluation.replay import draw_orders
-from judgescale.harness.recorded.pools import Pool, Pools, find_twins, list_judgments
+from judgescale.harness.recorded.columns import Columns
+from judgescale.harness.recorded.pools import Pool, Pools, find_rows, find_twins
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.types import Call
 
@@ -40,7 +41,7 @@ def count_judgments(
         of_size = {n: strategy.judgments(n) for n in set(sizes)}
         asked = np.array([of_size[n] for n in sizes])
         counted[k] = np.where(twins, k, asked * share)
-        for i, d in enumerate(at_k):
+        for i, d in enumerate(() if isinstance(at_k, Counted) else at_k):
             if d.bought is not None:
                 counted[k][i] = round(float(d.bought @ d.weight), 9)
     return counted
@@ -59,7 +60,9 @@ def price_judgments(
     """
     if not arm.costs or (arm.shares and arm.strategy.across):
         return {}
-    mean = [float(np.mean([arm.costs[pool.judgments[row].judge] for pool, row in list_judgments(p)])) for p in pools]
+    columns = arm.judgments.data.columns
+    of_judge = np.array([arm.costs.get(judge, np.nan) for judge in columns.judges])
+    mean = [float(np.mean(of_judge[columns.judge[find_rows([p])]])) for p in pools]
     return {
         k: sum(
             float(count) * (of_pool if d.price is None else d.price)
@@ -75,11 +78,11 @@ def describe_shares(arm: Arm, pools: Sequence[Pools]) -> list[str]:
         return []
     layouts: dict[tuple[str, ...], tuple[int, Pool]] = {}
     for pool in (pool for p in pools for pool in p.values()):
-        names = tuple(sorted(judgment.judge for judgment in pool.judgments))
+        names = tuple(sorted(pool.judges))
         layouts[names] = (layouts.get(names, (0, pool))[0] + 1, layouts.get(names, (0, pool))[1])
     given = dict.fromkeys(arm.shares, 0.0)
     for count, pool in layouts.values():
-        whose = np.array([judgment.judge for judgment in pool.judgments])
+        whose = np.array(pool.judges)
         order = draw_orders({(): pool}, arm.draws, make_rng(arm.seed, "shares"), arm.shares)[:, 0, : arm.k]
         for judge in given:
             given[judge] += count * float((whose[order] == judge).sum(axis=1).mean())
@@ -106,9 +109,10 @@ def compute_recorded_costs(
             "Tokens are not told apart by judge, so those of judges who give unequal numbers are unknown."
         ]
         return dict.fromkeys(arm.ks, dict.fromkeys(COSTS)), unknown_tokens
-    tokens, has_prompts, notes = _average_tokens(pools)
+    tokens, has_prompts, notes = _average_tokens(arm.judgments.data.columns, pools)
     if arm.judgments.pointwise and tokens is not None:  # a judgment of some of the responses is part of one
-        shown = [np.mean([len(pool.shown[row]) for pool, row in list_judgments(p)]) for p in pools]
+        columns = arm.judgments.data.columns
+        shown = [columns.widths[columns.order[find_rows([p])]].mean() for p in pools]
         tokens = tokens * np.array([len(i.responses) / n for i, n in zip(arm.items, shown, strict=True)])[:, None]
     unknown: dict[str, float | None] = dict.fromkeys(COSTS)
     if tokens is None:
@@ -234,28 +238,36 @@ def _price_tokens(bill: Bill, tokens: Mapping[str, cost.Tokens]) -> dict[str, fl
     }
 
 
-def _average_tokens(pools: Sequence[Pools]) -> tuple[np.ndarray | None, bool, list[str]]:
+def _average_tokens(columns: Columns, pools: Sequence[Pools]) -> tuple[np.ndarray | None, bool, list[str]]:
     """Average the prompt and completion tokens of each item's judgments, (N, 2).
 
     A judgment that lacks a count is taken at the mean of the others; None where at least half lack one. Prompt tokens
     that nobody recorded count as 0. Returns also whether prompt tokens are known, and notes on what is not.
     """
-    every_judgment = [[pool.judgments[row] for pool, row in list_judgments(p)] for p in pools]
-    known = [[(j.prompt_tokens, j.completion_tokens) for j in of_item] for of_item in every_judgment]
-    every = [pair for of_item in known for pair in of_item]
-    completions, prompts = (sum(pair[i] is not None for pair in every) for i in (1, 0))
+    of_items = [find_rows([p]) for p in pools]
+    rows, sizes = np.concatenate(of_items), np.array([len(of_item) for of_item in of_items])
+    every = np.column_stack([columns.prompt_tokens[rows], columns.completion_tokens[rows]])
+    known = ~np.isnan(every)
+    prompts, completions = known.sum(axis=0).tolist()
     if completions == len(every) and prompts in (0, len(every)):
-        table = np.array([np.mean([(a or 0, b or 0) for a, b in of_item], axis=0) for of_item in known])
         notes = [] if prompts else ["Tokens are completion tokens only: prompt tokens were not recorded."]
-        return table, prompts > 0, notes
-    counted = [pair for pair in every if None not in pair]
-    lacking = len(every) - len(counted)
-    if lacking < len(counted):
-        mean = np.array(counted, dtype=float).mean(axis=0)
-        filled = [[mean if None in pair else np.array(pair, dtype=float) for pair in of_item] for of_item in known]
-        table = np.array([np.mean(of_item, axis=0) for of_item in filled])
-        return table, True, [note_uncounted(lacking, len(every))]
+        return _average_each(np.nan_to_num(every), sizes), prompts > 0, notes
+    counted = known.all(axis=1)
+    lacking = len(every) - int(counted.sum())
+    if lacking < counted.sum():
+        filled = np.where(counted[:, None], every, every[counted].mean(axis=0))
+        return _average_each(filled, sizes), True, [note_uncounted(lacking, len(every))]
     if completions or prompts:
         notes = [f"{lacking:,} of {len(every):,} judgments lack a token count, so tokens an item are unknown."]
         return None, False, notes
     return None, False, []
+
+
+def _average_each(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Average values (M, 2) over each of N items, of which the first has the first `sizes[0]` rows, and so on."""
+    table = np.empty((len(sizes), 2))
+    ends = np.cumsum(sizes)
+    for size in np.unique(sizes):
+        of_size = np.flatnonzero(sizes == size)
+        table[of_size] = values[(ends[of_size] - size)[:, None] + np.arange(size)].mean(axis=1)
+    return table

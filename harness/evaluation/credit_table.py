@@ -9,11 +9,10 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.credits import Credits, group_by_unit
-from judgescale.harness.evaluation.decisions import Decisions
+from judgescale.harness.evaluation.decisions import Decisions, stack_decisions
+from judgescale.harness.long_columns import Cut, Repeated
 from judgescale.harness.stats.intervals import section_weights, share_headline
 from judgescale.harness.stats.votes import margin
-
-STACKED = 2_000_000  # scores of decisions in memory at a time
 
 
 def tabulate_credits(
@@ -25,36 +24,43 @@ def tabulate_credits(
     """
     members = list(group_by_unit(arm.task, arm.items).items())
     units, copies = credits.units, len(arm.ks)
-    subset_weights = [arm.task.weights.get(subset) for subset in credits.subset.tolist()]
-    in_headline = {} if arm.rollup == "items" else section_weights(arm.rollup, units.section.tolist())
-    of_unit: dict[str, list[Any]] = {
+    subsets, sections = credits.subset.tolist(), units.section.tolist()
+    in_headline = {} if arm.rollup == "items" else section_weights(arm.rollup, sections)
+    of_unit: dict[str, Sequence[Any]] = {
         "item": [name for name, _ in members],
-        "subset": credits.subset.tolist(),
-        "section": units.section.tolist(),
+        "subset": subsets,
+        "section": sections,
         "cluster": units.cluster.tolist(),
         "weight": share_headline(units, arm.rollup).tolist(),
-        "subset_weight": subset_weights,
-        "section_weight": [in_headline.get(section) for section in units.section.tolist()],
+        "subset_weight": [arm.task.weights.get(subset) for subset in subsets],
+        "section_weight": [in_headline.get(section) for section in sections],
         "gold": [[gold for row in rows for gold in arm.items[row].gold] for _, rows in members],
     }
+    # unit by unit, the places of what is said of each item's responses
+    sizes = np.array([len(item.responses) for item in arm.items])
+    of_units = np.concatenate([rows for _, rows in members])
     unit_of = np.empty(len(arm.items), int)
-    for u, (_, rows) in enumerate(members):
-        unit_of[rows] = u
-    decided: list[np.ndarray] = []
-    for at_k in decisions:
-        of_items = describe_decisions(at_k)
-        decided += [
-            of_items[rows[0]] if len(rows) == 1 else np.concatenate([of_items[row] for row in rows])
-            for _, rows in members
-        ]
+    unit_of[of_units] = np.repeat(np.arange(len(members)), [len(rows) for _, rows in members])
+    counts = sizes[of_units]
+    places = np.repeat(np.cumsum(sizes)[of_units] - counts, counts) + _count_up(counts)
     taken = [np.bincount(unit_of, judgments[k], len(members)) for k in arm.ks]
-    return {name: values * copies for name, values in of_unit.items()} | {
-        "k": [k for k in arm.ks for _ in members],
-        "credit": credits.value.T.ravel().tolist(),
-        "credit_by_lot": credits.by_lot.T.ravel().tolist(),
-        "judgments": np.concatenate(taken).tolist(),
-        "decision": decided,
+    ends = np.cumsum(np.tile(np.bincount(unit_of, sizes, len(members)).astype(int), copies))
+    said = np.concatenate([np.concatenate(describe_decisions(at_k))[places] for at_k in decisions])
+    repeated = {name: Repeated(values, copies) for name, values in of_unit.items()}
+    of_rows: dict[str, Any] = {
+        "k": np.repeat(np.array(arm.ks), len(members)),
+        "credit": credits.value.T.ravel(),
+        "credit_by_lot": credits.by_lot.T.ravel(),
+        "judgments": np.concatenate(taken),
+        "decision": Cut(said, ends),
     }
+    return {**repeated, **of_rows}
+
+
+def _count_up(counts: np.ndarray) -> np.ndarray:
+    """Count 0, 1, … for each of these numbers, up to it."""
+    whole: np.ndarray = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return whole
 
 
 def describe_decisions(decisions: Sequence[Decisions]) -> list[np.ndarray]:
@@ -64,23 +70,18 @@ def describe_decisions(decisions: Sequence[Decisions]) -> list[np.ndarray]:
     response it is how likely it is said to have the property.
     """
     found = [np.empty(0)] * len(decisions)
-    shapes: dict[tuple[int, ...], list[int]] = {}
-    for place, of_item in enumerate(decisions):
-        shapes.setdefault(of_item.scores.shape, []).append(place)
-    for (rows, n), places in shapes.items():
-        step = max(1, STACKED // (rows * n))
-        for start in range(0, len(places), step):
-            some = places[start : start + step]
-            scores = np.stack([decisions[place].scores for place in some])  # (items, D, n)
-            weight = np.stack([decisions[place].weight for place in some])[:, None]  # (items, 1, D)
-            silent = np.isnan(scores).any(axis=2, keepdims=True)
-            if n == 1:
-                chosen = (1 + np.sign(margin(scores.reshape(-1, 1)))).reshape(scores.shape) / 2
-            else:
-                best = scores == scores.max(axis=2, keepdims=True)
-                chosen = best / np.maximum(best.sum(axis=2, keepdims=True), 1)
-            chances = (weight @ np.where(silent, 0.0, chosen))[:, 0].round(4).astype(np.float32)
-            chances[silent.all(axis=(1, 2))] = np.nan
-            for place, said in zip(some, chances, strict=True):
-                found[place] = said
+    for batch in stack_decisions(decisions):
+        scores, weight = batch.scores, batch.weight[:, None]  # (items, D, n), (items, 1, D)
+        alike = scores.strides[0] == 0  # decisions that were counted are the same of every item
+        scores = scores[:1] if alike else scores
+        silent = np.isnan(scores).any(axis=2, keepdims=True)
+        if scores.shape[2] == 1:
+            chosen = (1 + np.sign(margin(scores.reshape(-1, 1)))).reshape(scores.shape) / 2
+        else:
+            best = scores == scores.max(axis=2, keepdims=True)
+            chosen = best / np.maximum(best.sum(axis=2, keepdims=True), 1)
+        chances = (weight @ np.where(silent, 0.0, chosen))[:, 0].round(4).astype(np.float32)
+        chances[np.broadcast_to(silent.all(axis=(1, 2)), len(chances))] = np.nan
+        for place, said in zip(batch.places.tolist(), chances, strict=True):
+            found[place] = said
     return found

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.decisions import Decisions
+from judgescale.harness.evaluation.decisions import Counted, Decisions
+from judgescale.harness.evaluation.rules import looks_at_gold_alone
 from judgescale.harness.evaluation.ties import credit_by_lot, even_out_labels, tie_all
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stats.intervals import Units, select_units
@@ -79,10 +80,25 @@ def group_by_unit(task: Task, items: Sequence[Item]) -> dict[str, list[int]]:
     return members
 
 
+def group_alike(task: Task, items: Sequence[Item], members: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Group the places of units that the task credits alike: of one item each, of equal gold, where only that counts.
+
+    members: the places of each unit's items. Whatever has to be credited can then be for a whole group at once.
+    """
+    rules = (task.credit, task.credit_by_lot or task.credit)
+    if not all(map(looks_at_gold_alone, rules)):
+        return [[place] for place in range(len(members))]
+    groups: dict[object, list[int]] = {}
+    for place, rows in enumerate(members):
+        groups.setdefault(items[rows[0]].gold if len(rows) == 1 else (place,), []).append(place)
+    return list(groups.values())
+
+
 def credits_ties(task: Task, rules: Rules, items: Sequence[Item]) -> bool:
     """Tell whether it matters to any of the items what the rules say of ties."""
-    for rows in group_by_unit(task, items).values():
-        unit = [items[i] for i in rows]
+    members = list(group_by_unit(task, items).values())
+    for alike in group_alike(task, items, members):
+        unit = [items[i] for i in members[alike[0]]]
         earned = {float(task.credit(unit, tie_all(unit), dataclasses.replace(rules, tie=tie))[0]) for tie in TIES}
         if len(earned) > 1:
             return True
@@ -96,22 +112,55 @@ def describe_ties(task: Task, items: Sequence[Item]) -> str:
 
 def credit_units(arm: Arm, decisions: Sequence[Sequence[Decisions]]) -> Credits:
     """Compute the expected credit of every unit at every k from decisions[k][item]."""
-    members = group_by_unit(arm.task, arm.items)
+    members = list(group_by_unit(arm.task, arm.items).values())
     value = np.zeros((len(members), len(decisions)))
     variance, by_lot = np.zeros_like(value), np.zeros_like(value)
-    for u, rows in enumerate(members.values()):
-        items = [arm.items[i] for i in rows]
-        of_unit = [_find_unit_decisions(arm, items, [at_k[i] for i in rows]) for at_k in decisions]
-        for at, earned, lot in _credit_decisions(arm, items, of_unit):
-            weight, draws = of_unit[at].weight, of_unit[at].draws
-            value[u, at], by_lot[u, at] = (mean := earned @ weight), lot @ weight
-            if draws:
-                variance[u, at] = ((earned - mean) ** 2 @ weight) / (draws - 1)
-    first = [arm.items[rows[0]] for rows in members.values()]
+    counted = [at_k for at_k in decisions if isinstance(at_k, Counted)]
+    for alike in group_alike(arm.task, arm.items, members):
+        rows = [members[u] for u in alike]
+        if len(counted) == len(decisions) and len(rows[0]) == 1:
+            places = np.concatenate(rows)
+            value[alike], variance[alike], by_lot[alike] = _credit_counted(arm, places, counted)
+            continue
+        for u, of_unit in zip(alike, rows, strict=True):
+            for at, found in _credit_unit(arm, of_unit, decisions):
+                value[u, at], variance[u, at], by_lot[u, at] = found
+    first = [arm.items[rows[0]] for rows in members]
     units = make_units(arm.task, first)
-    subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members.values()])
+    subset, sizes = np.array([item.subset for item in first]), np.array([len(rows) for rows in members])
     by_lot *= even_out_labels(units, first)[:, None]
     return Credits(units, subset, sizes, value, variance, by_lot, [item.tags for item in first])
+
+
+def _credit_counted(
+    arm: Arm, places: np.ndarray, counted: Sequence[Counted]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Credit items of one kind whose decisions were counted: expected credit, variance, and by lot, (N, K) each."""
+    one, outcomes = counted[0][int(places[0])], np.stack([at_k.outcomes[places] for at_k in counted], axis=1)
+    item = arm.items[places[0]]
+    earned = arm.task.credit([item], [one.scores], arm.rules)
+    lot = credit_by_lot(arm.task, arm.rules, [item], [one.scores])
+    mean, by_lot = np.zeros((2, *outcomes.shape[:2]))
+    for o in range(outcomes.shape[2]):  # added up in this order, as a product of two vectors is
+        mean, by_lot = mean + outcomes[..., o] * float(earned[o]), by_lot + outcomes[..., o] * float(lot[o])
+    variance = np.zeros_like(mean)
+    for row in np.flatnonzero(counted[0].draws[places]):
+        draws = int(counted[0].draws[places[row]])
+        for at in range(len(counted)):
+            variance[row, at] = ((earned - mean[row, at]) ** 2 @ outcomes[row, at]) / (draws - 1)
+    return mean, variance, by_lot
+
+
+def _credit_unit(
+    arm: Arm, rows: Sequence[int], decisions: Sequence[Sequence[Decisions]]
+) -> Iterator[tuple[int, tuple[float, float, float]]]:
+    """Credit one unit's items: at each k its place, the expected credit, its variance, and the credit by lot."""
+    items = [arm.items[i] for i in rows]
+    of_unit = [_find_unit_decisions(arm, items, [at_k[i] for i in rows]) for at_k in decisions]
+    for at, earned, lot in _credit_decisions(arm, items, of_unit):
+        weight, draws = of_unit[at].weight, of_unit[at].draws
+        mean = earned @ weight
+        yield at, (mean, ((earned - mean) ** 2 @ weight) / (draws - 1) if draws else 0.0, lot @ weight)
 
 
 class UnitDecisions(NamedTuple):

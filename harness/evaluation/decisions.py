@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,10 +20,11 @@ from judgescale.harness.stats.counting import count_distinct_subsets, subset_ind
 from judgescale.harness.stats.votes import margin
 from judgescale.harness.types import Item, JudgescaleError
 
-Tick = Callable[[], None]  # called once an item and k, to move a progress bar
+Tick = Callable[[int], None]  # called with how many more decisions there are, of an item at a k, to move a progress bar
 
 
 ACROSS_DRAWS = 16  # replays of a strategy that decides about all items at once: each has thousands of decisions
+STACKED = 2_000_000  # scores of decisions in memory at a time
 SLOW_REPLAYS, SLOW_DRAWS = 5_000, 8  # of a slow strategy: about so many of all items, and at least so many of each
 
 # One decision stands for each outcome of a vote: the first wins, a tie, the second wins, nothing usable.
@@ -41,20 +43,65 @@ class Decisions:
     price: float | None = None  # dollars a judgment of those that were bought, where they were priced
 
 
+@dataclass(frozen=True)
+class Counted(Sequence[Decisions]):
+    """Hold the counted decisions about N items of one or two responses at one k, as one array."""
+
+    lone: np.ndarray  # (N,), which items have one response
+    outcomes: np.ndarray  # (N, 4), how likely each of FOR_PAIR is
+    draws: np.ndarray  # (N,)
+
+    def __len__(self) -> int:
+        """Return how many items there are."""
+        return len(self.lone)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return the decisions about one item."""
+        stand_in = FOR_ONE if self.lone[place] else FOR_PAIR
+        return Decisions(stand_in, self.outcomes[place], int(self.draws[place]))
+
+
+class Stack(NamedTuple):
+    """Hold the decisions about B items of which there are equally many, about equally many responses."""
+
+    places: np.ndarray  # (B,), of the items
+    scores: np.ndarray  # (B, D, n)
+    weight: np.ndarray  # (B, D)
+    draws: np.ndarray  # (B,)
+
+
+def stack_decisions(decisions: Sequence[Decisions]) -> Iterator[Stack]:
+    """Stack decisions at one k of one shape, some STACKED scores at a time."""
+    if isinstance(decisions, Counted):
+        for stand_in, which in ((FOR_ONE, decisions.lone), (FOR_PAIR, ~decisions.lone)):
+            if len(places := np.flatnonzero(which)):
+                scores = np.broadcast_to(stand_in, (len(places), *stand_in.shape))
+                yield Stack(places, scores, decisions.outcomes[places], decisions.draws[places])
+        return
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for place, of_item in enumerate(decisions):
+        shapes.setdefault(of_item.scores.shape, []).append(place)
+    for (rows, n), of_shape in shapes.items():
+        step = max(1, STACKED // (rows * n))
+        for start in range(0, len(of_shape), step):
+            some = [decisions[place] for place in of_shape[start : start + step]]
+            scores, weight = np.stack([d.scores for d in some]), np.stack([d.weight for d in some])
+            yield Stack(np.array(of_shape[start : start + step]), scores, weight, np.array([d.draws for d in some]))
+
+
 def decide(
-    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda: None
-) -> list[list[Decisions]]:
+    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda count: None
+) -> Sequence[Sequence[Decisions]]:
     """Return the strategy's decisions as [k][item], counted where it has a closed form for these items."""
     if (exact := _decide_in_closed_form(arm, strategy, ks, pools)) is not None:
-        for _ in range(len(ks) * len(arm.items)):
-            tick()
+        tick(len(ks) * len(arm.items))
         return exact
     return decide_by_replay(arm, strategy, ks, pools, tick)
 
 
 def _decide_in_closed_form(
     arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools]
-) -> list[list[Decisions]] | None:
+) -> Sequence[Sequence[Decisions]] | None:
     """Count the decisions instead of replaying them; None where the strategy or some item does not allow it."""
     if arm.shares or not has_closed_form(strategy, arm.items):
         return None
@@ -64,13 +111,13 @@ def _decide_in_closed_form(
     curve = strategy.exact([margin(p.scores) for p in whole], [p.meta for p in whole], ks, arm.draws, arm.seed)
     if curve is None:
         return None
-    stand_in = [FOR_ONE if len(item.responses) == 1 else FOR_PAIR for item in arm.items]
-    draws = np.where(curve.exact, 0, arm.draws).tolist()
-    return [list(map(Decisions, stand_in, curve.outcomes[:, j], draws)) for j in range(len(ks))]
+    lone = np.array([len(item.responses) == 1 for item in arm.items])
+    draws = np.where(curve.exact, 0, arm.draws)
+    return [Counted(lone, curve.outcomes[:, j], draws) for j in range(len(ks))]
 
 
 def decide_by_replay(
-    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda: None
+    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda count: None
 ) -> list[list[Decisions]]:
     """Return the decisions as [k][item], by running the strategy itself on recorded judgments.
 
@@ -127,8 +174,7 @@ def _decide_across(
         of_items = enumerate(len(item.responses) for item in arm.items)
         random = 0 if arm.as_bought else draws
         decisions.append([Decisions(scores[:, i, :n], weight, random, bought[:, i]) for i, n in of_items])
-        for _ in arm.items:
-            tick()
+        tick(len(arm.items))
     return decisions
 
 
@@ -183,7 +229,7 @@ async def _fill_by_replay(
                 draws = 0 if arm.as_bought or share is not None else len(order)
                 price = None if spent is None else float(weight @ spent[own] / (weight @ bought[own]))
                 found[j][place] = Decisions(scores[own], weight, draws, bought[own] if strategy.stops else None, price)
-                tick()
+                tick(1)
     for at_k, of_k in zip(decisions, found, strict=True):
         at_k += (of_k[place] for place in range(len(pools)))
 

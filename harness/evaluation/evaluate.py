@@ -29,10 +29,10 @@ from judgescale.harness.stats.votes import put_unscored_last, share_votes
 from judgescale.harness.types import Item, Result
 
 
-def evaluate(arm: Arm, tick: Tick = lambda: None) -> tuple[Result, Credits]:
+def evaluate(arm: Arm, tick: Tick = lambda count: None) -> tuple[Result, Credits]:
     """Return an arm's result, and the credits behind it, which other arms can be compared with.
 
-    `tick` is called once an item and k.
+    `tick` is called with how many items were decided about since, one at each k counting as one.
     """
     pools: list[Pools] = [
         {

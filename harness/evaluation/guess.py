@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.evaluation.credits import Credits, group_by_unit
+from judgescale.harness.evaluation.credits import Credits, group_alike, group_by_unit
 from judgescale.harness.evaluation.ties import credit_by_lot, tie_all
 from judgescale.harness.stats.classification import ExpectedMetric
 from judgescale.harness.stats.intervals import rollup
@@ -16,12 +16,11 @@ from judgescale.harness.stats.intervals import rollup
 
 def find_guesses(arm: Arm, credits: Credits) -> dict[str, float]:
     """Find what decisions by lot earn: "overall", of every section and subset, of other headlines and known metrics."""
-    members = group_by_unit(arm.task, arm.items).values()
-    lots = []
-    for rows in members:
-        items = [arm.items[row] for row in rows]
-        lots.append(float(credit_by_lot(arm.task, arm.rules, items, tie_all(items))[0]))
-    lot, units = np.array(lots), credits.units
+    members = list(group_by_unit(arm.task, arm.items).values())
+    lot, units = np.empty(len(members)), credits.units
+    for alike in group_alike(arm.task, arm.items, members):
+        items = [arm.items[row] for row in members[alike[0]]]
+        lot[alike] = credit_by_lot(arm.task, arm.rules, items, tie_all(items))[0]
     sections, whole = rollup(units, lot, arm.rollup)
     found = {"overall": float(whole)} | {name: float(value) for name, value in sections.items()}
     for subset in dict.fromkeys(credits.subset.tolist()):

@@ -5,9 +5,7 @@ Also how many independent votes they are worth, for judgments of one item tend t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +13,8 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.agreement import measure_agreements
 from judgescale.harness.evaluation.calibration import calibrate_meta, calibrate_votes
-from judgescale.harness.evaluation.credit_each import CreditedPool
-from judgescale.harness.evaluation.decisions import Decisions
+from judgescale.harness.evaluation.credit_each import Credited
+from judgescale.harness.evaluation.decisions import Decisions, stack_decisions
 from judgescale.harness.evaluation.preferences import (
     average_over_items,
     number_clusters,
@@ -24,8 +22,11 @@ from judgescale.harness.evaluation.preferences import (
     prefer_longest,
 )
 from judgescale.harness.evaluation.verdicts import list_verdicts
-from judgescale.harness.recorded.pools import Pools, list_judgments
+from judgescale.harness.long_columns import join_keys
+from judgescale.harness.recorded.columns import OK, Columns
+from judgescale.harness.recorded.pools import Pools, find_rows, join_questions
 from judgescale.harness.stats.effective_votes import correlate_within, count_effective_votes
+from judgescale.harness.types import STATUSES
 
 
 def count_orders_per_reading(arm: Arm) -> int | None:
@@ -46,44 +47,44 @@ def count_tied_decisions(decisions: Sequence[Decisions]) -> float:
 
     About a lone response it is a tie where its score says neither yes nor no.
     """
-    tied = 0.0
-    for d in decisions:
-        if d.scores.shape[1] == 1:
-            ties = d.scores[:, 0] == 0.5
+    tied = np.zeros(len(decisions))
+    for batch in stack_decisions(decisions):
+        if batch.scores.shape[2] == 1:
+            ties = batch.scores[..., 0] == 0.5
         else:
-            ties = (d.scores == d.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1
-        tied += float(np.asarray(d.weight)[ties].sum())
-    return tied
+            ties = (batch.scores == batch.scores.max(axis=2, keepdims=True)).sum(axis=2) > 1
+        for place, weight, rows in zip(batch.places.tolist(), batch.weight, ties, strict=True):
+            tied[place] = weight[rows].sum()
+    return float(np.cumsum(tied)[-1])  # one after the other
 
 
-def count_partial_judgments(pools: Sequence[Pools]) -> int:
+def count_partial_judgments(columns: Columns, pools: Sequence[Pools]) -> int:
     """Count the judgments that lack the score of a response and have another's."""
-    every = (pool.judgments[row].scores or () for p in pools for pool, row in list_judgments(p))
-    return sum(any(map(isnan, scores)) for scores in every)
+    rows = find_rows(pools)
+    shown = np.arange(columns.scores.shape[1]) < columns.widths[columns.order[rows]][:, None]
+    return int(((np.isnan(columns.scores[rows]) & shown).any(axis=1) & (columns.status[rows] == OK)).sum())
 
 
-def count_problems(pools: Sequence[Pools], flips: Flips | None) -> dict[str, Any]:
+def count_problems(columns: Columns, pools: Sequence[Pools], flips: Flips | None) -> dict[str, Any]:
     """Count, over all judgments of the pools, the unreadable, tied judgments, and verdicts that follow the order.
 
     flips: of `find_flips`; with None, they are unknown. A judgment that answers several questions, as in a pointwise
     set, is one judgment, and may tie in each of them.
     """
+    found, first, counts = np.unique(columns.status[find_rows(pools)], return_index=True, return_counts=True)
+    statuses = {STATUSES[found[i]]: int(counts[i]) for i in first.argsort()}  # the one that comes first, first
     ties = 0
-    statuses: Counter[str] = Counter()
-    for p in pools:
-        statuses.update(pool.judgments[row].status for pool, row in list_judgments(p))
-        for pool in p.values():
-            best = pool.scores.max(axis=1, keepdims=True)  # NaN where a judgment lacks a score, or all
-            ties += int(((pool.scores == best).sum(axis=1) > 1).sum())
-    judgments = statuses.total()
-    unparseable = judgments - statuses["ok"] - statuses["failed"]
+    for asked in join_questions(pools):
+        best = asked.scores.max(axis=1, keepdims=True)  # NaN where a judgment lacks a score, or all
+        ties += int(((asked.scores == best).sum(axis=1) > 1).sum())
+    judgments, failed = int(counts.sum()), statuses.get("failed", 0)
     return {
         "judgments": judgments,
-        "unparseable": unparseable,
+        "unparseable": judgments - statuses.get("ok", 0) - failed,
         "ties": ties,
         "order_flips": None if flips is None else int(flips.flipped.sum()),
-        "failed": statuses["failed"],
-        "statuses": dict(statuses),
+        "failed": failed,
+        "statuses": statuses,
     }
 
 
@@ -95,7 +96,7 @@ class Flips(NamedTuple):
     orders: np.ndarray  # in how many orders they were read, all together
 
 
-def find_flips(pools: Sequence[Pools], orders_per_reading: int | None) -> Flips | None:
+def find_flips(columns: Columns, pools: Sequence[Pools], orders_per_reading: int | None) -> Flips | None:
     """Find how often verdicts follow the order, over readings that favour a single response in two orders or more.
 
     orders_per_reading: as `count_orders_per_reading` gives it; None with None.
@@ -103,36 +104,77 @@ def find_flips(pools: Sequence[Pools], orders_per_reading: int | None) -> Flips 
     if orders_per_reading is None:
         return None
     counts = np.zeros((3, len(pools)), dtype=np.int64)
-    for i, pool in ((i, pool) for i, p in enumerate(pools) for pool in p.values()):
-        # (judge, reading, variant) -> which response won in each order shown
-        asked: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
-        best = pool.scores.max(axis=1, keepdims=True)
-        tied = (pool.scores == best).sum(axis=1) > 1
-        decided = ~tied & ~np.isnan(best[:, 0]) & (pool.scores.shape[1] > 1)
-        winner = pool.scores.argmax(axis=1).tolist()
-        for row in np.flatnonzero(decided).tolist():
-            j = pool.judgments[row]
-            reading = (j.judge, j.sample // orders_per_reading, j.variant)
-            asked.setdefault(reading, {})[pool.shown[row]] = winner[row]
-        if all(len(orders) == 1 for orders in asked.values()):  # an arrangement may be recorded as a variant
-            merged: dict[tuple[str, int, str], dict[tuple[str, ...], int]] = {}
-            for (judge, sample, _), orders in asked.items():
-                merged.setdefault((judge, sample, ""), {}).update(orders)
-            asked = merged
-        several = [orders for orders in asked.values() if len(orders) > 1]
-        flipped = sum(len(set(orders.values())) > 1 for orders in several)
-        counts[:, i] += len(several), flipped, sum(map(len, several))
+    for asked in join_questions(pools):
+        tied = (asked.scores == asked.scores.max(axis=1, keepdims=True)).sum(axis=1) > 1
+        decided = np.flatnonzero(~tied & ~np.isnan(asked.scores).any(axis=1) & (asked.scores.shape[1] > 1))
+        if not len(decided):
+            continue
+        rows, pool = asked.rows[decided], asked.number[decided]
+        reading = join_keys(pool, columns.judge[rows], columns.sample[rows] // orders_per_reading)
+        counts += _count_flips(
+            len(pools),
+            pool=pool,
+            item=asked.item[decided],
+            reading=np.unique(reading, return_inverse=True)[1].reshape(-1),
+            variant=columns.variant[rows],
+            order=columns.order[rows],
+            winner=asked.scores[decided].argmax(axis=1),
+        )
     return Flips(*counts)
 
 
-def examine_judgments(arm: Arm, pools: Sequence[Pools], credited: Sequence[CreditedPool]) -> dict[str, Any]:
+def _count_flips(
+    items: int,
+    pool: np.ndarray,
+    item: np.ndarray,
+    reading: np.ndarray,
+    variant: np.ndarray,
+    order: np.ndarray,
+    winner: np.ndarray,
+) -> np.ndarray:
+    """Count, of M verdicts, readings in several orders, those whose winners differ, and their orders: (3, items).
+
+    A reading is of one variant, but where each of a pool is in one order only: then an arrangement may be recorded as
+    a variant. Of several verdicts in one order the last counts. Everything but `items` is (M,).
+    """
+    # which reading and variant each verdict is of, and where that begins
+    _, begun, of_variant = np.unique(join_keys(reading, variant), return_index=True, return_inverse=True)
+    of_variant = of_variant.reshape(-1)
+    last = _find_last(join_keys(of_variant, order), np.arange(len(pool)))
+    several = np.bincount(of_variant[last])[of_variant[last]] > 1  # orders of a reading
+    apart = np.zeros(int(pool.max()) + 1, dtype=bool)
+    apart[pool[last][several]] = True  # pools in which variants are readings of their own
+    whole = last[~apart[pool[last]]]
+    # of arrangements, the reading that was begun last counts
+    whole = whole[_find_last(join_keys(reading[whole], order[whole]), begun[of_variant[whole]])]
+    kept = np.concatenate([last[apart[pool[last]]], whole])
+    key = np.where(apart[pool[kept]], of_variant[kept], of_variant.max() + 1 + reading[kept])
+    _, at, which, size = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+    which = which.reshape(-1)
+    least, most = np.full(len(at), winner.max()), np.zeros(len(at), dtype=winner.dtype)
+    np.minimum.at(least, which, winner[kept])
+    np.maximum.at(most, which, winner[kept])
+    of_item, read = item[kept][at], size > 1
+    weights = (read, read & (least != most), np.where(read, size, 0))
+    return np.array([np.bincount(of_item, w, items) for w in weights]).astype(np.int64)
+
+
+def _find_last(key: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return of all rows of one key the one whose place comes last, ascending by key."""
+    by_key = np.lexsort((place, key))
+    ends = np.ones(len(key), dtype=bool)
+    ends[:-1] = key[by_key][1:] != key[by_key][:-1]
+    return by_key[ends]
+
+
+def examine_judgments(arm: Arm, pools: Sequence[Pools], credited: Sequence[Credited]) -> dict[str, Any]:
     """Examine judgments: what could not be used, what they prefer besides what is right, whether they agree.
 
     Beside the counts it returns "order" ({"flip_rate", "first_place"}), "length", "agreement" and "calibration"
     ({"votes", "meta"}), each left out, or None within, where it cannot be known.
     """
-    every, cluster = list_verdicts(arm, pools), number_clusters(arm)
-    flips = find_flips(pools, count_orders_per_reading(arm))
+    every, cluster, columns = list_verdicts(arm, pools), number_clusters(arm), arm.judgments.data.columns
+    flips = find_flips(columns, pools, count_orders_per_reading(arm))
     order = {"flip_rate": _rate_flips(flips, cluster), "first_place": prefer_first(arm, every, cluster)}
     calibration = {"votes": calibrate_votes(arm, credited, cluster), "meta": calibrate_meta(arm, pools, cluster)}
     found = {
@@ -141,7 +183,7 @@ def examine_judgments(arm: Arm, pools: Sequence[Pools], credited: Sequence[Credi
         "agreement": measure_agreements(every, len(arm.judgments.judges), cluster),
         "calibration": {name: one for name, one in calibration.items() if one},
     }
-    return count_problems(pools, flips) | {name: one for name, one in found.items() if one}
+    return count_problems(columns, pools, flips) | {name: one for name, one in found.items() if one}
 
 
 def _rate_flips(flips: Flips | None, cluster: np.ndarray) -> dict[str, Any] | None:
@@ -154,7 +196,7 @@ def _rate_flips(flips: Flips | None, cluster: np.ndarray) -> dict[str, Any] | No
     return rate | {"n": int(read.sum()), "orders": float(flips.orders.sum() / read.sum())}
 
 
-def measure_effective_votes(arm: Arm, credited: Sequence[CreditedPool]) -> dict[str, Any]:
+def measure_effective_votes(arm: Arm, credited: Sequence[Credited]) -> dict[str, Any]:
     """Measure how many independent votes the arm's judgments are worth, and of a jury also its judges (Kish).
 
     By the correlation of errors within an item, an error being the credit that a single judgment fails to earn, ties
@@ -169,20 +211,22 @@ def measure_effective_votes(arm: Arm, credited: Sequence[CreditedPool]) -> dict[
         return {}
     judges = len(arm.judgments.judges)
     # (3, judgments) and (3, judges): credit, question, judge
-    single = [np.stack([c.alone, np.full(len(c.alone), of), c.judge]) for of, c in enumerate(credited)]
-    whole = [np.stack([c.of_judges, np.full(len(c.judges), of), c.judges]) for of, c in enumerate(credited)]
-    most = arm.k if arm.k > 1 else min(len(c.pool) for c in credited)
+    single = [np.stack([c.alone, c.asked.turn[c.asked.number], c.judge]) for c in credited]
+    whole = [np.stack([c.of_judges, c.asked.turn[c.sum_of], c.sum_by]) for c in credited]
+    most = arm.k if arm.k > 1 else min(int(c.asked.sizes.min()) for c in credited)
     found = {"judgments": (most, single)} | ({"judges": (judges, whole)} if judges > 1 else {})
     told = {}
     for name, (votes, rows) in found.items():
-        value, group, kind = np.concatenate(rows, axis=1)
-        if (correlation := correlate_within(value, group.astype(int), kind.astype(int))) is not None:
+        value, turn, kind = np.concatenate(rows, axis=1)
+        in_turn = np.argsort(turn, kind="stable")
+        group = np.unique(turn[in_turn], return_inverse=True)[1].reshape(-1)
+        if (correlation := correlate_within(value[in_turn], group, kind[in_turn].astype(int))) is not None:
             effective = count_effective_votes(votes, correlation)
             told[name] = {"votes": votes, "correlation": correlation, "effective": effective}
     return told
 
 
-def count_thoughts(pools: Sequence[Pools], budget: int) -> dict[str, Any]:
+def count_thoughts(columns: Columns, pools: Sequence[Pools], budget: int) -> dict[str, Any]:
     """Count the thoughts of a judge that is held to a thinking budget, each answer of its model once.
 
     answers: all of them. known: those whose thinking tokens the engine told, their end included. used_up: of these,
@@ -190,9 +234,8 @@ def count_thoughts(pools: Sequence[Pools], budget: int) -> dict[str, Any]:
     """
     every = {
         (call.key, call.rank): call.reasoning_tokens
-        for p in pools
-        for pool, row in list_judgments(p)
-        for call in pool.judgments[row].calls
+        for row in (find_rows(pools).tolist() if columns.calls else ())
+        for call in columns.calls[row]
         if call.role == "judge"
     }
     known = [tokens for tokens in every.values() if tokens is not None]

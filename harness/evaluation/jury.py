@@ -59,7 +59,7 @@ def weigh_judgments(fit: str, arm: Arm, pools: Sequence[Pools]) -> Weights:
         notes.append("Two judges whom no label tells apart weigh nearly alike: dawid_skene is for three or more.")
     place, found = {judge: j for j, judge in enumerate(judges)}, []
     for i, p in enumerate(pools):
-        judge = np.array([place[judgment.judge] for judgment in take_only_pool(p).judgments])
+        judge = np.array([place[name] for name in take_only_pool(p).judges])
         given = (
             np.array([arm.shares[name] for name in judges]) if arm.shares else np.bincount(judge, minlength=len(judges))
         )
@@ -78,7 +78,7 @@ def collect_votes(pools: Sequence[Pools], judges: Sequence[str]) -> tuple[np.nda
         pool = take_only_pool(p)
         scores = pool.scores if sizes[i] > 1 else np.hstack([pool.scores, 1 - pool.scores])
         shares, scored = cast_shares(scores)
-        names = np.array([judgment.judge for judgment in pool.judgments])
+        names = np.array(pool.judges)
         for j, judge in enumerate(judges):
             if (voted := scored.any(axis=1) & (names == judge)).any():
                 votes[i, j, : shares.shape[1]] = shares[voted].mean(axis=0)

@@ -160,7 +160,7 @@ def _cross_fit(
     from sklearn.feature_extraction import DictVectorizer
 
     even = find_evenly_shown_judges(items, pools)
-    uneven = sorted({j.judge for p in pools for j in p.judgments} - even)
+    uneven = sorted({judge for p in pools for judge in p.judges} - even)
     rows = [extract_features(j, j.judge in even) for p in pools for j in p.judgments]
     clusters, cluster = np.unique([item.cluster for item in items], return_inverse=True)
     if len(clusters) < 2:

@@ -35,7 +35,9 @@ class Finding:
     trials: float = np.inf  # that it is worth at most (stats/classification.py)
 
 
-def estimate_metrics(arm: Arm, pools: Sequence[Pools], decided: list[list[Decisions]]) -> dict[str, list[Estimate]]:
+def estimate_metrics(
+    arm: Arm, pools: Sequence[Pools], decided: Sequence[Sequence[Decisions]]
+) -> dict[str, list[Estimate]]:
     """Estimate the task's metrics that are no mean of credits at every k.
 
     By the metric's name overall and by "section: name". A plain function has an interval at the headline's k only.
@@ -84,8 +86,8 @@ def describe_against_guess(name: str, value: float, ci: tuple[float, float], gue
 
 
 def _decide_for_metric(
-    arm: Arm, pools: Sequence[Pools], decided: list[list[Decisions]], name: str, metric: Metric
-) -> list[list[Decisions]]:
+    arm: Arm, pools: Sequence[Pools], decided: Sequence[Sequence[Decisions]], name: str, metric: Metric
+) -> Sequence[Sequence[Decisions]]:
     """Return the decisions that a metric looks at, as [k][item]."""
     strategy = arm.strategy.let_unusable_abstain() if name in arm.task.of_mean else arm.strategy
     if strategy == arm.strategy and (is_counted(metric) or not has_closed_form(strategy, arm.items)):

@@ -40,7 +40,7 @@ class Shelf:
         meta[there] = np.concatenate([pool.meta for pool in pools])
         dollars = np.zeros(meta.shape) if costs else None
         if costs and dollars is not None:
-            dollars[there] = [costs[judgment.judge] for pool in pools for judgment in pool.judgments]
+            dollars[there] = [costs[judge] for pool in pools for judge in pool.judges]
         return cls(questions, sizes.reshape(len(of_items), -1), scores, meta, dollars)
 
     def find_places(self, questions: np.ndarray) -> np.ndarray:
@@ -207,7 +207,7 @@ def draw_orders(
     keys = rng.random((draws, len(sizes), sizes.max()))
     if shares:
         for row, pool in enumerate(pools.values()):
-            judges = [j.judge for j in pool.judgments]
+            judges = pool.judges
             for judge in sorted(set(judges)):
                 own = np.array([name == judge for name in judges]).nonzero()[0]
                 phase = rng.random((draws, 1))
@@ -216,7 +216,7 @@ def draw_orders(
     for row, pool in enumerate(pools.values() if queue else ()):
         place = np.full(keys[:, row].shape, len(queue))
         for turn, (judge, count) in enumerate(queue):
-            own = np.array([j.judge == judge for j in pool.judgments]).nonzero()[0]
+            own = np.array([name == judge for name in pool.judges]).nonzero()[0]
             place[:, own] = np.where(keys[:, row, own].argsort(axis=1).argsort(axis=1) < count, turn, len(queue))
         keys[:, row] += place
     keys[:, np.arange(sizes.max()) >= sizes[:, None]] = np.inf

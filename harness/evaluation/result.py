@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +24,7 @@ from judgescale.harness.evaluation.costs import (
     may_share_scores,
 )
 from judgescale.harness.evaluation.credit_each import credit_pools
-from judgescale.harness.evaluation.credits import Credits, group_by_unit
+from judgescale.harness.evaluation.credits import Credits
 from judgescale.harness.evaluation.estimates import (
     count_independent_clusters,
     estimate_extras,
@@ -42,9 +41,9 @@ from judgescale.harness.evaluation.health import (
     examine_judgments,
     measure_effective_votes,
 )
+from judgescale.harness.evaluation.judgment_table import tabulate_judgments
 from judgescale.harness.evaluation.metrics import describe_metrics
 from judgescale.harness.evaluation.splits import examine_ties
-from judgescale.harness.evaluation.ties import tie_all
 from judgescale.harness.published.candidates import describe_candidates, list_printed_ks, list_printed_subsets
 from judgescale.harness.published.comparable import (
     explain_missing_deltas,
@@ -53,9 +52,8 @@ from judgescale.harness.published.comparable import (
 )
 from judgescale.harness.published.lists import normalise_subset
 from judgescale.harness.recorded.describe import describe_variation, summarise_judges
-from judgescale.harness.recorded.pools import Pools, count_distinct, list_judgments
+from judgescale.harness.recorded.pools import Pools, count_distinct, find_rows
 from judgescale.harness.signature import sign
-from judgescale.harness.stats.intervals import share_headline
 from judgescale.harness.types import HUMAN, CurvePoint, Estimate, Published, Result
 
 FEW_CLUSTERS = 20  # below these, how much they vary is itself hardly known
@@ -132,7 +130,7 @@ def make_result(
     ]
     of_set = arm.judgments.data.meta.get("live") or {}
     budget = (of_set.get("sampling") or {}).get("thinking_budget")
-    thoughts = count_thoughts(pools, budget) if budget and arm.bill else {}
+    thoughts = count_thoughts(arm.judgments.data.columns, pools, budget) if budget and arm.bill else {}
     live, ceiling = of_set if arm.bill else None, find_ceiling(arm, credits)
     credited = credit_pools(arm, pools)
     return Result(
@@ -150,7 +148,7 @@ def make_result(
         curve=curve,
         compute={"judgments": float(judgments[arm.k].sum())} | {n: v for n, v in cost[arm.k].items() if n != "tokens"},
         health=examine_judgments(arm, pools, credited)
-        | ({"partial": count_partial_judgments(pools)} if arm.judgments.pointwise else {})
+        | ({"partial": count_partial_judgments(arm.judgments.data.columns, pools)} if arm.judgments.pointwise else {})
         | {"tied_decisions": tied}
         | ({"effective_votes": votes} if (votes := measure_effective_votes(arm, credited)) else {})
         | ({"faults": dict(arm.bill.faults)} if arm.bill else {})
@@ -178,7 +176,7 @@ def make_result(
         ],
         details=details,
         judging=again.summarise() if again else {},
-        judgments=_list_judgments(arm, pools, credits),
+        judgments=tabulate_judgments(arm, pools, credits),
         store=arm.bill.store if arm.bill else None,
         data=arm.origin,
         stops=arm.strategy.stops,
@@ -260,7 +258,7 @@ def _write_notes(
 
 def describe_partial_judgments(arm: Arm, pools: Sequence[Pools]) -> list[str]:
     """Say how many judgments lack the score of a response, and what the protocol makes of them; nothing without any."""
-    if not arm.judgments.pointwise or not (partial := count_partial_judgments(pools)):
+    if not arm.judgments.pointwise or not (partial := count_partial_judgments(arm.judgments.data.columns, pools)):
         return []
     whole = f"{partial:,} of {count_distinct(pools):,} judgments lack the score of a response"
     if any(1 < len(q) < len(item.responses) for item, p in zip(arm.items, pools, strict=True) for q in p):
@@ -288,16 +286,11 @@ def describe_chosen(arm: Arm, pools: Sequence[Pools]) -> str:
     """Say what varies between an arm's judgments: as the set says, where they are all of it, else as is counted."""
     data = arm.judgments.data
     varies = str(data.meta.get("varies") or "")
-    judges = {r.judgment.judge for r in data.records} - {HUMAN}
+    judges = set(data.columns.list_judges()) - {HUMAN}
     in_part = arm.subsets or arm.limit or arm.left_out or data.chosen
     if not varies or (judges == set(arm.judgments.judges) and not in_part):
         return varies
-    rows = [
-        (item.prompt, pool.judgments[row])
-        for item, p in zip(arm.items, pools, strict=True)
-        for pool, row in list_judgments(p)
-    ]
-    return describe_variation(summarise_judges(rows))
+    return describe_variation(summarise_judges(data.columns.take(find_rows(pools))))
 
 
 def _warn_of_few_clusters(clusters: float) -> list[str]:
@@ -307,47 +300,3 @@ def _warn_of_few_clusters(clusters: float) -> list[str]:
         f"Intervals rest on about {clusters:.0f} independent clusters of items; with less than {FEW_CLUSTERS} they are"
         " rough."
     ]
-
-
-def _list_judgments(arm: Arm, pools: Sequence[Pools], credits: Credits) -> list[dict[str, object]]:
-    """List the rows of judgments.parquet: responses by name, with their scores and gold, all in the order shown.
-
-    weight: the item's share in the headline, and tie_credit what a decision that ties all its responses earns; both
-    empty where the item is scored together with others.
-    """
-    rows: list[dict[str, object]] = []
-    members = group_by_unit(arm.task, arm.items).values()
-    alone = {of_unit[0]: u for u, of_unit in enumerate(members) if len(of_unit) == 1}
-    share = share_headline(credits.units, arm.rollup)
-    for number, (item, of_item) in enumerate(zip(arm.items, pools, strict=True)):
-        unit = alone.get(number)
-        tie = None if unit is None else float(arm.task.credit([item], tie_all([item]), arm.rules)[0])
-        place = {name: i for i, name in enumerate(item.responses)}
-        orders: dict[tuple[str, ...], dict[str, object]] = {}  # what rows say of the responses in the order shown
-        for pool, row in list_judgments(of_item):
-            j, shown, meta = pool.judgments[row], pool.shown[row], float(pool.meta[row])
-            if shown not in orders:
-                at = [place[name] for name in shown]
-                orders[shown] = {"shown": at, "responses": list(shown), "gold": [item.gold[i] for i in at]}
-            rows.append(
-                {
-                    "task": arm.task.name,
-                    "item": item.id,
-                    "subset": item.subset,
-                    "cluster": item.cluster,
-                    "weight": None if unit is None else float(share[unit]),
-                    "tie_credit": tie,
-                    "judge": j.judge,
-                    "variant": j.variant,
-                    "sample": j.sample,
-                    "scores": j.scores and [None if math.isnan(score) else score for score in j.scores],
-                    "status": j.status,
-                    "meta": None if math.isnan(meta) else meta,
-                    "prompt_tokens": j.prompt_tokens,
-                    "completion_tokens": j.completion_tokens,
-                    "chars": j.chars,
-                    "calls": [(c.key, c.rank) for c in j.calls if c.role == "judge"],
-                    **orders[shown],
-                }
-            )
-    return rows

@@ -7,11 +7,18 @@ and returns one credit for each of the D decisions.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from judgescale.harness.types import Item, Rules, Task
+
+Rule = Callable[[Sequence[Item], Sequence[np.ndarray], Rules], np.ndarray]
+
+
+def looks_at_gold_alone(rule: Rule) -> bool:
+    """Tell whether a rule looks at nothing of an item but its gold, so that items of equal gold are credited alike."""
+    return rule in (credit_best, credit_detection, credit_same_class)
 
 
 def credit_best(items: Sequence[Item], scores: Sequence[np.ndarray], rules: Rules) -> np.ndarray:

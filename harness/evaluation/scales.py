@@ -29,8 +29,8 @@ def put_on_one_scale(pools: Sequence[Pools], judges: Sequence[str]) -> list[Pool
         return list(pools)
     found: dict[str, list[np.ndarray]] = defaultdict(list)
     for pool in (pool for p in pools for pool in p.values() if pool.scores.shape[1] > 1):
-        for judgment, scores in zip(pool.judgments, pool.scores, strict=True):
-            found[judgment.judge].append(scores)
+        for judge, scores in zip(pool.judges, pool.scores, strict=True):
+            found[judge].append(scores)
     scale = {judge: measure_scale(np.concatenate(scores)) for judge, scores in found.items()}
     return [{question: _rescale(pool, scale) for question, pool in p.items()} for p in pools]
 
@@ -46,5 +46,5 @@ def measure_scale(scores: np.ndarray) -> Scale:
 def _rescale(pool: Pool, scale: Mapping[str, Scale]) -> Pool:
     if pool.scores.shape[1] == 1:
         return pool
-    mean, deviation = np.array([scale[judgment.judge] for judgment in pool.judgments]).T[..., None]
+    mean, deviation = np.array([scale[judge] for judge in pool.judges]).T[..., None]
     return dataclasses.replace(pool, scores=(pool.scores - mean) / deviation)

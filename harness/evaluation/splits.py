@@ -9,7 +9,7 @@ import numpy as np
 
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy
-from judgescale.harness.evaluation.credits import describe_ties, group_by_unit
+from judgescale.harness.evaluation.credits import describe_ties, group_alike, group_by_unit
 from judgescale.harness.evaluation.ties import credit_by_lot, tie_all
 from judgescale.harness.types import OWN_TIE, Item, Rules, Task
 
@@ -44,12 +44,11 @@ def warn_of_ties(arm: Arm, earned: float, by_lot: float) -> list[str]:
 
 def price_ties(arm: Arm, rules: Rules) -> np.ndarray:
     """Return what a tie of all responses earns by these rules, and what by lot, for every unit of the arm: (U, 2)."""
-    return np.array(
-        [
-            _price_tie(arm.task, rules, [arm.items[i] for i in rows])
-            for rows in group_by_unit(arm.task, arm.items).values()
-        ]
-    )
+    members = list(group_by_unit(arm.task, arm.items).values())
+    prices = np.empty((len(members), 2))
+    for alike in group_alike(arm.task, arm.items, members):
+        prices[alike] = _price_tie(arm.task, rules, [arm.items[i] for i in members[alike[0]]])
+    return prices
 
 
 def is_even_handed(prices: np.ndarray) -> bool:

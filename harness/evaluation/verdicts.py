@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.recorded.pools import Pool, Pools
+from judgescale.harness.recorded.pools import Asked, Pools, join_questions
 
 
 @dataclass(frozen=True)
@@ -34,42 +34,48 @@ class Verdicts:
 
 def list_verdicts(arm: Arm, pools: Sequence[Pools]) -> list[Verdicts]:
     """List the verdicts of an arm's judgments, those of questions about equally many responses together."""
-    asked: dict[int, list[tuple[int, tuple[int, ...], Pool]]] = {}  # by how many responses: item, question, judgments
-    for i, (item, of_item) in enumerate(zip(arm.items, pools, strict=True)):
-        for question, pool in of_item.items():
-            if len(question) > 1 or len(item.responses) == 1:  # a score of one of several says nothing alone
-                asked.setdefault(len(question), []).append((i, question, pool))
     begin, found = 0, []
-    for of_width in asked.values():
-        found.append(_join_pools(arm, of_width, begin))
-        begin += len(of_width)
+    for asked in join_questions(pools):
+        if asked.scores.shape[1] == 1:  # a score of one of several responses says nothing alone
+            lone = [len(arm.items[place].responses) == 1 for place in asked.place.tolist()]
+            asked = asked.take(np.array(lone))
+        if len(asked.sizes):
+            found.append(_find_verdicts(arm, asked, begin))
+            begin += len(asked.sizes)
     return found
 
 
-def _join_pools(arm: Arm, asked: Sequence[tuple[int, tuple[int, ...], Pool]], begin: int) -> Verdicts:
-    """Join the judgments of questions about equally many responses, which are numbered from `begin`."""
+def number_judges(arm: Arm) -> np.ndarray:
+    """Return the number among the arm's judges of each judge of its set; -1 for others."""
     number = {judge: j for j, judge in enumerate(arm.judgments.judges)}
-    sizes = [len(pool) for _, _, pool in asked]
-    gold = np.array([[arm.items[i].gold[r] for r in question] for i, question, _ in asked])
+    return np.array([number.get(judge, -1) for judge in arm.judgments.data.columns.judges])
+
+
+def _find_verdicts(arm: Arm, asked: Asked, begin: int) -> Verdicts:
+    """Find what the judgments of questions say, which are numbered from `begin`."""
+    columns, places = arm.judgments.data.columns, asked.place.tolist()
+    of_items = list(zip([arm.items[place] for place in places], asked.questions, strict=True))
+    gold = np.array([[item.gold[r] for r in question] for item, question in of_items])
     if arm.judgments.pointwise:
-        first = np.full(sum(sizes), -1)
+        first = np.full(len(asked.rows), -1)
     else:
-        first = np.array(
-            [
-                place[shown[0]]
-                for i, question, pool in asked
-                if (place := {arm.items[i].responses[r]: p for p, r in enumerate(question)})
-                for shown in pool.shown
-            ]
-        )
+        # the responses' places in the set's item, which may have others, or another order
+        begins = asked.rows[np.cumsum(asked.sizes) - asked.sizes]
+        known = [columns.items[item].responses for item in columns.item[begins].tolist()]
+        own = [
+            question if names == item.responses else [names.index(item.responses[r]) for r in question]
+            for names, (item, question) in zip(known, of_items, strict=True)
+        ]
+        shown_first = columns.layout[columns.order[asked.rows], :1]
+        first = (np.repeat(np.array(own), asked.sizes, axis=0) == shown_first).argmax(axis=1)
     every = Verdicts(
-        item=np.repeat([i for i, _, _ in asked], sizes),
-        question=np.repeat(np.arange(begin, begin + len(asked)), sizes),
-        judge=np.array([number[judgment.judge] for _, _, pool in asked for judgment in pool.judgments]),
-        scores=np.concatenate([pool.scores for _, _, pool in asked]),
+        item=asked.item,
+        question=begin + asked.number,
+        judge=number_judges(arm)[columns.judge[asked.rows]],
+        scores=asked.scores,
         first=first,
-        gold=np.repeat(gold, sizes, axis=0),
-        responses=np.repeat([question for _, question, _ in asked], sizes, axis=0),
+        gold=np.repeat(gold, asked.sizes, axis=0),
+        responses=np.repeat(np.array(asked.questions), asked.sizes, axis=0),
     )
     whole = ~np.isnan(every.scores).any(axis=1)
     return every if whole.all() else Verdicts(*(getattr(every, f.name)[whole] for f in fields(every)))

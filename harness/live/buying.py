@@ -29,6 +29,7 @@ from judgescale.harness.live.model import Model
 from judgescale.harness.live.outbox import Outbox
 from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll, gather_all
 from judgescale.harness.recorded import RecordedSet
+from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stopping import cancel_on_signals
 from judgescale.harness.store import Store, name_as_now
@@ -534,7 +535,7 @@ def make_recorded_set(
             ),
         },
     }
-    return RecordedSet(store, purchase.name, meta, records)
+    return RecordedSet(store, purchase.name, meta, make_columns(records))
 
 
 def _list_judgments(asks: Sequence[LiveAsk]) -> Iterator[tuple[Item, Judgment]]:

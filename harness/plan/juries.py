@@ -31,7 +31,7 @@ def choose_judges(
     names: which of them; None = all. pool: None = as the set says. Raises JudgescaleError for judges that are not
     there, and for a pool of those who score on scales of their own where the strategy adds up scores.
     """
-    known = sorted({r.judgment.judge for r in data.records} - {HUMAN})
+    known = sorted(set(data.columns.list_judges()) - {HUMAN})
     listed = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
         raise JudgescaleError(f"judge.names={names}: must be a list of names, or null for all; quote a number")
@@ -51,16 +51,18 @@ def choose_judges(
         if name not in known:
             raise JudgescaleError(f"judge.names: {name!r} is not in set {data.name}; it has {', '.join(known)}")
     if not chosen:
-        none = f"set {data.name} has no judge" + f", only annotators ({HUMAN!r})" * bool(data.records)
+        none = f"set {data.name} has no judge" + f", only annotators ({HUMAN!r})" * bool(len(data.columns))
         raise JudgescaleError("judge.names is empty" if known else none)
     together = bool(data.meta.get("pool", False)) if pool is None else bool(pool)
     if len(chosen) == 1 or not together:
         return {name: (name,) for name in chosen}
-    for r in () if strategy.mixes_scales else data.records:
-        scores = r.judgment.scores or ()
-        if r.judgment.judge in chosen and any(score < 0 or score > 1 for score in scores):
+    if not strategy.mixes_scales:
+        columns = data.columns
+        beyond = ((columns.scores < 0) | (columns.scores > 1)).any(axis=1) & columns.find_judges(chosen)
+        if beyond.any():
+            judge = columns.judges[columns.judge[beyond.argmax()]]
             raise MisfitError(
-                f"judge.pool=true: {r.judgment.judge} scores on a scale of its own, so votes of {len(chosen)} judges"
+                f"judge.pool=true: {judge} scores on a scale of its own, so votes of {len(chosen)} judges"
                 " cannot be summed; use judge.pool=false or judge.names=[…], or strategy=voting"
                 " strategy.aggregate=zscore"
             )
@@ -105,10 +107,7 @@ def find_costs(
     """
     if given is not None and not isinstance(given, Mapping | DictConfig):
         raise JudgescaleError(f"judge.costs={given}: must be dollars a judgment by judge's name, as in {{gpt4: 0.01}}")
-    costs, known = dict[str, float](), sorted({r.judgment.judge for r in data.records} - {HUMAN})
-    tokens: dict[str, list[tuple[int | None, int | None]]] = {}
-    for r in part.records:
-        tokens.setdefault(r.judgment.judge, []).append((r.judgment.prompt_tokens, r.judgment.completion_tokens))
+    costs, known = dict[str, float](), sorted(set(data.columns.list_judges()) - {HUMAN})
     for name, value in (given or {}).items():
         if type(value) not in (int, float) or not 0 < value < inf:
             raise JudgescaleError(f"judge.costs: {name}={value}: must be dollars a judgment, above 0")
@@ -117,10 +116,11 @@ def find_costs(
         costs[str(name)] = float(value)
     if pool == BY_COST:
         of_names = {simplify_name(str(model)): price for model, price in prices.items()}
-        for judge, counts in tokens.items():
-            price = of_names.get(simplify_name(judge))
-            if judge not in costs and price is not None and not any(None in pair for pair in counts):
-                prompt, completion = np.mean(np.array(counts, float), axis=0).tolist()
+        for judge in part.columns.list_judges():
+            price, own = of_names.get(simplify_name(judge)), part.columns.take(part.columns.find_judges([judge]))
+            counts = np.column_stack([own.prompt_tokens, own.completion_tokens])
+            if judge not in costs and price is not None and not np.isnan(counts).any():
+                prompt, completion = counts.mean(axis=0).tolist()
                 costs[judge] = make(Price, price, f"prices.{judge}").dollars(Tokens(prompt, 0, completion))
     return costs
 
@@ -133,7 +133,7 @@ def count_in_order(judgments: RecordedJudgments, strategy: Strategy, items: Sequ
     fewest = dict.fromkeys(judgments.judges, most)
     for item in items:
         for question in strategy.questions(len(item.responses)):
-            count = Counter(judgment.judge for judgment in judgments.find_pool(item, question).judgments)
+            count = Counter(judgments.find_pool(item, question).judges)
             fewest = {judge: min(least, count[judge]) for judge, least in fewest.items()}
 
     def find_short(k: int) -> list[str]:

@@ -25,6 +25,7 @@ from judgescale.harness.plan.common import Shared, list_ks, read_shared, refuse_
 from judgescale.harness.plan.items import Selection, choose_edition, select_items
 from judgescale.harness.plan.releases import check_release
 from judgescale.harness.plan.thinking import check_budget, name_with_budget, refuse_in_sampling
+from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.recorded.sets import RecordedSet
 from judgescale.harness.types import (
@@ -147,7 +148,7 @@ def make_live_arm(
 ) -> LiveArm:
     """Make the arm of a purchase, its judgments still missing."""
     shared = settle_ties(shared, selection.items)
-    nothing_yet = RecordedSet(Path(shared.task.name), shared.task.name, {}, ())
+    nothing_yet = RecordedSet(Path(shared.task.name), shared.task.name, {}, make_columns(()))
     sha256 = digest_items(selection.items)
     arm = Arm(
         judge=purchase.label,

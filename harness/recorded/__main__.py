@@ -18,10 +18,11 @@ from judgescale.harness.errors import make_harmless
 from judgescale.harness.plain_text import escape_controls
 from judgescale.harness.recorded import describe, formats
 from judgescale.harness.recorded.build import build_sets
+from judgescale.harness.recorded.columns import OK, Columns
 from judgescale.harness.recorded.importing import import_files
 from judgescale.harness.recorded.sets import RecordedSet, list_shipped_sets, read_set
 from judgescale.harness.screen import make_table, open_screen, print_line, print_table
-from judgescale.harness.types import HUMAN, JudgescaleError, Record
+from judgescale.harness.types import HUMAN, STATUSES, JudgescaleError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -104,25 +105,25 @@ def _add_import_arguments(parser: argparse.ArgumentParser, format_: formats.Form
 
 def import_set(options: argparse.Namespace) -> None:
     """Import files as a set, and say in one line what was written and how to run it."""
-    records, meta, notes = import_files(options.format, options.files, options.out, vars(options))
+    columns, meta, notes = import_files(options.format, options.files, options.out, vars(options))
     for note in notes:
         print(f"note: {make_harmless(note)}", file=sys.stderr)
-    judges = sorted({record.judgment.judge for record in records} - {HUMAN})
-    items = len({record.prompt for record in records})
-    lost = sum(record.judgment.scores is None for record in records)
+    judges = sorted({*columns.list_judges()} - {HUMAN})
+    lost = int((columns.status != OK).sum())
     without = f" ({lost:,} without scores)" if lost else ""
     who = ", ".join(judges) if len(judges) <= 4 else "see: show"
     say(
-        f"wrote {options.out}: {items:,} items, {len(records):,} judgments{without}, "
-        f"{len(judges)} judge{'s' * (len(judges) != 1)} ({who}). {_suggest_run(options.out, records, meta)}"
+        f"wrote {options.out}: {len(columns.items):,} items, {len(columns):,} judgments{without}, "
+        f"{len(judges)} judge{'s' * (len(judges) != 1)} ({who}). {_suggest_run(options.out, columns, meta)}"
     )
 
 
-def _suggest_run(out: str, records: Sequence[Record], meta: Mapping[str, Any]) -> str:
+def _suggest_run(out: str, columns: Columns, meta: Mapping[str, Any]) -> str:
     """Say how to run a new set, or what it lacks to be run."""
-    if all(record.judgment.judge == HUMAN for record in records):
+    judges = columns.list_judges()
+    if judges == [HUMAN]:
         return "It has labels but no judge: give the judges' files too."
-    if any(record.gold is None for record in records) and all(r.judgment.judge != HUMAN for r in records):
+    if HUMAN not in judges and any(about.gold is None for about in columns.items):
         return "It has no labels to score against: give the file with the labels too."
     from judgescale.harness.plan.proposal import propose_run  # what plans a run takes longer to load than most imports
 
@@ -144,7 +145,7 @@ def show_shipped_sets() -> None:
     table = make_table(["set", "what varies between its judgments"], ["judgments"])
     for name, path in list_shipped_sets().items():
         found = read_set(path)
-        table.add_row(*map(Text, map(escape_controls, (name, found.meta["varies"]))), f"{len(found.records):,}")
+        table.add_row(*map(Text, map(escape_controls, (name, found.meta["varies"]))), f"{len(found.columns):,}")
     print_table(open_screen(), table)
 
 
@@ -159,7 +160,7 @@ def show_set(name: str) -> None:
     tell(f"{found.name} ({found.meta['format']}), {found.path.stat().st_size / 1024:,.0f} KB")
     for line in _describe_items(found):
         tell(line)
-    print_table(screen, _make_table_of_judges(found.records))
+    print_table(screen, _make_table_of_judges(found.columns))
     for source in found.meta["sources"]:
         files = f"{len(source.get('files', []))} files"
         tell(
@@ -172,11 +173,11 @@ def show_set(name: str) -> None:
 
 def _describe_items(found: RecordedSet) -> Iterator[str]:
     """Yield what a set says about itself, and what its items are, a line each."""
-    records, meta = found.records, found.meta
-    by_prompt = {record.prompt: record for record in records}
-    subsets = Counter(record.subset for record in by_prompt.values())
-    sizes = Counter(len(record.responses) for record in by_prompt.values())
-    statuses = Counter(record.judgment.status for record in records)
+    columns, meta = found.columns, found.meta
+    items = columns.items
+    subsets = Counter(about.subset for about in items)
+    sizes = Counter(len(about.responses) for about in items)
+    statuses = Counter([STATUSES[code] for code in columns.status.tolist()])
     yield f"  varies     {meta['varies']}"
     yield f"  order      {meta['order']};  judges voted together by default: {'yes' if meta['pool'] else 'no'}"
     if meta["pointwise"]:
@@ -190,24 +191,24 @@ def _describe_items(found: RecordedSet) -> Iterator[str]:
     if meta["temperature"] is not None:
         yield f"  sampled    at temperature {meta['temperature']:g}"
     few = ", ".join(f"{size} ({count:,})" for size, count in sorted(sizes.items())[:8])
-    clusters = len({record.cluster for record in records})
-    yield f"  items      {len(by_prompt):,} in {clusters:,} clusters; responses an item: {few}"
+    clusters = len({about.cluster for about in items})
+    yield f"  items      {len(items):,} in {clusters:,} clusters; responses an item: {few}"
     if set(subsets) != {""}:
         each = [f"{subset or '(none)'} {count:,}" for subset, count in sorted(subsets.items())]
         yield f"  subsets    {', '.join(each)}"
-    yield f"  gold       {'derived by the task' if all(r.gold is None for r in records) else 'in the set'}"
+    yield f"  gold       {'derived by the task' if all(about.gold is None for about in items) else 'in the set'}"
     tally = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
-    yield f"  judgments  {len(records):,}: {tally}"
+    yield f"  judgments  {len(columns):,}: {tally}"
 
 
-def _make_table_of_judges(records: Sequence[Record]) -> Table:
+def _make_table_of_judges(columns: Columns) -> Table:
     """Make a table with a row a judge."""
     from rich.text import Text
 
     table = make_table(
         ["judge", "not ok"], ["items", "judg-\nments", "an\nitem", "vari-\nants", "orders", "sam-\nples"]
     )
-    for summary in describe.summarise_judges((r.prompt, r.judgment) for r in records):
+    for summary in describe.summarise_judges(columns):
         lost = [f"{count:,} {status}" for status, count in summary.statuses.items() if status != "ok"]
         counts = (summary.variants, summary.orders, summary.samples)
         table.add_row(

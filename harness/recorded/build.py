@@ -170,9 +170,9 @@ def build_sets(data: Path, out: Path | None = None, only: Sequence[str] | None =
             "note": recipe.note,
             "sources": [_read_origin(folder)],
         }
-        records, _, notes = import_files(recipe.format, files, target, about=about)
+        columns, _, notes = import_files(recipe.format, files, target, about=about)
         remark = f" ({'; '.join(notes)})" if notes else ""
-        yield f"{recipe.name}: {len(records):,} judgments, {target.stat().st_size / 1024:,.0f} KB{remark}"
+        yield f"{recipe.name}: {len(columns):,} judgments, {target.stat().st_size / 1024:,.0f} KB{remark}"
 
 
 def _read_origin(folder: Path) -> dict[str, str]:

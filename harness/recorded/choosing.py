@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import nan
 
 from judgescale.harness.errors import list_some
+from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.recorded.sets import RecordedSet
 from judgescale.harness.stats.steps import OF_PROBABILITIES, RULES
 from judgescale.harness.types import HUMAN, JudgescaleError, Record
@@ -47,7 +48,7 @@ def take_part(
     if steps is not None:
         records = [_score_by_steps(data, r, steps) for r in records]
         chosen["steps"] = steps
-    return replace(data, records=tuple(records), chosen=chosen)
+    return replace(data, columns=make_columns(records), chosen=chosen)
 
 
 def _take_first(data: RecordedSet, records: Sequence[Record], samples: int) -> list[Record]:

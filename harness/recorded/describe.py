@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judgescale.harness.types import HUMAN, Judgment, Record
+import numpy as np
+
+from judgescale.harness.long_columns import join_keys
+from judgescale.harness.recorded.columns import Columns
+from judgescale.harness.types import HUMAN, STATUSES
 
 
 @dataclass(frozen=True)
@@ -23,32 +26,25 @@ class JudgeSummary:
     statuses: dict[str, int]
 
 
-def summarise_judges(rows: Iterable[tuple[str, Judgment]]) -> list[JudgeSummary]:
-    """Count what there is of each judge in judgments and the prompts they are about; human labels come last."""
-    by_judge: dict[str, list[tuple[str, Judgment]]] = defaultdict(list)
-    for prompt, judgment in rows:
-        by_judge[judgment.judge].append((prompt, judgment))
-    return [_summarise(judge, rows) for judge, rows in sorted(by_judge.items(), key=lambda x: (x[0] == HUMAN, x[0]))]
+def summarise_judges(columns: Columns) -> list[JudgeSummary]:
+    """Count what there is of each judge; human labels come last."""
+    judges = sorted(columns.list_judges(), key=lambda judge: (judge == HUMAN, judge))
+    return [_summarise(judge, columns.take(columns.find_judges([judge]))) for judge in judges]
 
 
-def _summarise(judge: str, rows: Sequence[tuple[str, Judgment]]) -> JudgeSummary:
-    per_item = Counter(prompt for prompt, _ in rows)
-    orders: dict[tuple[str, str, frozenset[int]], set[tuple[int, ...]]] = defaultdict(set)
-    samples: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
-    for prompt, judgment in rows:
-        shown, variant = judgment.shown, judgment.variant
-        # an arrangement is an order under another name: count the orders over all variants only where they differ
-        orders[prompt, variant, frozenset(shown)].add(shown)
-        samples[prompt, variant, shown] += 1
+def _summarise(judge: str, own: Columns) -> JudgeSummary:
+    per_item, statuses = np.unique(own.item, return_counts=True)[1], np.unique(own.status, return_counts=True)
+    # an arrangement is an order under another name: count the orders over all variants only where they differ
+    asked = np.unique(join_keys(own.item, own.variant, own.sets[1][own.order], own.order)) // _count(own.order)
     return JudgeSummary(
         judge=judge,
         items=len(per_item),
-        judgments=len(rows),
-        per_item=(min(per_item.values()), max(per_item.values())),
-        variants=len({judgment.variant for _, judgment in rows}),
-        orders=max(map(len, orders.values())),
-        samples=max(samples.values()),
-        statuses=dict(sorted(Counter(judgment.status for _, judgment in rows).items())),
+        judgments=len(own),
+        per_item=(int(per_item.min()), int(per_item.max())),
+        variants=len(np.unique(own.variant)),
+        orders=int(np.unique(asked, return_counts=True)[1].max()),
+        samples=int(np.unique(join_keys(own.item, own.variant, own.order), return_counts=True)[1].max()),
+        statuses=dict(sorted((STATUSES[code], int(count)) for code, count in zip(*statuses, strict=True))),
     )
 
 
@@ -72,19 +68,24 @@ def describe_variation(summaries: Sequence[JudgeSummary]) -> str:
     return sentence
 
 
-def classify_order(records: Sequence[Record]) -> str:
+def classify_order(columns: Columns) -> str:
     """Say in which orders the judges saw the responses.
 
     as_is: in item order; both: every pair equally often in both orders; arrangements: of more than two responses in
     several orders; mixed: anything else.
     """
-    shown: dict[tuple[str, str, str, frozenset[int]], Counter[tuple[int, ...]]] = defaultdict(Counter)
-    for record in records:
-        judgment = record.judgment
-        if judgment.judge != HUMAN:
-            shown[record.prompt, judgment.judge, judgment.variant, frozenset(judgment.shown)][judgment.shown] += 1
-    if all(each == tuple(sorted(each)) for orders in shown.values() for each in orders):
+    own = columns.take(~columns.find_judges([HUMAN]))
+    if all(own.orders[code] == tuple(sorted(own.orders[code])) for code in np.unique(own.order).tolist()):
         return "as_is"
-    if all(len(o) == len(question[3]) == 2 and len(set(o.values())) == 1 for question, o in shown.items()):
+    widths = own.widths[own.order]
+    question = np.unique(join_keys(own.item, own.judge, own.variant, own.sets[1][own.order]), return_inverse=True)[1]
+    asked, times = np.unique(join_keys(question.reshape(-1), own.order), return_counts=True)
+    _, first, orders = np.unique(asked // _count(own.order), return_index=True, return_counts=True)
+    if (widths == 2).all() and (orders == 2).all() and (times[first] == times[first + 1]).all():
         return "both"
-    return "arrangements" if any(len(question[3]) > 2 for question in shown) else "mixed"
+    return "arrangements" if (widths > 2).any() else "mixed"
+
+
+def _count(codes: np.ndarray) -> int:
+    """Count the codes from 0 to the largest: what the last column of `join_keys` takes of a key."""
+    return int(codes.max()) + 1

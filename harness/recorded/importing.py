@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from judgescale.harness.recorded import describe, formats
+from judgescale.harness.recorded.columns import Columns, make_columns
+from judgescale.harness.recorded.reading import read_by_column
 from judgescale.harness.recorded.sets import write_set
 from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, open_source, reject, shorten_names
 from judgescale.harness.types import HUMAN, JudgescaleError, Record
 
-ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")  # of files that a folder is searched for
 
 
 def import_files(
@@ -24,8 +26,8 @@ def import_files(
     out: str | os.PathLike[str],
     options: Mapping[str, Any] | None = None,
     about: Mapping[str, Any] | None = None,
-) -> tuple[list[Record], dict[str, Any], tuple[str, ...]]:
-    """Write a set and return its records, its metadata and what the importer had to remark.
+) -> tuple[Columns, dict[str, Any], tuple[str, ...]]:
+    """Write a set and return its columns, its metadata and what the importer had to remark.
 
     `options` holds what the command line said: the judge, and the format's own options. `about` overrides what would
     be counted or guessed: name, varies, pool, sources, note, …
@@ -36,21 +38,28 @@ def import_files(
     if not str(out).endswith(".parquet"):
         raise JudgescaleError(f"--out {out}: a set is a Parquet file; name it SET.parquet")
     sources, passed_over = open_sources(format_name, paths)
-    imported = format_.read_sources(sources, {name: (options or {}).get(name) for name in ("judge", *format_.options)})
-    read = list(imported.records)
-    _check_agreement(read)
-    records = [each.record for each in read]
+    said = {name: (options or {}).get(name) for name in ("judge", *format_.options)}
+    table = format_.read_table(sources, said) if format_.read_table else None
+    read: list[ImportedRecord] = []
+    if table is not None and (found := read_by_column(table, pointwise=False)) is not None:
+        columns, rows, imported = found, table, Imported(iter(()))
+    else:
+        imported = format_.read_sources(sources, said)
+        read = list(imported.records)
+        _check_agreement(read)
+        rows = [each.record for each in read]
+        columns = make_columns(rows)
     given, about, remarks = options or {}, about or {}, "; ".join(imported.notes)
     meta = {
         "name": Path(out).name.removesuffix(".parquet"),
         "format": format_name,
-        "tasks": _list_tasks(format_, records),
-        "varies": describe.describe_variation(describe.summarise_judges((r.prompt, r.judgment) for r in records)),
+        "tasks": _list_tasks(format_, columns),
+        "varies": describe.describe_variation(describe.summarise_judges(columns)),
         "pool": imported.pool,
-        "order": describe.classify_order(records),
+        "order": describe.classify_order(columns),
         "sources": [{"repo": "", "commit": "", "licence": "", "path": ""}],
         "note": remarks,
-        "prompts": _name_prompts(records, given.get("prompt") or format_.prompt) or dict(imported.prompts),
+        "prompts": _name_prompts(columns, given.get("prompt") or format_.prompt) or dict(imported.prompts),
         "temperature": imported.temperature if given.get("temperature") is None else given["temperature"],
         "pointwise": imported.pointwise,
         **about,
@@ -58,8 +67,8 @@ def import_files(
     meta["sources"] = [{**source, "files": _list_files(sources, imported)} for source in meta["sources"]]
     if "note" in about and remarks:
         meta["note"] = f"{about['note']} {remarks}."
-    write_set(out, records, meta)
-    return records, meta, (*passed_over, *imported.notes, *_report_unread(read))
+    write_set(out, rows, meta)
+    return columns, meta, (*passed_over, *imported.notes, *_report_unread(read))
 
 
 def import_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Record], bool, str]:
@@ -115,15 +124,15 @@ def _refuse_twins(sources: Sequence[Source], named_by_path: bool) -> None:
             reject(source, None, None, f"has the same content as {twin.path}: it would count every judgment twice")
 
 
-def _list_tasks(format_: formats.Format, records: Sequence[Record]) -> list[str]:
+def _list_tasks(format_: formats.Format, columns: Columns) -> list[str]:
     """List the tasks that a set can serve: task=custom too, where every item has its gold labels."""
-    custom = ("custom",) if all(record.gold is not None for record in records) else ()
+    custom = ("custom",) if all(about.gold is not None for about in columns.items) else ()
     return list(dict.fromkeys(format_.tasks + custom))
 
 
-def _name_prompts(records: Sequence[Record], prompt: str) -> dict[str, str]:
+def _name_prompts(columns: Columns, prompt: str) -> dict[str, str]:
     """Give every judge the same prompt, by judge; empty where nobody says which."""
-    return {r.judgment.judge: prompt for r in records if r.judgment.judge != HUMAN} if prompt else {}
+    return {judge: prompt for judge in columns.judges if judge != HUMAN} if prompt else {}
 
 
 def _list_files(sources: Sequence[Source], imported: Imported) -> list[dict[str, str]]:

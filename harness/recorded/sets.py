@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from math import isfinite, isnan, nan
 from pathlib import Path
@@ -14,6 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from judgescale.harness import ROOT
+from judgescale.harness.recorded.columns import Columns, make_columns
+from judgescale.harness.recorded.reading import read_by_column
 from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 3  # the newest that is read; a set is written with the oldest that can say what it holds
 KEY = b"judgescale"
+HARD, EASY, MANY = 19, 3, 200_000  # how hard a set is compressed, and one of so many judgments, which would take long
 
 # column -> (kind, may a row be null). Kinds: str, int16, int32, float, and [kind] for a list of them.
 COLUMNS: Mapping[str, tuple[str, bool]] = MappingProxyType(
@@ -81,8 +85,18 @@ class RecordedSet:
     path: Path
     name: str
     meta: Mapping[str, Any]
-    records: tuple[Record, ...]
+    columns: Columns = field(repr=False)
     chosen: Mapping[str, str] = field(default_factory=dict)  # what part of the file it is: variants, the rule for steps
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """Return every judgment as an object, for whoever looks at them one by one."""
+        return self.columns.make_records()
+
+    @property
+    def has_gold(self) -> bool:
+        """Tell whether every item has its gold labels in the set."""
+        return all(about.gold is not None for about in self.columns.items)
 
 
 def list_shipped_sets() -> dict[str, Path]:
@@ -116,22 +130,27 @@ def read_set(path: str | os.PathLike[str]) -> RecordedSet:
         ) from None
     meta = _read_meta(str(path), table.schema.metadata or {})
     try:
-        records = tuple(_read_records(str(path), table, meta["pointwise"]))
+        columns = _read_columns(str(path), table, meta["pointwise"])
     except UnicodeDecodeError:
         raise JudgescaleError(f"{path}: holds text that is not UTF-8: import the set again") from None
-    return RecordedSet(path=file, name=meta["name"] or file.stem, meta=MappingProxyType(meta), records=records)
+    del table
+    pa.default_memory_pool().release_unused()
+    return RecordedSet(path=file, name=meta["name"] or file.stem, meta=MappingProxyType(meta), columns=columns)
 
 
-def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Mapping[str, Any]) -> None:
-    """Write a set, in the order given: all of it or nothing. Whatever is written, `read_set` accepts.
+def write_set(path: str | os.PathLike[str], records: Iterable[Record] | pa.Table, meta: Mapping[str, Any]) -> Columns:
+    """Write a set, in the order given: all of it or nothing, and return its columns. `read_set` accepts what it writes.
+
+    records: or a table of COLUMNS without step scores.
 
     Raises JudgescaleError, naming the row and the field, for records that are no set, and for unknown metadata.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = Path(path)
-    rows = list(records)
-    if not rows:
+    rows = records if isinstance(records, pa.Table) else list(records)
+    if not len(rows):
         raise JudgescaleError(f"{path}: no judgments to write")
     unknown = sorted(set(meta) - set(META))
     if unknown:
@@ -147,19 +166,21 @@ def write_set(path: str | os.PathLike[str], records: Iterable[Record], meta: Map
         half = ascii(error.object[error.start : error.end])
         raise JudgescaleError(f"{path}: a name in it holds {half}, half a character: mend the source file") from None
     pointwise = bool(full.get("pointwise"))
-    table = _build_table(str(path), rows, pointwise).replace_schema_metadata({KEY: about})
-    for _ in _read_records(str(path), table, pointwise):  # the same checks as `read_set`, before anything is written
-        pass
+    table = rows if isinstance(rows, pa.Table) else _build_table(str(path), rows, pointwise)
+    columns = _read_columns(str(path), table, pointwise)  # the same checks as `read_set`, before anything is written
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
     os.close(handle)
     try:
-        pq.write_table(table, temporary, compression="zstd", compression_level=19, use_dictionary=True)
+        table = table.replace_schema_metadata({KEY: about})
+        level = HARD if len(table) < MANY else EASY
+        pq.write_table(table, temporary, compression="zstd", compression_level=level, use_dictionary=True)
         os.chmod(temporary, 0o644)  # mkstemp's 0600 would follow the file into a shared checkout
         os.replace(temporary, file)
     except BaseException:
         os.unlink(temporary)
         raise
+    return columns
 
 
 def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -179,9 +200,9 @@ def _read_meta(path: str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     return {**{name: default for name, (_, default) in META.items()}, **meta}
 
 
-def _find_schema(meta: Mapping[str, Any], rows: Iterable[Record]) -> int:
+def _find_schema(meta: Mapping[str, Any], rows: list[Record] | pa.Table) -> int:
     """Return the oldest schema that can say what a set holds, so that an older judgescale reads what it understands."""
-    if any(row.judgment.steps is not None for row in rows):
+    if isinstance(rows, list) and any(row.judgment.steps is not None for row in rows):
         return 3
     return 2 if meta.get("pointwise") else 1
 
@@ -278,8 +299,19 @@ def _row_error(path: str, row: int, field: str, message: str) -> JudgescaleError
     return JudgescaleError(f"{path}, row {row}, field {field}: {message}")
 
 
+def _read_columns(path: str, table: pa.Table, pointwise: bool) -> Columns:
+    """Read a table by column, checked. Raises JudgescaleError, naming the row, where one is not as it must be.
+
+    Whatever is not plainly right is read once more, a row at a time, to find the first that is wrong. So are step
+    scores, of which there are few.
+    """
+    if (found := read_by_column(table, pointwise)) is not None:
+        return found
+    return make_columns(_read_records(path, table, pointwise))
+
+
 def _read_records(path: str, table: pa.Table, pointwise: bool) -> Iterator[Record]:
-    """Yield every row as a Record, checked; one cheap pass, because a run must start in about two seconds."""
+    """Yield every row as a Record, checked, with an error that names what is wrong."""
     columns = [_read_column(path, table, name, gaps=pointwise and name == "scores") for name in COLUMNS]
     items: dict[str, ItemFields] = {}
     seen: dict[tuple[str, str, str, tuple[int, ...], int], int] = {}

@@ -10,9 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, cast
 
 from judgescale.harness.types import JudgescaleError, Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARQUET = ".parquet"
+ROWS = 4096  # rows of a table that are objects at a time
+VERDICTS = ("scores", "winner")  # empty where a judgment could not be read
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class Source:
     rows: tuple[tuple[int, Any], ...]
     sha256: str  # of the uncompressed content, so that a re-compressed copy is recognised
     title: str = ""  # what errors call it, where it is no file
+    table: pa.Table | None = field(default=None, repr=False, compare=False)  # of a Parquet file, which has no `rows`
 
     def __str__(self) -> str:
         """Return what error lines call it."""
@@ -32,7 +40,7 @@ class Source:
     def stem(self) -> str:
         """Return the file's name without .gz and its extension."""
         name = self.path.name.removesuffix(".gz")
-        return name.removesuffix(".jsonl").removesuffix(".json")
+        return name.removesuffix(".jsonl").removesuffix(".json").removesuffix(PARQUET)
 
     @property
     def is_single_record(self) -> bool:
@@ -41,14 +49,23 @@ class Source:
 
     def read_objects(self, rows: Iterable[tuple[int, Any]] | None = None) -> Iterator[SourceRow]:
         """Yield the file's rows, or those given. Raises JudgescaleError at the first that is no JSON object."""
-        for number, row in self.rows if rows is None else rows:
+        for number, row in self._list_rows() if rows is None else rows:
             if not isinstance(row, dict):
                 reject(self, number, None, f"is {_name_type(row)}, not a JSON object")
             yield SourceRow(self, number, row)
 
+    def _list_rows(self) -> Iterator[tuple[int, Any]]:
+        """Yield the rows; of a table those fields that have a value, and an empty verdict, which says something."""
+        if self.table is None:
+            yield from self.rows
+            return
+        for start in range(0, len(self.table), ROWS):
+            for number, row in enumerate(self.table.slice(start, ROWS).to_pylist(), start + 1):
+                yield number, {name: row[name] for name in row if row[name] is not None or name in VERDICTS}
+
     def peek(self) -> Mapping[str, Any]:
         """Return the first record, for telling formats apart; an empty one where there is none, or it is no object."""
-        row = self.rows[0][1] if self.rows else None
+        _, row = next(self._list_rows(), (0, None))
         return row if isinstance(row, dict) else {}
 
 
@@ -103,9 +120,28 @@ def reject(source: Source | Path, row: int | None, field: str | None, message: s
 
 
 def open_source(path: Path) -> Source:
-    """Read a plain or gzipped file of JSON: an array, an object, one object a line, or objects one after another."""
+    """Read a plain or gzipped file of JSON: an array, an object, one object a line, or objects one after another.
+
+    A Parquet file has its fields as columns.
+    """
+    if path.suffix == PARQUET and path.exists():
+        return Source(path, (), hash_content(path), table=_read_table(path))
     source, rows = open_rows(path)
     return replace(source, rows=tuple(rows))
+
+
+def _read_table(path: Path) -> pa.Table:
+    """Read a Parquet file. Raises JudgescaleError where it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        reject(path, None, None, f"is not a Parquet file ({str(error).splitlines()[0]})")
+    if not len(table):
+        reject(path, None, None, "holds no records")
+    return table
 
 
 def open_rows(path: Path) -> tuple[Source, Iterator[tuple[int, Any]]]:

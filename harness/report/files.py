@@ -6,23 +6,27 @@ import csv
 import json
 import platform
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib import metadata
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from judgescale.harness import ROOT
+from judgescale.harness.long_columns import Cut, JudgmentRows, Repeated, join_keys
 from judgescale.harness.plain_text import defuse_formula
 from judgescale.harness.redaction import redact_yaml
 from judgescale.harness.report import tables
 from judgescale.harness.report.readings import group_by_task, name_arms
 from judgescale.harness.types import CurvePoint, Estimate, Published, Result
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CURVE_HEADER = (
     "judge", "strategy", "task", "section", "k", "accuracy", "ci_low", "ci_high", "judgments_per_item",
@@ -66,6 +70,7 @@ CREDIT = {  # columns of credits.parquet: a row a unit (what is scored at once, 
     "decision": "chances",  # how likely each response is the one chosen, m tied ones 1/m each; empty = nothing usable
 }  # fmt: skip
 BATCH = 2_000  # rows of judgments.parquet in memory with their texts
+WHOLE = 2**16  # rows of a group of rows, where there are no texts
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
 DRAFT = ".draft-"  # how the names of folders begin in which files are written; a killed run leaves one behind
 
@@ -124,25 +129,73 @@ def list_versions() -> dict[str, str | None]:
     return found | {name: _find_package_version(name) for name in PACKAGES}
 
 
-def merge_judgments(results: Sequence[Result]) -> list[dict[str, Any]]:
+def merge_judgments(results: Sequence[Result]) -> tuple[pa.Table, list[tuple[Path | None, Any]]]:
     """Merge the arms' judgments so that each is there once: arms that drew from one pool share its rows.
 
-    `text` is empty, still to be read from `store`.
+    Returns their table, in which `text` is empty, and of each row the store that has its texts and the keys and ranks
+    they are there under; nothing of these where no store has any.
     """
-    merged: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for result in results:
-        for row in result.judgments:
-            identity = (
-                *(row.get(name) for name in ("task", "item", "subset", "judge", "variant", "sample")),
-                tuple(row.get("shown") or ()),
-            )
-            if identity not in merged:
-                merged[identity] = {name: row.get(name) for name in JUDGMENT}
-                merged[identity] |= {"calls": row.get("calls"), "store": result.store, "meta": None}
-            if (kept := merged[identity])["meta"] is None:
-                meta = row.get("meta")
-                kept["meta"] = meta if meta is not None and isfinite(meta) else None
-    return list(merged.values())
+    import pyarrow as pa
+
+    schema = _make_judgment_schema()
+    tables = [_read_rows(result.judgments, schema) for result in results]
+    table = pa.concat_tables(tables)
+    answers: list[tuple[Path | None, Any]] = []
+    if any(result.store for result in results):
+        answers = [(result.store, row.get("calls")) for result in results for row in result.judgments]
+    meta = table.column("meta").to_numpy()
+    if len(results) > 1:
+        key = _identify(table)
+        _, first, which = np.unique(key, return_index=True, return_inverse=True)
+        scored = np.flatnonzero(np.isfinite(meta))[::-1]
+        found = np.full(len(first), np.nan)
+        found[which.reshape(-1)[scored]] = meta[scored]  # the first that there is
+        in_turn = np.argsort(first)
+        table, meta = table.take(pa.array(first[in_turn])), found[in_turn]
+        answers = [answers[row] for row in first[in_turn].tolist()] if answers else []
+    meta = pa.array(meta, mask=~np.isfinite(meta))
+    return table.set_column(table.column_names.index("meta"), schema.field("meta"), meta), answers
+
+
+def _make_judgment_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    lists = {"shown": pa.list_(pa.int64()), "responses": pa.list_(pa.string())}
+    lists |= dict.fromkeys(("scores", "gold"), pa.list_(pa.float64()))
+    kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
+    return pa.schema([(name, lists.get(name) or kinds[kind]) for name, kind in JUDGMENT.items()])
+
+
+def _read_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table of these columns, texts as words and their numbers; a column that they lack is empty."""
+    import pyarrow as pa
+
+    if not isinstance(rows, JudgmentRows):
+        table = pa.Table.from_pylist(list(rows), schema=schema)
+        texts = [name for name, kind in JUDGMENT.items() if kind == "str" and name != "text"]
+        for name in texts:
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table.column(name).dictionary_encode())
+        return table
+    lacking = [name for name in JUDGMENT if name not in rows.table.column_names]
+    table = rows.table
+    for name in lacking:
+        table = table.append_column(name, pa.nulls(len(rows), schema.field(name).type))
+    return table.select(list(JUDGMENT))
+
+
+def _identify(table: pa.Table) -> np.ndarray:
+    """Number the judgments of a table, (N,): the same one has the same number wherever it stands."""
+    shown = table.column("shown").combine_chunks()
+    ends, values = shown.offsets.to_numpy(), shown.values.to_numpy()
+    sizes = np.diff(ends)
+    places = np.zeros((len(table), int(sizes.max(initial=0))), dtype=np.int64)
+    places[np.arange(places.shape[1]) < sizes[:, None]] = values[ends[0] : ends[-1]] + 1
+    texts = [
+        table.column(name).unify_dictionaries().combine_chunks().indices.to_numpy()
+        for name in ("task", "item", "subset", "judge", "variant")
+    ]
+    return join_keys(*texts, table.column("sample").to_numpy(), *places.T)
 
 
 def _summarise_arm(r: Result, versions: Mapping[str, str | None]) -> dict[str, Any]:
@@ -251,22 +304,22 @@ def write_judgments(results: Sequence[Result], path: Path) -> None:
 
     from judgescale.harness.store import Store
 
-    lists = {"shown": pa.list_(pa.int64()), "responses": pa.list_(pa.string())}
-    lists |= dict.fromkeys(("scores", "gold"), pa.list_(pa.float64()))
-    kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
-    schema = pa.schema([(name, lists.get(name) or kinds[kind]) for name, kind in JUDGMENT.items()])
+    (table, answers), schema = merge_judgments(results), _make_judgment_schema()
     with ExitStack() as open_, pq.ParquetWriter(path, schema, compression="zstd") as file:
+        if not answers:
+            for start in range(0, len(table), WHOLE):
+                file.write_table(table.slice(start, WHOLE).cast(schema))
+            return
         stores = {p: open_.enter_context(Store(p, readonly=True)) for p in {r.store for r in results} if p}
-        rows = merge_judgments(results)
-        for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            for row in batch:
-                if row["store"] and row["calls"]:
-                    texts = [stores[row["store"]].read_text(key, rank) for key, rank in row["calls"]]
-                    row["text"] = "\n\n".join(t for t in texts if t) or None
-            file.write_table(pa.Table.from_pylist(batch, schema=schema))
-            for row in batch:
-                row["text"] = None
+        for start in range(0, len(table), BATCH):
+            texts = [
+                "\n\n".join(t for t in (stores[store].read_text(key, rank) for key, rank in calls) if t) or None
+                if store and calls
+                else None
+                for store, calls in answers[start : start + BATCH]
+            ]
+            batch = table.slice(start, BATCH).cast(schema)
+            file.write_table(batch.set_column(len(JUDGMENT) - 1, schema.field("text"), pa.array(texts, pa.string())))
 
 
 def write_credits(results: Sequence[Result], path: Path) -> None:
@@ -288,14 +341,34 @@ def write_credits(results: Sequence[Result], path: Path) -> None:
                 "signature": result.signature,
             }
             if rows:
-                columns: dict[str, Any] = {name: [value] * rows for name, value in of_arm.items()} | dict(
-                    result.credits
-                )
-                arrays = {n: pa.array(columns[n], schema.field(n).type) for n in CREDIT if n != "decision"}
-                said = np.concatenate(columns["decision"])
-                ends = np.cumsum([0, *map(len, columns["decision"])], dtype=np.int32)
-                arrays["decision"] = pa.ListArray.from_arrays(ends, pa.array(said, pa.float32(), mask=np.isnan(said)))
-                file.write_table(pa.table([arrays[name] for name in CREDIT], schema=schema))
+                columns = {name: Repeated([value], rows) for name, value in of_arm.items()} | dict(result.credits)
+                readers = [_read_column(columns[name], schema.field(name).type) for name in CREDIT]
+                for start in range(0, rows, WHOLE):
+                    some = slice(start, min(start + WHOLE, rows))
+                    file.write_table(pa.table([read(some) for read in readers], schema=schema))
+
+
+def _read_column(values: Sequence[Any], kind: pa.DataType) -> Callable[[slice], pa.Array]:
+    """Return what makes some rows of a column an array; NaN in a list of chances is empty."""
+    import pyarrow as pa
+
+    if isinstance(values, Repeated):
+        once = pa.array(values.values, kind)
+        return lambda some: once.take(pa.array(np.arange(some.start, some.stop) % len(once)))
+    if kind != pa.list_(pa.float32()):
+        return lambda some: pa.array(values[some], kind)
+    cut = values if isinstance(values, Cut) else Cut(np.concatenate(values), np.cumsum(list(map(len, values))))
+    ends = np.r_[0, cut.ends]
+
+    def read(some: slice) -> pa.Array:
+        """Make rows of chances."""
+        own = ends[some.start : some.stop + 1]
+        said = cut.values[own[0] : own[-1]]
+        return pa.ListArray.from_arrays(
+            (own - own[0]).astype(np.int32), pa.array(said, pa.float32(), mask=np.isnan(said))
+        )
+
+    return read
 
 
 def _find_package_version(package: str) -> str | None:

@@ -165,8 +165,8 @@ def flow(parts: Sequence[str], width: int, indent: str = "", between: str = "  "
 
 
 @contextmanager
-def show_evaluating(total: int, console: Console | None = None) -> Iterator[Callable[[], None]]:
-    """Show how far an evaluation is, and yield what is to be called once an item and k: a million times, maybe.
+def show_evaluating(total: int, console: Console | None = None) -> Iterator[Callable[[int], None]]:
+    """Show how far an evaluation is, and yield what is to be told how many decisions (an item at a k) were made since.
 
     A terminal shows a bar that is gone at the end. Elsewhere nothing is said, unless it takes long.
     """
@@ -176,17 +176,17 @@ def show_evaluating(total: int, console: Console | None = None) -> Iterator[Call
     done, begun, shown, pace, cadence = 0, time.monotonic(), 0.0, Pace(), Cadence(LONG)
     pace.add(begun, 0)
 
-    def tick(show: Callable[[], None]) -> None:
-        """Count one, and show it where that is due."""
+    def tick(count: int, show: Callable[[], None]) -> None:
+        """Count decisions, and show how many there are where that is due."""
         nonlocal done, shown
-        done += 1
+        done += count
         if (now := time.monotonic()) - shown > BAR_RENEWED:
             shown = now
             show()
 
     if renews_itself(console):
         with make_bar("evaluating", total, console) as bar:
-            yield lambda: tick(lambda: bar.update(bar.task_ids[0], completed=done))
+            yield lambda count: tick(count, lambda: bar.update(bar.task_ids[0], completed=done))
         return
 
     def show_line() -> None:
@@ -199,7 +199,7 @@ def show_evaluating(total: int, console: Console | None = None) -> Iterator[Call
             parts += [] if seconds is None else [f"{write_duration(seconds)} left"]
             print_plain(f"evaluating: {', '.join(parts)}")
 
-    yield lambda: tick(show_line)
+    yield lambda count: tick(count, show_line)
 
 
 def make_bar(description: str, total: float, console: Console) -> RichProgress:

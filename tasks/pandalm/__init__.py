@@ -31,7 +31,7 @@ from judgescale.harness.stats.classification import (
     recall_of_counts,
 )
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
-from judgescale.tasks.loading import index_first_records
+from judgescale.tasks.loading import index_items
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
 Gold = tuple[float, ...]
@@ -50,7 +50,7 @@ def load(data: RecordedSet) -> list[Item]:
         if j.judge == HUMAN and j.scores is not None:
             votes[prompt].append(tuple(s for _, s in sorted(zip(j.shown, j.scores, strict=True))))
     items = []
-    for prompt, r in index_first_records(data).items():
+    for prompt, r in index_items(data).items():
         gold = choose_label(votes[prompt]) if votes[prompt] else r.gold or ()  # a live run's set holds the label itself
         if len(gold) != 2:
             raise JudgescaleError(f'{data.path}: item {prompt} has no label of two responses by judge "{HUMAN}"')

@@ -27,7 +27,7 @@ from judgescale.harness.evaluation.rules import credit_best
 from judgescale.harness.recorded import RecordedSet
 from judgescale.harness.stats.annotators import find_majority
 from judgescale.harness.types import HUMAN, Item, JudgescaleError, Task
-from judgescale.tasks.loading import index_first_records, load_gold_items, load_gold_pairs
+from judgescale.tasks.loading import index_items, load_gold_items, load_gold_pairs
 from judgescale.tasks.texts import RawData, RawRow, SourcedItem, make_reader
 
 Pair = tuple[str, str]
@@ -61,9 +61,9 @@ def read_human_labels(data: RecordedSet) -> dict[str, dict[Pair, float]]:
 
 def load_pairs(data: RecordedSet) -> list[Item]:
     """Load every pair that people prefer one answer of."""
-    if all(r.gold is not None for r in data.records):  # the set of a live run
+    if data.has_gold:  # the set of a live run
         return load_gold_pairs(data)
-    first, votes = index_first_records(data), read_votes(data)
+    first, votes = index_items(data), read_votes(data)
     return [
         Item(
             id=f"{prompt}/{a}-vs-{b}",
@@ -82,9 +82,9 @@ def load_pairs(data: RecordedSet) -> list[Item]:
 
 def load_best(data: RecordedSet) -> list[Item]:
     """Load every question with all of its answers; gold is 1 for the winner or winners of the human round robin."""
-    if all(r.gold is not None for r in data.records):
+    if data.has_gold:
         return load_gold_items(data)
-    first, items = index_first_records(data), []
+    first, items = index_items(data), []
     for prompt, labelled in read_human_labels(data).items():
         responses = first[prompt].responses
         points = np.zeros(len(responses))

@@ -13,7 +13,7 @@ from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.evaluation.meta import find_right_judgments, score_judgments
-from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.recorded.pools import make_pool
 from judgescale.harness.report.next_commands import suggest
 from judgescale.harness.runner import evaluate_all
 from judgescale.harness.stats.classification import auc
@@ -233,7 +233,7 @@ def meta_pools(verdicts, judges, orders=((0, 1), (1, 0))):
             for j, (order, score) in enumerate(zip(shown, scores))
         )
         names = tuple(tuple("ab"[place] for place in order) for order in shown)
-        pools.append(Pool(judgments, names, scores, np.full(len(picks), np.nan)))
+        pools.append(make_pool(judgments, names, scores, np.full(len(picks), np.nan)))
         right.append(np.array(picks, float))
     return items, pools, right
 
@@ -275,7 +275,7 @@ def test_the_auc_of_a_meta_rm_is_about_judgments_that_favour_one_response():
         )
         for p in pools
     ]
-    pools = [dataclasses.replace(p, judgments=js) for p, js in zip(pools, judgments, strict=True)]
+    pools = [make_pool(js, p.shown, p.scores, p.meta) for p, js in zip(pools, judgments, strict=True)]
     areas = []
     for flip in range(4):
         golds = [(1.0, 0.0) if heads else (0.0, 1.0) for heads in np.random.default_rng(flip).random(80) < 0.5]

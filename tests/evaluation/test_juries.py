@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgescale.harness.evaluation.replay import draw_orders
-from judgescale.harness.recorded.pools import Pool
+from judgescale.harness.recorded.pools import make_pool
 from judgescale.harness.recorded.sets import write_set
 from judgescale.harness.runner import run
 from judgescale.harness.types import JudgescaleError, Judgment
@@ -22,7 +22,7 @@ from judgescale.harness.types import JudgescaleError, Judgment
 def test_judges_take_turns_until_one_has_no_more(sizes, seed):
     names = [f"j{i}" for i, size in enumerate(sizes) for _ in range(size)]
     judgments = tuple(Judgment(judge=name, shown=(0, 1), scores=(1.0, 0.0), sample=i) for i, name in enumerate(names))
-    pool = Pool(judgments, (("a", "b"),) * len(names), np.ones((len(names), 2)), np.full(len(names), np.nan))
+    pool = make_pool(judgments, (("a", "b"),) * len(names), np.ones((len(names), 2)), np.full(len(names), np.nan))
     order = draw_orders({(0, 1): pool}, 6, np.random.default_rng(seed), dict.fromkeys(names, 1.0))[:, 0]
     assert (np.sort(order, axis=1) == np.arange(len(names))).all()
     for of_replay in order:
@@ -65,7 +65,7 @@ def test_judges_come_as_often_as_their_shares(shares, seed):
     size, k = 40, 20
     names = [f"j{i}" for i in range(len(shares)) for _ in range(size)]
     judgments = tuple(Judgment(judge=name, shown=(0, 1), scores=(1.0, 0.0), sample=i) for i, name in enumerate(names))
-    pool = Pool(judgments, (("a", "b"),) * len(names), np.ones((len(names), 2)), np.full(len(names), np.nan))
+    pool = make_pool(judgments, (("a", "b"),) * len(names), np.ones((len(names), 2)), np.full(len(names), np.nan))
     by_name = {f"j{i}": share for i, share in enumerate(shares)}
     order = draw_orders({(0, 1): pool}, 300, np.random.default_rng(seed), by_name)[:, 0]
     count = np.array([[(np.array(names)[row[:k]] == name).sum() for name in by_name] for row in order])

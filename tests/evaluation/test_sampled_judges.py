@@ -17,6 +17,7 @@ from judgescale.harness.evaluation.credits import credit_units
 from judgescale.harness.evaluation.decisions import decide
 from judgescale.harness.recorded import RecordedSet, read_set
 from judgescale.harness.recorded.choosing import take_part
+from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.recorded.pools import RecordedJudgments
 from judgescale.harness.strategies.stopping import Stopping
 from judgescale.harness.strategies.voting import Voting
@@ -88,7 +89,9 @@ def test_the_paper_s_rule_gives_the_paper_s_figures(judge: tuple[str, str]) -> N
 def make_arm(data: RecordedSet, kept: Sequence[str], ks: Sequence[int], rules: Rules) -> Arm:
     records = [r for r in data.records if r.prompt in set(kept)]
     made = arm(records, Voting(8), ks, task=rewardbench2.task(), rules=rules)
-    judgments = RecordedJudgments(RecordedSet(data.path, data.name, data.meta, tuple(records)), made.judgments.judges)
+    judgments = RecordedJudgments(
+        RecordedSet(data.path, data.name, data.meta, make_columns(records)), made.judgments.judges
+    )
     return Arm(**{**vars(made), "judgments": judgments})
 
 

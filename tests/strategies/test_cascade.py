@@ -15,7 +15,7 @@ from judgescale.harness.arm import Arm
 from judgescale.harness.evaluation.cascades import calibrate_in_folds, examine_items
 from judgescale.harness.evaluation.evaluate import evaluate
 from judgescale.harness.evaluation.replay import Replay, draw_orders
-from judgescale.harness.recorded.pools import Pool, RecordedJudgments
+from judgescale.harness.recorded.pools import Pool, RecordedJudgments, make_pool
 from judgescale.harness.recorded.sets import write_set
 from judgescale.harness.runner import run
 from judgescale.harness.strategies.cascade import Cascade
@@ -28,7 +28,7 @@ def say(*verdicts, judges) -> Pool:
     """A pool of pairs, each judged by a judge of its own name, and asked in this order."""
     made = pool(verdicts)
     judgments = tuple(dataclasses.replace(j, judge=judge) for j, judge in zip(made.judgments, judges, strict=True))
-    return dataclasses.replace(made, judgments=judgments)
+    return make_pool(judgments, made.shown, made.scores, made.meta)
 
 
 def replay(cascade, p, queue, draws=1):

@@ -27,6 +27,7 @@ from judgescale.harness.plan import plan_arms
 from judgescale.harness.plan.items import note_counts
 from judgescale.harness.plan.live import check_widths
 from judgescale.harness.published import lists as published
+from judgescale.harness.recorded.columns import make_columns
 from judgescale.harness.runner import evaluate_all
 from judgescale.harness.signature import sign
 from judgescale.harness.stats.intervals import Units, rollup
@@ -324,15 +325,17 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
                 Path("x"),
                 "x",
                 {},
-                (
-                    Record(
-                        prompt="a",
-                        cluster="a",
-                        subset="math-prm",
-                        responses=("a", "b", "c"),
-                        gold=(1.0, 0.0, 0.0),
-                        judgment=Judgment(judge="j", shown=(0, 1, 2), scores=(1.0, 0.0, 0.0)),
-                    ),
+                make_columns(
+                    [
+                        Record(
+                            prompt="a",
+                            cluster="a",
+                            subset="math-prm",
+                            responses=("a", "b", "c"),
+                            gold=(1.0, 0.0, 0.0),
+                            judgment=Judgment(judge="j", shown=(0, 1, 2), scores=(1.0, 0.0, 0.0)),
+                        )
+                    ]
                 ),
             )
         )

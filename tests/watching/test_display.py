@@ -162,12 +162,12 @@ def test_an_error_is_the_last_line(sixteen):
 
 def test_an_evaluation_shows_a_bar_on_a_terminal_and_is_silent_in_a_pipe(capsys):
     with display.show_evaluating(2) as tick:
-        tick()
+        tick(1)
     assert capsys.readouterr() == ("", "")
     console = open_console(40)
     with display.show_evaluating(8000, console) as tick:
         for _ in range(1234):
-            tick()
+            tick(1)
     assert "evaluating" in console.file.getvalue() and "/8000" in console.file.getvalue()
 
 
@@ -177,7 +177,7 @@ def test_a_long_evaluation_in_a_pipe_says_how_far_it_is(capsys, monkeypatch):
     with display.show_evaluating(400) as tick:
         for _ in range(100):
             now[0] += 1
-            tick()
+            tick(1)
     out, err = capsys.readouterr()
     first, *rest = err.splitlines()
     assert not out and first == "evaluating: 30 of 400 decisions (8%), 1.0/s, 6 min left" and len(rest) == 2

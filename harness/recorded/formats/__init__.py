@@ -11,8 +11,12 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgescale.harness.recorded.source import Imported, Source, reject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Options = Mapping[str, str | None]  # what the command line said: "judge" for every format, and a format's own options
 
@@ -32,6 +36,8 @@ class Format:
     tasks: tuple[str, ...]  # that its sets can serve
     recognises: Callable[[Source], bool]
     read_sources: Callable[[Sequence[Source], Options], Imported]
+    read_table: Callable[[Sequence[Source], Options], pa.Table | None] | None = None  # of Parquet files, by column;
+    # it returns the table of a set, or None where it has to be read by row
     options: Mapping[str, str] = field(default_factory=dict)  # of the command line, beside --judge: name -> its help
     prompt: str = ""  # whose prompt its judges were asked with, where the format tells it
     named_by_path: bool = False  # the path says what a file is about: files of equal content may be about two things

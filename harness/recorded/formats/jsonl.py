@@ -1,4 +1,5 @@
-"""Judgments of one's own, one JSON object a line (or one array). A field not listed here is an error, against typos.
+"""Judgments of one's own, one JSON object a line (or one array), or a Parquet file with these fields as columns, which
+is read much faster. A field not listed here is an error, against typos.
 
   prompt      (or item) the item's key: rows with the same key are about the same item            required
   responses   list of the candidates' names, in item order, the same in every row of an item       required
@@ -31,11 +32,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.recorded.formats import Format, Options
+from judgescale.harness.recorded.own_tables import make_set_table
 from judgescale.harness.recorded.source import Imported, ImportedRecord, Source, SourceRow, to_number
 from judgescale.harness.types import STATUSES, JudgescaleError, Judgment, Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FIELDS = (
     "prompt",
@@ -77,6 +82,13 @@ def read_sources(sources: Sequence[Source], options: Options) -> Imported:
         raise JudgescaleError(f"--pointwise {alone}: say yes or no")
     pointwise = sources[0].peek().get("pointwise") is True if alone is None else alone == "yes"
     return Imported(_read_records(sources, options["judge"], pointwise), pointwise=pointwise)
+
+
+def read_table(sources: Sequence[Source], options: Options) -> pa.Table | None:
+    """Read a single Parquet file by column; None where it has to be read by row."""
+    if len(sources) > 1 or sources[0].table is None or options.get("pointwise") == "yes":
+        return None
+    return make_set_table(sources[0].table, options["judge"])
 
 
 def _read_records(sources: Sequence[Source], given_judge: str | None, pointwise: bool) -> Iterator[ImportedRecord]:
@@ -331,5 +343,6 @@ FORMAT = Format(
     tasks=("custom",),
     recognises=recognises,
     read_sources=read_sources,
+    read_table=read_table,
     options={"pointwise": "yes where each response was scored alone; a score may then be null"},
 )
