@@ -48,8 +48,8 @@ ENTRY = (
     "sweep_progress",
 )  # fmt: skip
 GROUND = (
-    "__init__", "arm", "config_files", "contracts", "cost", "errors", "long_columns", "options", "plain_text", "redaction", "rounding",
-    "screen", "seeding", "signature", "stopping", "summary", "types",
+    "__init__", "arm", "config_files", "contracts", "cost", "errors", "long_columns", "options", "plain_text",
+    "redaction", "rounding", "screen", "seeding", "signature", "stopping", "summary", "types",
 )  # fmt: skip
 
 WIDTH, HEIGHT, RIGHT, DOWN, MARGIN = 150, 42, 88, 62, 24  # of a box, from one box to the next, around all
