@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.callbacks import Callbacks
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -35,6 +33,10 @@ from judgescale.harness.live.kept import keep_engines_open
 from judgescale.harness.plan import find_source
 from judgescale.harness.sweep import FAILED, JOBS, Job, leave_word, name_job_folder, read_jobs
 from judgescale.harness.types import JudgescaleError
+
+Plugins.instance()  # makes the classes of Hydra's plugins anew, so that those below must be looked up after it
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher  # noqa: E402
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
 
 UNIT = "jobs.json"  # in a unit's folder: its jobs
 SHAPE = ("engine", "judge.scorer", "meta", "compare")  # what of a config says which models are started, and how
