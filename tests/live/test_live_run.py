@@ -82,8 +82,9 @@ def test_two_thousand_judgments_survive_every_fault(go, tmp_path):
     counted = {"429", "500", "503", "timeout", "reset", "bad_json", "empty", "wrong_n"}
     assert counted <= set(health["faults"])
     assert health["faults"]["429"] == met_429
+    right = scored(clean)
     for key, scores in scored(result).items():
-        assert scores is None or scores == scored(clean)[key]  # nothing was scored from garbage
+        assert scores is None or scores == right[key]  # nothing was scored from garbage
     assert clean.health["faults"] == {} and clean.health["unparseable"] == 0
 
 
