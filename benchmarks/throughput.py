@@ -131,7 +131,7 @@ def harness(url: str, requests: int, n: int) -> None:
         follower = Follower([Plan("m", requests, requests * n)])
         limits = SpendingLimits(Path(folder) / "store.sqlite", max_failures=0)
         (bought,) = buy([purchase], limits, lambda meter: show(follower.look(meter)))
-    assert len(bought.data.records) == requests * n
+    assert len(bought.data.columns) == requests * n
 
 
 def lm_eval(url: str, requests: int, n: int) -> None:

@@ -266,13 +266,15 @@ def evaluate_answers(
     judgments = [
         (
             items[j["item"]],
-            Judgment(
-                judge=purchase.label,
-                shown=tuple(j["shown"]),
-                scores=j["scores"],
-                status=j["status"],
-                sample=j["sample"],
-            ),
+            [
+                Judgment(
+                    judge=purchase.label,
+                    shown=tuple(j["shown"]),
+                    scores=j["scores"],
+                    status=j["status"],
+                    sample=j["sample"],
+                )
+            ],
         )
         for j in judged
     ]

@@ -29,11 +29,11 @@ from judgescale.harness.live.model import Model
 from judgescale.harness.live.outbox import Outbox
 from judgescale.harness.live.session import JudgeSession, LiveAsk, LiveAskAll, gather_all
 from judgescale.harness.recorded import RecordedSet
-from judgescale.harness.recorded.columns import make_columns
+from judgescale.harness.recorded.columns import About, put_in_columns
 from judgescale.harness.seeding import make_rng
 from judgescale.harness.stopping import cancel_on_signals
 from judgescale.harness.store import Store, name_as_now
-from judgescale.harness.types import Item, JudgescaleError, Judgment, Record, Sampling, Unfinished
+from judgescale.harness.types import Item, JudgescaleError, Judgment, Sampling, Unfinished
 
 CHARACTERS_A_TOKEN = 4  # where nothing was measured yet
 MOST_TOLD = 20  # rows of batch files whose trouble is printed; all are in a file then
@@ -509,14 +509,11 @@ def digest_prompt(judge: Judge) -> str:
 
 
 def make_recorded_set(
-    purchase: Purchase, settings: Mapping[str, Any], judged: Iterable[tuple[Item, Judgment]], store: Path
+    purchase: Purchase, settings: Mapping[str, Any], judged: Iterable[tuple[Item, Sequence[Judgment]]], store: Path
 ) -> RecordedSet:
     """Make a recorded set of an arm's judgments; `settings` says what answered, and how, as a Model's do."""
-    records = tuple(
-        Record(
-            prompt=i.prompt, cluster=i.cluster, subset=i.subset, responses=i.responses, gold=i.gold, judgment=judgment
-        )
-        for i, judgment in judged
+    columns = put_in_columns(
+        (About(i.prompt, i.cluster, i.subset, i.responses, i.gold), judgments) for i, judgments in judged
     )
     meta = {
         "name": purchase.name,
@@ -535,11 +532,11 @@ def make_recorded_set(
             ),
         },
     }
-    return RecordedSet(store, purchase.name, meta, make_columns(records))
+    return RecordedSet(store, purchase.name, meta, columns)
 
 
-def _list_judgments(asks: Sequence[LiveAsk]) -> Iterator[tuple[Item, Judgment]]:
-    return ((ask.item, judgment) for ask in asks for judgments in ask.bought.values() for judgment in judgments)
+def _list_judgments(asks: Sequence[LiveAsk]) -> Iterator[tuple[Item, Sequence[Judgment]]]:
+    return ((ask.item, judgments) for ask in asks for judgments in ask.bought.values())
 
 
 def _read_settings(session: JudgeSession) -> dict[str, Any]:

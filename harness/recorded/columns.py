@@ -128,20 +128,22 @@ _ARRAYS = frozenset(f.name for f in fields(Columns) if f.type == "np.ndarray")
 
 def make_columns(records: Iterable[Record]) -> Columns:
     """Put records that were checked into columns."""
-    rows = list(records)
-    judgments = [row.judgment for row in rows]
+    return put_in_columns((About(r.prompt, r.cluster, r.subset, r.responses, r.gold), (r.judgment,)) for r in records)
+
+
+def put_in_columns(judged: Iterable[tuple[About, Sequence[Judgment]]]) -> Columns:
+    """Put judgments that were checked into columns, some at a time with the item that they are about."""
     items: dict[str, tuple[int, About]] = {}
-    item = []
-    for r in rows:
-        found = items.get(r.prompt)
-        if found is None:
-            about = About(r.prompt, r.cluster, r.subset, r.responses, r.gold)
-            found = items.setdefault(r.prompt, (len(items), about))
-        item.append(found[0])
+    item: list[int] = []
+    judgments: list[Judgment] = []
+    for about, of_item in judged:
+        place, _ = items.setdefault(about.prompt, (len(items), about))
+        item += [place] * len(of_item)
+        judgments += of_item
     judges, judge = _number([j.judge for j in judgments])
     variants, variant = _number([j.variant for j in judgments])
     orders, order = _number([j.shown for j in judgments])
-    scores = np.full((len(rows), max(map(len, orders), default=0)), np.nan)
+    scores = np.full((len(judgments), max(map(len, orders), default=0)), np.nan)
     for row, j in enumerate(judgments):
         if j.scores is not None:
             scores[row, : len(j.scores)] = j.scores
