@@ -24,9 +24,8 @@ from lm_eval.api.registry import register_model  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
 from shapes import best_of, put  # noqa: E402
 
-from judgescale.harness.plan import plan_arms, read_limits  # noqa: E402
 from judgescale.harness.plan.common import load_rules  # noqa: E402
-from judgescale.harness.runner import buy_missing, evaluate_all  # noqa: E402
+from judgescale.harness.runner import run  # noqa: E402
 from judgescale.harness.types import JudgescaleError  # noqa: E402
 from judgescale.tasks.lm_eval_tasks import JudgeTask  # noqa: E402
 
@@ -119,7 +118,7 @@ def test_lm_eval_and_the_harness_ask_the_same_and_find_the_same(name, files, com
         here = [f"task={name}", f"task.path='{path}'", f"judge={meta['judge']}", f"strategy.k={meta['strategy.k']}"]
         live = ["judge.model=local", "engine=openai", f"engine.base_url={ours.url}", f"run.store={tmp_path}/store"]
         cfg = composed(*here, *more, *live)
-        (result,) = evaluate_all(buy_missing(plan_arms(cfg), read_limits(cfg)))
+        (result,) = run([cfg], tmp_path / "run", show=False)
     assert asked(theirs) == asked(ours) and len(theirs.log) == result.health["judgments"] >= 14
     assert figures["accuracy,none"] == result.headline.value and 0 < result.headline.value < 1
     assert (figures["ci_low,none"], figures["ci_high,none"]) == result.headline.ci
@@ -188,7 +187,7 @@ def test_votes_and_judges_that_rate_each_response_alone(judge, composed, tmp_pat
         *(f"{name}={value}" for name, value in options.items()),
     )
     Verdicts.prompts.clear()
-    (result,) = evaluate_all(buy_missing(plan_arms(cfg), read_limits(cfg)))
+    (result,) = run([cfg], tmp_path / "run", show=False)
     assert figures["accuracy,none"] == result.headline.value and 0 < result.headline.value < 1
     assert set(prompts) == set(Verdicts.prompts)
     assert len(prompts) == 12 * 3 * (3 if judge == "rating" else 1)
