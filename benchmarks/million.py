@@ -38,6 +38,7 @@ class Cost(NamedTuple):
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sizes = [10**power for power in range(4, 7)]
     parser.add_argument("--sizes", nargs="*", type=int, default=sizes, metavar="N", help="judgments of each row")

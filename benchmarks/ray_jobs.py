@@ -35,6 +35,7 @@ class Watch(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
+        """Read what every process of the session has used, until the end."""
         while not self.ended.wait(0.15):
             for entry in Path("/proc").glob("[0-9]*/stat"):
                 with contextlib.suppress(OSError, LookupError):
@@ -54,6 +55,7 @@ async def measure(engine: Any, rows: int) -> None:
             watch.start()
 
         async def ask(number: int) -> None:
+            """Ask for one answer."""
             request = Request((("user", f"{number} {PROMPT}"),))
             assert [output.finish async for _, output in session(request, Sampling(1.0), (number,))] == ["stop"]
 

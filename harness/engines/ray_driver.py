@@ -448,6 +448,7 @@ def main() -> None:
         end()
 
     def say(what: Any) -> None:
+        """Tell the run something, a line each."""
         try:
             answers.write(json.dumps(what) + "\n")
         except OSError:  # nobody is there any more, and the other thread ends this process
