@@ -44,7 +44,7 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "ground": "imported by all",
 }
 ENTRY = (
-    "choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweeper", "sweep_configs", "sweep_options",
+    "choices", "command", "dry", "resume", "runner", "suite", "sweep", "sweeper", "sweep_options",
     "sweep_progress",
 )  # fmt: skip
 GROUND = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cache
 from math import inf, isfinite
 from pathlib import Path
@@ -22,6 +22,15 @@ T = TypeVar("T")
 LARGEST_SEED = 2**63 - 1  # 64 bits with a sign, which everything that keeps a seed can hold
 
 SPOKEN = {int: "a whole number", float: "a number", str: "a word", type(None): "null"}
+
+
+def list_values(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """List the values of a config with their places: ("strategy.k", 4), …"""
+    if isinstance(value, Mapping) and value:
+        for name, below in value.items():
+            yield from list_values(below, f"{place}.{name}" if place else str(name))
+    else:
+        yield place, value
 
 
 def build(cfg: Mapping[Any, Any] | DictConfig, group: str, drop: Sequence[str] = ()) -> Any:

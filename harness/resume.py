@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError
 
 from judgescale.harness import ROOT
-from judgescale.harness.options import find_file
+from judgescale.harness.options import find_file, list_values
 from judgescale.harness.plan.juries import BY_COST
 from judgescale.harness.plan.prices import keep_used_prices
 from judgescale.harness.redaction import redact
@@ -116,15 +116,6 @@ def describe_changes(before: Path, now: str) -> str:
     told = [f"{place}: {old.get(place, 'none')} | {new.get(place, 'none')}" for place in places[:DIFFERENCES]]
     more = f" and {len(places) - DIFFERENCES} more" if len(places) > DIFFERENCES else ""
     return "; ".join(told) + more if told else "that of another arm or member"
-
-
-def list_values(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """List the values of a config with their places: ("strategy.k", 4), …"""
-    if isinstance(value, Mapping) and value:
-        for name, below in value.items():
-            yield from list_values(below, f"{place}.{name}" if place else str(name))
-    else:
-        yield place, value
 
 
 def list_input_files(plain: Mapping[str, Any]) -> Iterator[Path]:

@@ -26,7 +26,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from judgescale.harness.errors import explain_error, list_some, make_harmless
 from judgescale.harness.redaction import redact_text
-from judgescale.harness.sweep_configs import keep_checked_configs
 from judgescale.harness.sweep_progress import begin_progress, draw_progress, is_due
 from judgescale.harness.types import MisfitError, Result
 
@@ -175,7 +174,6 @@ class ReportTogether(Callback):
         from judgescale.harness.sweeper import use_units
 
         begin_progress(folder / JOBS)
-        keep_checked_configs()
         use_units()
 
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,14 +57,40 @@ class UnitSweeper(BasicSweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Set the launcher up to run units. Callbacks hear of jobs only."""
-        work = RunUnit(task_function, hydra_context, config, os.getcwd())
+        configs = JobConfigs(hydra_context, config)
+        work = RunUnit(task_function, configs, os.getcwd())
         silent = HydraContext(hydra_context.config_loader, Callbacks())
         super().setup(hydra_context=silent, task_function=work, config=config)
         assert self.launcher is not None
-        self.launcher = UnitLauncher(self.launcher, hydra_context, config)
+        self.launcher = UnitLauncher(self.launcher, configs)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Do nothing: to sort the jobs into units each is composed before any work, which finds the same mistakes."""
+
+
+@dataclass
+class JobConfigs:
+    """Compose the configs of a sweep's jobs: each once where the process that plans a job runs it too."""
+
+    context: HydraContext
+    config: DictConfig  # of the sweep
+    _planned: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)
+
+    def plan(self, overrides: Sequence[str]) -> DictConfig:
+        """Return a job's config, and keep it for the run. Raises Hydra's errors."""
+        return self._planned.setdefault(tuple(overrides), self._compose(overrides))
+
+    def take(self, overrides: Sequence[str]) -> DictConfig:
+        """Return a job's config to run it."""
+        planned = self._planned.pop(tuple(overrides), None)
+        return self._compose(overrides) if planned is None else planned
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        return self.context.config_loader.load_sweep_config(self.config, list(overrides))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the planned configs behind: jobs in other processes get a copy of this."""
+        return {**vars(self), "_planned": {}}
 
 
 @dataclass(frozen=True)
@@ -82,8 +108,8 @@ class PlannedJob:
 class UnitLauncher(Launcher):
     """Hand a launcher units of jobs, and find out which jobs got lost with their processes."""
 
-    def __init__(self, inner: Launcher, context: HydraContext, config: DictConfig) -> None:
-        self.inner, self.context, self.config = inner, context, config
+    def __init__(self, inner: Launcher, configs: JobConfigs) -> None:
+        self.inner, self.configs = inner, configs
         self.launched = 0  # units of earlier batches
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -91,15 +117,15 @@ class UnitLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run jobs, those of one unit in one process. Returns nothing: what became of a job stands in its word."""
-        sweep = Path(self.config.hydra.sweep.dir).absolute()
-        jobs = [plan_job(self.context, self.config, *job) for job in enumerate(job_overrides, initial_job_idx)]
+        sweep = Path(self.configs.config.hydra.sweep.dir).absolute()
+        jobs = [plan_job(self.configs, *job) for job in enumerate(job_overrides, initial_job_idx)]
         units = group_jobs(jobs)
         # nothing runs side by side there: one call for all
         shares = [units] if isinstance(self.inner, BasicLauncher) else [[unit] for unit in units]
         overrides = [write_share(sweep, self.launched + i, share) for i, share in enumerate(shares)]
         why = ""
         try:
-            with wait_for_all(self.config):
+            with wait_for_all(self.configs.config):
                 done = self.inner.launch(overrides, initial_job_idx=self.launched)
             if os.environ.get("JUDGESCALE_DEBUG"):
                 return done
@@ -114,9 +140,9 @@ class UnitLauncher(Launcher):
         return []
 
 
-def plan_job(context: HydraContext, config: DictConfig, number: int, overrides: Sequence[str]) -> PlannedJob:
+def plan_job(configs: JobConfigs, number: int, overrides: Sequence[str]) -> PlannedJob:
     """Compose a job, as it will be in its own process, and note what it asks. Raises Hydra's errors."""
-    cfg = context.config_loader.load_sweep_config(config, list(overrides))
+    cfg = configs.plan(overrides)
     told = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
     assert isinstance(told, list)
     dry = bool(OmegaConf.select(cfg, "run.dry"))
@@ -157,8 +183,7 @@ class RunUnit:
     """Run the jobs of a unit one after the other, with engines that stay open in between: a launcher's task."""
 
     job: TaskFunction
-    context: HydraContext
-    config: DictConfig
+    configs: JobConfigs
     place: str  # the folder in which the command was given: paths are relative to it
 
     def __call__(self, cfg: DictConfig) -> None:
@@ -174,10 +199,10 @@ class RunUnit:
 
     def run(self, number: int, overrides: Sequence[str], unit: HydraConf) -> JobReturn:
         """Run a job as Hydra's launchers do. unit: what Hydra knows of the process, such as a cluster's name for it."""
-        cfg = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        cfg = self.configs.take(overrides)
         with open_dict(cfg):
             cfg.hydra.job.id, cfg.hydra.job.num = OmegaConf.select(cast(DictConfig, unit), "job.id") or number, number
-        return run_job(self.job, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
+        return run_job(self.job, cfg, "hydra.sweep.dir", "hydra.sweep.subdir", self.configs.context)
 
 
 def note_lost(sweep: Path, jobs: Sequence[PlannedJob], why: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from judgescale.harness.contracts import RunInfo, TrackedRun, Tracker
+from judgescale.harness.options import list_values
 
 LONGEST = 500  # characters of a param or tag
 AT_ONCE = 100  # params in one request, which is what servers take
@@ -42,7 +43,7 @@ class MLflow(Tracker):
         tags = {f"judgescale.{name}": cut(text) for name, text in about.facts.items()}
         tags |= {"judgescale.sweep": about.group} if about.group else {}
         run = client.create_run(experiment, run_name=about.name, tags=tags).info.run_id
-        params = [Param(name_metric(name), cut(str(value))) for name, value in flatten(about.config)]
+        params = [Param(name_metric(name), cut(str(value))) for name, value in list_values(about.config)]
         for start in range(0, len(params), AT_ONCE):
             client.log_batch(run, params=params[start : start + AT_ONCE])
         return MLflowRun(client, run)
@@ -91,12 +92,3 @@ def name_metric(name: str) -> str:
 def cut(text: str, longest: int = LONGEST) -> str:
     """Cut a text that MLflow would refuse."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def flatten(config: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """List the options of a config with their dotted names."""
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{place}{name}.")
-        else:
-            yield f"{place}{name}", value
