@@ -41,6 +41,8 @@ ROOMS = {  # in the order of a run; what each does, in a few words
     "stats": "arithmetic",
     "published": "printed numbers",
     "report": "files and figures",
+    "page": "report.html",
+    "exports": "for other tools",
     "ground": "imported by all",
 }
 ENTRY = (

@@ -11,6 +11,8 @@
     judgescale scorecard EXPERIMENT RUN_FOLDER …                             a paper's table, measured beside printed
     judgescale report FOLDER …                                               any finished runs in one table and figure
     judgescale show RUN_FOLDER ITEM                                          one item: texts, gold, judgments, votes
+    judgescale view RUN_FOLDER …                                             open the page of a run, or of several
+    judgescale export FORMAT RUN_FOLDER …                                    for other tools, leaderboards and trainers
 
 Prints one line and exits with 1 on anything the caller can mend; JUDGESCALE_DEBUG=1 shows the traceback instead.
 """
@@ -148,6 +150,16 @@ def run_command(given: list[str]) -> None:
         from judgescale.harness.finished.show import main as run_show
 
         run_show(given[1:])
+        return
+    if given[:1] == ["export"]:
+        from judgescale.harness.exports.__main__ import main as run_export
+
+        run_export(given[1:])
+        return
+    if given[:1] == ["view"]:
+        from judgescale.harness.page.__main__ import main as run_view
+
+        run_view(given[1:])
         return
     if given == ["--version"]:
         from judgescale.harness.signature import find_version

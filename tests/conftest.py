@@ -39,6 +39,16 @@ def refuse(main: Callable[[Sequence[str]], None], capsys: pytest.CaptureFixture[
     return line
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _on_a_terminal() -> Iterator[None]:
+    """Let no test depend on where it runs: in a CI job, under a colour setting, or on a dumb terminal."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CI", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
+            patch.delenv(name, raising=False)
+        patch.setenv("TERM", "xterm")
+        yield
+
+
 @pytest.fixture(scope="session")
 def composed() -> Iterator[Callable[..., DictConfig]]:
     """composed("task=judgebench", …) -> config."""

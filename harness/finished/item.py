@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from judgescale.harness import ROOT
 from judgescale.harness.errors import list_some
 from judgescale.harness.finished.reading import read_arms_of_summary
-from judgescale.harness.options import build
+from judgescale.harness.finished.texts import read_items
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.plan.common import FOR_HARNESS
-from judgescale.harness.types import Item, JudgescaleError, Task
+from judgescale.harness.types import Item, JudgescaleError
 
 Row = Mapping[str, Any]
 CREDITS = ("task", "arm", "item", "subset", "section", "cluster", "gold", "k", "credit", "judgments", "decision")
@@ -64,7 +58,10 @@ def gather_unit(folder: Path, wanted: str, options: Sequence[str] = (), task: st
         own = [row for row in judgments if (row["task"], row["subset"], row["cluster"]) == alike]
     ids = list(dict.fromkeys(row["item"] for row in own)) or [name]
     live = any(arm["task"] == of_task and arm.get("engine") != "recorded" for arm in arms)
-    items, missing = read_texts(folder, of_task, ids, options, live)
+    found, missing = read_items(folder, of_task, options, live)
+    items = tuple(found[name] for name in ids if name in found)
+    if found and (gone := [name for name in ids if name not in found]):
+        items, missing = (), f"task={of_task} has no item {flatten_text(gone[0])} there any more"
     if items and not all(are_the_same(item, row) for item in items for row in own if row["item"] == item.id):
         items, missing = (), "the texts there are of other responses, or have other labels, than what was judged"
     return Unit(of_task, name, tuple(of_unit), tuple(own), items, missing)
@@ -114,42 +111,3 @@ def read_rows(folder: Path, name: str, columns: Sequence[str]) -> list[Row]:
             if row[column] is None and column not in may_be_empty:
                 raise JudgescaleError(f"{path}: row {number}, column {column}: empty, which no run writes")
     return rows
-
-
-def list_shipped_tasks() -> set[str]:
-    """List the functions that the configs of our tasks name."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "conf" / "task").glob("*.yaml")]
-    return {found[1] for text in texts if (found := re.search(r"^_target_: *(\S+)", text, re.MULTILINE))}
-
-
-def read_texts(
-    folder: Path, task: str, ids: Sequence[str], options: Sequence[str], live: bool
-) -> tuple[tuple[Item, ...], str]:
-    """Read the items with these ids again, with their texts, as the run's config says; or say why there are none.
-
-    live: whether its judge read texts, so that these lie where the config says.
-
-    Raises JudgescaleError for an option that the task does not have.
-    """
-    try:
-        cfg = OmegaConf.load(folder / "config.yaml")
-        if options:
-            cfg = OmegaConf.merge(cfg, OmegaConf.from_dotlist(list(options)))
-        assert isinstance(cfg, DictConfig)
-        options_of_task = OmegaConf.to_container(cfg.task)
-        assert isinstance(options_of_task, dict)
-        target = options_of_task.pop("_target_", None)
-        # a run's folder may come from anywhere: its config shall start nothing but a task that ships
-        if target not in list_shipped_tasks() or "_target_" in str(options_of_task):
-            return (), f"they are read again for tasks that ship with judgescale, not by {flatten_text(str(target))}"
-        made: Task = build(cfg.task, "task", drop=FOR_HARNESS)
-    except (OSError, OmegaConfBaseException, AttributeError, AssertionError, ValueError) as error:
-        return (), f"config.yaml tells of no task: {flatten_text(str(error))[:200]}"
-    if made.name != task:
-        return (), f"config.yaml is of task={flatten_text(made.name)}"
-    if made.read is None or not (live or options):
-        return (), "recorded by name only; task.path=FILE_OR_FOLDER after the item gives its texts"
-    found = {item.id: item for item in made.read().items}
-    if missing := [name for name in ids if name not in found]:
-        return (), f"task={task} has no item {flatten_text(missing[0])} there any more"
-    return tuple(found[name] for name in ids), ""

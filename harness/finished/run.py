@@ -1,0 +1,78 @@
+"""Read a finished run whole: its results, its tables of judgments and credits, and its items with their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judgescale.harness.finished.results import read_results
+from judgescale.harness.finished.texts import read_items
+from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.summary import read_summary
+from judgescale.harness.types import Item, JudgescaleError, Result
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """Hold what a run left behind, and the texts of its items where these are to be had."""
+
+    folder: Path
+    summary: Sequence[Mapping[str, Any]]  # the arms of summary.json, as they stand there
+    results: Sequence[Result]  # the same, read
+    judgments: pa.Table  # judgments.parquet
+    credits: pa.Table  # credits.parquet
+    items: Mapping[str, Mapping[str, Item]] = field(default_factory=dict)  # task -> id -> item, with its texts
+    missing: Mapping[str, str] = field(default_factory=dict)  # task -> why there are no texts
+
+
+def read_run(
+    folder: Path, options: Sequence[str] = (), items: Mapping[str, Mapping[str, Item]] | None = None
+) -> FinishedRun:
+    """Read a run's folder.
+
+    options: of the run's task, as in task.path=FILE, where its texts have moved. items: with their texts, by task and
+    id, where they are at hand; None = read again as the run's config says.
+
+    Raises JudgescaleError where it holds no finished run, or a file is not what a run writes.
+    """
+    summary = read_summary(folder, counts=("k", "items", "seed"))
+    results = read_results(folder)
+    judgments, credits = read_table(folder, "judgments"), read_table(folder, "credits")
+    missing: dict[str, str] = {}
+    if items is None:
+        items = {}
+        for task in dict.fromkeys(result.task for result in results):
+            live = any(result.task == task and result.engine != "recorded" for result in results)
+            try:
+                found, why = read_items(folder, task, options, live)
+            except JudgescaleError as error:
+                if options:
+                    raise
+                found, why = {}, str(error)
+            items = {**items, **({task: found} if found else {})}
+            missing |= {task: why} if why else {}
+    return FinishedRun(folder, summary, results, judgments, credits, items, missing)
+
+
+def read_table(folder: Path, name: str) -> pa.Table:
+    """Read a Parquet file of a run. Raises JudgescaleError where there is none, or it cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from judgescale.harness.report.files import CREDIT, JUDGMENT
+
+    path, columns = folder / f"{name}.parquet", {"judgments": JUDGMENT, "credits": CREDIT}[name]
+    if not path.is_file():
+        raise JudgescaleError(f"{folder}: no {path.name}; run the command of summary.json again")
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowException as error:
+        raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
+    if lacking := [column for column in columns if column not in table.column_names]:
+        raise JudgescaleError(f"{path}: no column {lacking[0]}; run the command of summary.json again")
+    return table
