@@ -145,8 +145,7 @@ def _read_units(credits: pa.Table, judgments: pa.Table) -> tuple[list[Unit], np.
     names = _read_names(judgments, of_item, len(items))
     parts: list[list[tuple[str, tuple[str, ...]]]] = [[] for _ in ids]
     place_in_unit = np.zeros(len(items), dtype=np.int64)
-    in_turn = np.argsort(np.unique(of_item, return_index=True)[1], kind="stable") if len(items) else []
-    for item in map(int, in_turn):
+    for item in np.argsort(np.unique(of_item, return_index=True)[1], kind="stable").tolist():
         if (unit := int(owner[item])) >= 0:
             place_in_unit[item] = len(parts[unit])
             parts[unit].append((items[item], names[item]))
@@ -225,9 +224,7 @@ def _merge_judgments(
     runs = np.unique(run)
     has = np.ones((len(run), 1), dtype=bool)
     if len(runs) > 1:
-        _, first, which = np.unique(
-            _identify(table, unit, part, judge), return_index=True, return_inverse=True
-        )
+        _, first, which = np.unique(_identify(table, unit, part, judge), return_index=True, return_inverse=True)
         has = np.zeros((len(first), len(runs)), dtype=bool)
         has[which.reshape(-1), np.searchsorted(runs, run)] = True
         table, unit, part, judge = table.take(first), unit[first], part[first], judge[first]
@@ -244,7 +241,9 @@ def _identify(table: pa.Table, unit: np.ndarray, part: np.ndarray, judge: np.nda
     import pyarrow.compute as pc
 
     texts = [encode(table[name])[0] for name in (*SAME, "text")]
-    counts = [np.unique(pc.fill_null(table[name], -1).to_numpy(), return_inverse=True)[1].reshape(-1) for name in COUNTS]
+    counts = [
+        np.unique(pc.fill_null(table[name], -1).to_numpy(), return_inverse=True)[1].reshape(-1) for name in COUNTS
+    ]
     lists = []
     for name in ("shown", "scores"):
         ends, values = read_lists(table[name])

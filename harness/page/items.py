@@ -61,7 +61,9 @@ def make_items_part(runs: Sequence[FinishedRun], arms: Sequence[PageArm], texts:
     data: list[tuple[str, str]] = []
     columns: dict[str, np.ndarray] = {}
     games = _gather_games(runs, arms)
-    tasks, told, pairs = [], {}, []
+    tasks: list[dict[str, Any]] = []
+    told: dict[int, dict[str, Any]] = {}
+    pairs: list[dict[str, Any]] = []
     for number, task in enumerate(dict.fromkeys(arm.task for arm in arms)):
         found, own = gather_units(runs, arms, task), [arm for arm in arms if arm.task == task]
         items = _find_texts(found, runs, own) if texts else []
@@ -97,9 +99,7 @@ def _render() -> Markup:
     return Markup(environment.get_template("items.html.jinja").render())
 
 
-def _gather_games(
-    runs: Sequence[FinishedRun], arms: Sequence[PageArm]
-) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _gather_games(runs: Sequence[FinishedRun], arms: Sequence[PageArm]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Gather the games of all runs by task and item."""
     games: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for place, run in enumerate(runs):
@@ -307,7 +307,9 @@ def _cut_texts(
 
 
 def _tell_item(item: Item | None) -> dict[str, Any] | None:
-    return item and {"conversation": [list(turn) for turn in item.conversation], "texts": list(item.texts)}
+    if item is None:
+        return None
+    return {"conversation": [list(turn) for turn in item.conversation], "texts": list(item.texts)}
 
 
 def _say_what_is_missing(runs: Sequence[FinishedRun], arms: Sequence[PageArm], texts: bool) -> str:
