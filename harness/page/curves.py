@@ -165,7 +165,7 @@ def make_chart(
         f"{metric} (%)",
         lines,
         step,
-        [(y, name) for name, y in levels.items()][:LEVELS] if len(levels) <= LEVELS else [],
+        [] if printed or len(levels) > LEVELS else [(y, name) for name, y in levels.items()],
         printed,
     )
 
