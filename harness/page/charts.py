@@ -185,7 +185,9 @@ def draw_curves(chart: Chart) -> Markup:
     asides = {id(line): ASIDE * (i - (len(told) - 1) / 2) for i, line in enumerate(told)} if not banded else {}
     for line in sorted(chart.lines, key=lambda line: not line.quiet):
         aside = asides.get(id(line), 0.0)
-        parts.append(_draw_line(line, banded, len(told) <= BARS, lambda x, by=aside: round(place_x(x) + by, 1), place_y))
+        parts.append(
+            _draw_line(line, banded, len(told) <= BARS, lambda x, by=aside: round(place_x(x) + by, 1), place_y)
+        )
     return write_tag(
         "svg", join(parts), viewBox=f"0 0 {WIDE} {HIGH}", class_="chart", role="group",
         aria_label=flatten_text(chart.title),
@@ -211,7 +213,12 @@ def _draw_axes(chart: Chart, xs: Sequence[float], ys: Sequence[float], place_x, 
     across = (TOP + bottom) / 2
     parts.append(
         write_tag(
-            "text", flatten_text(chart.y_label), x=0, y=0, class_="middle label", transform=f"translate(13 {across}) rotate(-90)"
+            "text",
+            flatten_text(chart.y_label),
+            x=0,
+            y=0,
+            class_="middle label",
+            transform=f"translate(13 {across}) rotate(-90)",
         )
     )
     return write_tag("g", join(parts), aria_hidden="true")
@@ -290,10 +297,14 @@ def draw_reliability(title: str, bins: Sequence[Bin]) -> Markup:
         parts.append(write_tag("path", d=f"M{left} {y}H{size - 14}", class_="grid"))
         parts.append(write_tag("text", f"{tick:.0f}", x=left - 5, y=y + 4, class_="end"))
         parts.append(write_tag("text", f"{tick:.0f}", x=x, y=size - bottom + 16, class_="middle"))
-    parts.append(write_tag("path", d=f"M{place_x(start)} {place_y(start)}L{place_x(100)} {place_y(100)}", class_="printed"))
+    parts.append(
+        write_tag("path", d=f"M{place_x(start)} {place_y(start)}L{place_x(100)} {place_y(100)}", class_="printed")
+    )
     parts.append(write_tag("text", "confidence (%)", x=(left + size - 14) / 2, y=size - 4, class_="middle label"))
     parts.append(
-        write_tag("text", "right (%)", x=0, y=0, class_="middle label", transform=f"translate(9 {size / 2 - 10}) rotate(-90)")
+        write_tag(
+            "text", "right (%)", x=0, y=0, class_="middle label", transform=f"translate(9 {size / 2 - 10}) rotate(-90)"
+        )
     )
     for one in bins:
         x = place_x(one.said)

@@ -153,30 +153,34 @@ def render_page(runs: Sequence[FinishedRun], texts: bool = True, at_once: bool =
     panels, left_out = health.draw_panels(arms)
     part = make_items_part(runs, arms, texts)
     script, style = join_static(SCRIPTS), join_static(STYLES)
-    page: str = make_environment().get_template("template.html.jinja").render(
-        policy=write_policy(script, style),
-        script=Markup(script),
-        style=Markup(style),
-        title=name_page(runs, arms),
-        arms=arms,
-        blocks=[make_block(numbers[task], task, own, looks) for task, own in of_task.items()],
-        pictures=pictures,
-        axes={unit: words for unit, (words, _) in curves.AXES.items() if any(unit in p.pictures for p in pictures)},
-        units=list(curves.AXES),
-        keys={arm.place: draw_key(looks[arm.place]) for arm in arms},
-        quiet_keys={arm.place: draw_key(looks[arm.place], quiet=True) for arm in arms},
-        rankings=rank(runs, at_once),
-        cards=[(name_run(run), card) for run in runs if (card := parts.read_card(run.folder))],
-        health_header=health.HEADER,
-        health=health.list_health(arms, several),
-        flips=health.find_flip_matrices(runs),
-        winners=health.WINNERS,
-        panels=panels,
-        left_out=left_out,
-        compute=parts.make_compute(arms, several),
-        origins=[describe_origin(run) for run in runs],
-        items=part,
-        several=several,
+    page: str = (
+        make_environment()
+        .get_template("template.html.jinja")
+        .render(
+            policy=write_policy(script, style),
+            script=Markup(script),
+            style=Markup(style),
+            title=name_page(runs, arms),
+            arms=arms,
+            blocks=[make_block(numbers[task], task, own, looks) for task, own in of_task.items()],
+            pictures=pictures,
+            axes={unit: words for unit, (words, _) in curves.AXES.items() if any(unit in p.pictures for p in pictures)},
+            units=list(curves.AXES),
+            keys={arm.place: draw_key(looks[arm.place]) for arm in arms},
+            quiet_keys={arm.place: draw_key(looks[arm.place], quiet=True) for arm in arms},
+            rankings=rank(runs, at_once),
+            cards=[(name_run(run), card) for run in runs if (card := parts.read_card(run.folder))],
+            health_header=health.HEADER,
+            health=health.list_health(arms, several),
+            flips=health.find_flip_matrices(runs),
+            winners=health.WINNERS,
+            panels=panels,
+            left_out=left_out,
+            compute=parts.make_compute(arms, several),
+            origins=[describe_origin(run) for run in runs],
+            items=part,
+            several=several,
+        )
     )
     return page.lstrip()
 
