@@ -1,6 +1,6 @@
 """Pictures of a page as SVG: curves, intervals and reliability. Colours and sizes come from page.css.
 
-What a picture tells is told in three ways: by the place of a mark, by its shape, and by words for those who see neither.
+What a picture tells is told by the place of a mark, by its shape, and by words for those who see neither.
 """
 
 from __future__ import annotations

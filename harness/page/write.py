@@ -24,6 +24,7 @@ from judgescale.harness.finished.run import FinishedRun, read_run
 from judgescale.harness.page import curves, health, parts
 from judgescale.harness.page.arms import PageArm, list_arms
 from judgescale.harness.page.charts import draw_key
+from judgescale.harness.page.games import pack_games
 from judgescale.harness.page.items import make_items_part
 from judgescale.harness.plain_text import escape_controls, flatten_text
 from judgescale.harness.report.files import DRAFT
@@ -151,7 +152,7 @@ def render_page(runs: Sequence[FinishedRun], texts: bool = True, at_once: bool =
     several = len(of_task) > 1
     pictures = [curves.make_curves(task, numbers[task], own, looks) for task, own in of_task.items()]
     panels, left_out = health.draw_panels(arms)
-    part = make_items_part(runs, arms, texts)
+    part = make_items_part(runs, arms, texts, pack_games)
     script, style = join_static(SCRIPTS), join_static(STYLES)
     page: str = (
         make_environment()
