@@ -38,7 +38,7 @@ DIGITS = 12
 JOBS = ".jobs"  # the folder in which jobs say what became of them, while the sweep is at work
 SWEEP_FILES = (
     "summary.json, curve.csv, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml, sweep.json,"
-    " report.{md,csv,png,pdf}"
+    " report.{html,md,csv,png,pdf}"
 )
 DONE, SKIPPED, FAILED, IMPOSSIBLE = "done", "skipped", "failed", "impossible"
 # how overrides begin that leave a finished result alike
@@ -230,7 +230,11 @@ def report_jobs(config: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
         )
         if card:
             show_scorecard(card)
-        report_runs([folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)], folder)
+        finished = [folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)]
+        report_runs(finished, folder)
+        from judgescale.harness.page.write import NAME, try_to_write, write_page_of
+
+        terminal.show_notes([line for line in [try_to_write(write_page_of, finished, folder / NAME)] if line])
     text = json.dumps({"command": command, "jobs": [dataclasses.asdict(job) for job in jobs]}, indent=2)
     (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
     for line in describe_jobs(jobs):

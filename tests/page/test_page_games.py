@@ -94,7 +94,9 @@ def test_show_prints_the_games(run: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_the_script_writes_no_markup() -> None:
     """The page's policy refuses it: elements are made, and texts are texts."""
     script = (STATIC / "games.js").read_text(encoding="utf-8")
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\b|setAttribute\(\"(on|style)|document\.write", script)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|\beval\b|setAttribute\(\"(on|style)|document\.write", script
+    )
     assert re.search(r"^function drawGames\(games, responseNames\)", script, re.MULTILINE)
     fields = re.search(r"const GAME = \[(.*?)\]", script, re.DOTALL)
     assert fields and len(fields[1].split(",")) == 11  # as pack_course lists them
