@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from judgescale.harness.finished.ceilings import Ceiling, read_ceiling
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.summary import read_summary
 from judgescale.harness.types import JudgescaleError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS = {  # of credits.parquet, and which of them may be empty
     "task": False, "arm": False, "number": False, "signature": False, "item": False, "subset": False, "section": False,
@@ -117,6 +120,22 @@ def read_every_k(folder: Path) -> dict[int, list[Judged]]:
     return found
 
 
+def take_headlines(
+    folder: Path, summary: Sequence[Mapping[str, Any]], table: pa.Table, numbers: Sequence[int]
+) -> dict[int, Judged]:
+    """Take arms at their headline's k from credits.parquet as it was read, by their numbers in summary.json.
+
+    Those without credits are left out. Raises JudgescaleError where the table is not what a run writes.
+    """
+    number, k = table["number"].to_numpy(), table["k"].to_numpy()
+    rows = np.zeros(len(number), dtype=bool)
+    for one in numbers:
+        rows |= (number == one) & (k == summary[one - 1]["k"])
+    columns = _convert_columns(folder / "credits.parquet", table.take(np.flatnonzero(rows)))
+    places = {one: np.flatnonzero(columns["number"] == one) for one in numbers}
+    return {one: _make_judged(folder, one, summary, columns, own, None) for one, own in places.items() if len(own)}
+
+
 def choose_arm(folder: Path, wanted: str, names: Mapping[int, str], tasks: Mapping[int, str]) -> int:
     """Choose the arm of this number or name, or the only one whose name (or "TASK, NAME") holds these words."""
     full = {number: f"{tasks[number]}, {name}" for number, name in names.items()}
@@ -156,13 +175,18 @@ def _read_columns(path: Path) -> dict[str, Any]:
         if missing := [name for name in COLUMNS if name not in names]:
             raise JudgescaleError(f"{path}: no column {missing[0]}; run the command of summary.json again")
         table = pq.read_table(path, columns=list(COLUMNS))
-        for name, may_be_empty in COLUMNS.items():
-            if not may_be_empty and table[name].null_count:
-                row = table[name].is_null().to_numpy().argmax() + 1
-                raise JudgescaleError(f"{path}: row {row}, column {name}: empty, which no run writes")
-        columns = {name: table[name].to_pylist() for name in COLUMNS}
+        return _convert_columns(path, table)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
+
+
+def _convert_columns(path: Path, table: pa.Table) -> dict[str, Any]:
+    """Convert a table of credits: numbers and names to arrays, lists to lists."""
+    for name, may_be_empty in COLUMNS.items():
+        if not may_be_empty and table[name].null_count:
+            row = table[name].is_null().to_numpy().argmax() + 1
+            raise JudgescaleError(f"{path}: row {row}, column {name}: empty, which no run writes")
+    columns = {name: table[name].to_pylist() for name in COLUMNS}
     try:
         found: dict[str, Any] = {
             name: np.array(columns[name], dtype=np.float64)
