@@ -38,6 +38,15 @@ class Answers(NamedTuple):
     meta: np.ndarray
 
 
+class Games(NamedTuple):
+    """Say how the games of a strategy that lets responses play in pairs are read."""
+
+    score: str  # what its decision's scores are: "rating", "rounds survived", …
+    start: float = 0.0  # the score of who has played nothing
+    lives: int | None = None  # after so many lost games a response is out; None = nobody drops out
+    by_verdicts: bool = False  # who has more judgments for it wins a game; else whose scores sum to more
+
+
 class Ask(Protocol):
     """Put questions about one item to a judge. A live run asks in one replay; a scaling curve replays a pool D times.
 
@@ -116,6 +125,11 @@ class Strategy:
         how many judgments each item took, (D, N).
         """
         raise NotImplementedError
+
+    @property
+    def games(self) -> Games | None:
+        """Tell how its games are read, which a run then keeps (evaluation/games.py); None where none are played."""
+        return None
 
     @property
     def measured(self) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 HUMAN = "human"  # the judge name under which a set keeps its annotators' labels
 WITH_BUDGET = "{}, thinking ≤ {:,}"  # the name of a judge whose thoughts are held to a budget
@@ -328,6 +331,7 @@ class Result:
     credits: Mapping[str, Sequence[Any]] = field(
         default_factory=dict
     )  # columns of credits.parquet; NaN in `decision` is empty
+    games: pa.Table | None = None  # columns of games.parquet, of a strategy that plays games
     store: Path | None = None  # where the texts of live judgments are
     stops: bool = False  # its strategy may stop before its k, which is the most; how many it took is measured
     thinking_budget: int | None = None  # tokens that its judge might think with; it is in the judge's name

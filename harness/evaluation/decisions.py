@@ -13,6 +13,7 @@ import numpy as np
 from judgescale.harness.arm import Arm
 from judgescale.harness.contracts import Strategy, has_closed_form
 from judgescale.harness.evaluation.cascades import calibrate_in_folds, queue_judges
+from judgescale.harness.evaluation.games import Scorebook
 from judgescale.harness.evaluation.replay import Replay, ReplayAll, Shelf, batch_items, draw_orders
 from judgescale.harness.recorded.pools import Pool, Pools, take_only_pool
 from judgescale.harness.seeding import make_rng
@@ -90,13 +91,21 @@ def stack_decisions(decisions: Sequence[Decisions]) -> Iterator[Stack]:
 
 
 def decide(
-    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda count: None
+    arm: Arm,
+    strategy: Strategy,
+    ks: Sequence[int],
+    pools: Sequence[Pools],
+    tick: Tick = lambda count: None,
+    book: Scorebook | None = None,
 ) -> Sequence[Sequence[Decisions]]:
-    """Return the strategy's decisions as [k][item], counted where it has a closed form for these items."""
+    """Return the strategy's decisions as [k][item], counted where it has a closed form for these items.
+
+    book: what notes the games of one replay of each item at the arm's k.
+    """
     if (exact := _decide_in_closed_form(arm, strategy, ks, pools)) is not None:
         tick(len(ks) * len(arm.items))
         return exact
-    return decide_by_replay(arm, strategy, ks, pools, tick)
+    return decide_by_replay(arm, strategy, ks, pools, tick, book)
 
 
 def _decide_in_closed_form(
@@ -117,7 +126,12 @@ def _decide_in_closed_form(
 
 
 def decide_by_replay(
-    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick = lambda count: None
+    arm: Arm,
+    strategy: Strategy,
+    ks: Sequence[int],
+    pools: Sequence[Pools],
+    tick: Tick = lambda count: None,
+    book: Scorebook | None = None,
 ) -> list[list[Decisions]]:
     """Return the decisions as [k][item], by running the strategy itself on recorded judgments.
 
@@ -131,16 +145,21 @@ def decide_by_replay(
         return _decide_across(arm, strategy, ks, pools, tick)
     if strategy.calibrated:
         return [_decide_in_folds(arm, strategy.at(k), k, pools, tick) for k in ks]
-    return _replay(arm, strategy, ks, pools, tick)
+    return _replay(arm, strategy, ks, pools, tick, book)
 
 
 def _replay(
-    arm: Arm, strategy: Strategy, ks: Sequence[int], pools: Sequence[Pools], tick: Tick
+    arm: Arm,
+    strategy: Strategy,
+    ks: Sequence[int],
+    pools: Sequence[Pools],
+    tick: Tick,
+    book: Scorebook | None = None,
 ) -> list[list[Decisions]]:
     """Return the decisions of a strategy that decides about each item alone, as [k][item]."""
     decisions: list[list[Decisions]] = [[] for _ in ks]
     # filled in, not returned: asyncio.run would build the repr of what the coroutine returns
-    asyncio.run(_fill_by_replay(arm, strategy, ks, pools, tick, decisions))
+    asyncio.run(_fill_by_replay(arm, strategy, ks, pools, tick, decisions, book))
     return decisions
 
 
@@ -185,6 +204,7 @@ async def _fill_by_replay(
     pools: Sequence[Pools],
     tick: Tick,
     decisions: list[list[Decisions]],
+    book: Scorebook | None,
 ) -> None:
     found: list[dict[int, Decisions]] = [{} for _ in ks]  # by the item's place
     countable = [_is_countable(arm, strategy, of_item) for of_item in pools]
@@ -213,8 +233,12 @@ async def _fill_by_replay(
                 orders, shares = [subsets[:, None] for subsets, _ in chosen], [share for _, share in chosen]
             rng = make_rng(arm.seed, strategy.name, *(item.id for item in items))
             replay = Replay(shelf, orders)
+            counts = np.array([len(order) for order in orders])  # the replays of each item
+            firsts = np.cumsum(counts) - counts
+            noted = book if k == arm.k else None
+            ask = noted.watch(replay, np.array(places), firsts) if noted else replay
             try:
-                scores = await strategy.at(k)(replay, len(items[0].responses), rng)
+                scores = await strategy.at(k)(ask, len(items[0].responses), rng)
             except KeyError:
                 data = arm.judgments.data
                 other, same = ("seed, k or rule", ", k and rule") if strategy.stops else ("seed or k", " and k")
@@ -222,6 +246,8 @@ async def _fill_by_replay(
                     f"set {data.name}, item {items[0].id}: another {other} asks what was not bought; only the"
                     f" seed={data.meta['live']['strategy_seed']}{same} of that run can be replayed"
                 ) from None
+            if noted:
+                noted.note_decisions(np.array(places), scores[firsts], counts)
             bought, spent, begin = replay.bought, replay.spent, 0
             for place, order, share in zip(places, orders, shares, strict=True):
                 own = slice(begin, begin := begin + len(order))

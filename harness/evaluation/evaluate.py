@@ -16,6 +16,7 @@ from judgescale.harness.evaluation.credits import Credits, credit_units, make_un
 from judgescale.harness.evaluation.decisions import Tick, decide
 from judgescale.harness.evaluation.differences import describe_difference, is_fitted
 from judgescale.harness.evaluation.estimates import roll_up_headline
+from judgescale.harness.evaluation.games import Scorebook
 from judgescale.harness.evaluation.health import count_tied_decisions
 from judgescale.harness.evaluation.jury import Weights, weigh_judgments
 from judgescale.harness.evaluation.meta import MetaScores, find_right_judgments, score_judgments
@@ -52,7 +53,8 @@ def evaluate(arm: Arm, tick: Tick = lambda count: None) -> tuple[Result, Credits
     if fit := arm.strategy.weighed_by:
         weights = weigh_judgments(fit, arm, pools)
         pools = add_meta_scores(pools, weights.weights)
-    decisions = decide(arm, arm.strategy, arm.ks, pools, tick)
+    book = Scorebook(arm.strategy.games) if arm.strategy.games else None
+    decisions = decide(arm, arm.strategy, arm.ks, pools, tick, book)
     credits = credit_units(arm, decisions)
     if kind:
         details, about_meta = assess_meta_rm(arm, plain, meta, kind, credits)
@@ -66,7 +68,8 @@ def evaluate(arm: Arm, tick: Tick = lambda count: None) -> tuple[Result, Credits
     judgments = count_judgments(arm, pools, decisions)
     dollars = price_judgments(arm, pools, decisions, judgments)
     result = make_result(arm, pools, credits, metrics, tied, judgments, dollars, details, notes)
-    return dataclasses.replace(result, credits=tabulate_credits(arm, credits, decisions, judgments)), credits
+    table = tabulate_credits(arm, credits, decisions, judgments)
+    return dataclasses.replace(result, credits=table, games=book.tabulate(arm) if book else None), credits
 
 
 def list_questions(arm: Arm, item: Item) -> list[tuple[int, ...]]:

@@ -69,6 +69,31 @@ CREDIT = {  # columns of credits.parquet: a row a unit (what is scored at once, 
     "judgments": "float",  # that the decision took, on average
     "decision": "chances",  # how likely each response is the one chosen, m tied ones 1/m each; empty = nothing usable
 }  # fmt: skip
+GAME = {  # columns of games.parquet: a row a game of one course of each item's tournament, at the headline's k
+    "task": "str",
+    "arm": "str",  # as in credits.parquet
+    "number": "int",
+    "signature": "str",
+    "item": "str",
+    "k": "int",
+    "replays": "int",  # of which this is the first; 1 = it was played so, and not replayed
+    "round": "int",  # from 1: games that were asked together
+    "game": "int",  # from 1 within the item
+    "first": "int",  # index of a response, from 0
+    "second": "int",
+    "judgments": "int",  # that the game was given
+    "won_first": "int",  # how many of them score the first one higher; what is neither won nor tied was unusable
+    "won_second": "int",
+    "tied": "int",
+    "score_first": "float",  # summed over usable judgments
+    "score_second": "float",
+    "winner": "int",  # index of a response; empty = tied
+    "final": "list",  # the decision's score of each response, in the item's first row; empty elsewhere
+    "score_name": "str",  # what that score is
+    "start": "float",  # the score of who has played nothing
+    "lives": "int",  # after so many lost games a response is out; empty = nobody drops out
+    "by_verdicts": "bool",  # whether the count of judgments decides a game, and not the sum of scores
+}
 BATCH = 2_000  # rows of judgments.parquet in memory with their texts
 WHOLE = 2**16  # rows of a group of rows, where there are no texts
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pyarrow", "hydra-core")
@@ -99,6 +124,7 @@ def write_files(
         if judgments:
             write_judgments(results, draft / "judgments.parquet")
         write_credits(results, draft / "credits.parquet")
+        write_games(results, draft / "games.parquet")
         (draft / "table.md").write_text(tables.render_markdown(results), encoding="utf-8")
         (draft / "table.tex").write_text(tables.render_latex(results), encoding="utf-8")
         (draft / "table.csv").write_text(tables.render_csv(results), encoding="utf-8", newline="")
@@ -111,6 +137,8 @@ def write_files(
         made |= {"made_of": dict(made_of)} if made_of else {}
         text = json.dumps(make_summary(results) | made, indent=2, allow_nan=False, ensure_ascii=False)
         (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        if not (draft / "games.parquet").exists():
+            (folder / "games.parquet").unlink(missing_ok=True)  # of a run before that played some
         for path in sorted(draft.iterdir(), key=lambda p: p.name == "summary.json"):
             path.replace(folder / path.name)
 
@@ -330,13 +358,12 @@ def write_credits(results: Sequence[Result], path: Path) -> None:
     kinds = {"str": pa.string(), "int": pa.int32(), "float": pa.float64()}
     kinds |= {"list": pa.list_(pa.float64()), "chances": pa.list_(pa.float32())}
     schema = pa.schema([(name, kinds[kind]) for name, kind in CREDIT.items()])
-    names = {task: iter(name_arms(of_task)) for task, of_task in group_by_task(results).items()}
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
-        for number, result in enumerate(results, 1):
+        for (number, result), name in zip(enumerate(results, 1), _name_every_arm(results), strict=True):
             rows = len(result.credits.get("item", ()))
             of_arm = {
                 "task": result.task,
-                "arm": next(names[result.task]),
+                "arm": name,
                 "number": number,
                 "signature": result.signature,
             }
@@ -346,6 +373,32 @@ def write_credits(results: Sequence[Result], path: Path) -> None:
                 for start in range(0, rows, WHOLE):
                     some = slice(start, min(start + WHOLE, rows))
                     file.write_table(pa.table([read(some) for read in readers], schema=schema))
+
+
+def write_games(results: Sequence[Result], path: Path) -> None:
+    """Write games.parquet: the games of every arm that played some; no file where none did."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if all(result.games is None for result in results):
+        return
+    kinds = {"str": pa.string(), "int": pa.int32(), "float": pa.float64(), "bool": pa.bool_()}
+    kinds["list"] = pa.list_(pa.float64())
+    schema = pa.schema([(name, kinds[kind]) for name, kind in GAME.items()])
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for (number, result), name in zip(enumerate(results, 1), _name_every_arm(results), strict=True):
+            of_arm = {"task": result.task, "arm": name, "number": number, "signature": result.signature}
+            for start in range(0, 0 if result.games is None else len(result.games), WHOLE):
+                some = result.games.slice(start, WHOLE)
+                for column, value in of_arm.items():
+                    some = some.append_column(column, pa.array([value] * len(some), schema.field(column).type))
+                file.write_table(some.select(schema.names).cast(schema))
+
+
+def _name_every_arm(results: Sequence[Result]) -> list[str]:
+    """Name the arms, each apart from the others of its task."""
+    names = {task: iter(name_arms(of_task)) for task, of_task in group_by_task(results).items()}
+    return [next(names[result.task]) for result in results]
 
 
 def _read_column(values: Sequence[Any], kind: pa.DataType) -> Callable[[slice], pa.Array]:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.contracts import Ask, Games, Strategy
 from judgescale.harness.stats.pairing import pair_off
 from judgescale.harness.strategies.knockout import play
 
@@ -29,6 +29,11 @@ class DoubleElimination(Strategy):
     stops: ClassVar[bool] = True  # with every rematch it has a match less to buy
     may_tie: ClassVar[bool] = False
     next_try: ClassVar[str] = "elo"
+
+    @property
+    def games(self) -> Games:
+        """Tell that two lost games put out."""
+        return Games("rounds survived", lives=2)
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""

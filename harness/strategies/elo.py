@@ -13,8 +13,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.contracts import Ask, Games, Strategy
 from judgescale.harness.types import JudgescaleError, Rules
+
+START = 1000.0  # everybody's rating before the first game
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class Elo(Strategy):
         for name, default in (("passes", Elo.passes), ("step", Elo.step)):
             if self.rating != "elo" and (given := getattr(self, name)) != default:
                 raise JudgescaleError(f"strategy.{name}={given}: only strategy.rating=elo reads it, not {self.rating}")
+
+    @property
+    def games(self) -> Games:
+        """Tell that judgments are counted, whatever their scores."""
+        score = {"elo": "Elo rating", "bradley_terry": "log strength", "wins": "judgments won"}[self.rating]
+        return Games(score, start=START if self.rating == "elo" else 0.0, by_verdicts=True)
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""
@@ -86,7 +94,7 @@ def win_matrix(pairs: np.ndarray, points: np.ndarray, n: int) -> np.ndarray:
 def elo_ratings(
     pairs: np.ndarray, points: np.ndarray, n: int, passes: int, step: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the Elo ratings after all games, starting from 1000 and averaged over random orders of the games: (D, n).
+    """Return the Elo ratings after all games, starting from START and averaged over random orders of the games: (D, n).
 
     points: (D, Q, k) of the first of each pair (Q, 2). Each of the D has orders of its own, so that the chance that is
     left in them is part of how the D differ.
@@ -105,7 +113,7 @@ def elo_ratings(
         if unusable:
             change[np.isnan(won)] = 0.0
         ratings += sign * change
-    return 1000 + ratings.reshape(n, draws, passes).mean(axis=2).T
+    return START + ratings.reshape(n, draws, passes).mean(axis=2).T
 
 
 def bradley_terry(won: np.ndarray, prior: float = 0.1, tolerance: float = 1e-10) -> np.ndarray:

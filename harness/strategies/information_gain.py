@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.contracts import Ask, Games, Strategy
 from judgescale.harness.stats.strengths import draw_strengths, expect_information, fit_posterior
 from judgescale.harness.strategies.elo import award_points
 from judgescale.harness.strategies.swiss import Swiss
@@ -31,6 +31,11 @@ class InformationGain(Strategy):
     next_try: ClassVar[str] = "elo"
 
     matches: int | None = None  # at most all pairs; None = as many as `swiss` plays
+
+    @property
+    def games(self) -> Games:
+        """Tell that judgments are counted, whatever their scores."""
+        return Games("log strength", by_verdicts=True)
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.contracts import Ask, Games, Strategy
 from judgescale.harness.stats.votes import round_off_noise
 
 
@@ -24,6 +24,11 @@ class Knockout(Strategy):
     adaptive: ClassVar[bool] = True  # who meets whom depends on the verdicts
     may_tie: ClassVar[bool] = False
     next_try: ClassVar[str] = "elo"
+
+    @property
+    def games(self) -> Games:
+        """Tell that one lost game puts out."""
+        return Games("rounds survived", lives=1)
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""

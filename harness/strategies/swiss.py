@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from judgescale.harness.contracts import Ask, Strategy
+from judgescale.harness.contracts import Ask, Games, Strategy
 from judgescale.harness.stats.pairing import pair_neighbours
 from judgescale.harness.stats.votes import round_off_noise
 from judgescale.harness.strategies.knockout import play
@@ -29,6 +29,11 @@ class Swiss(Strategy):
     next_try: ClassVar[str] = "elo"
 
     rounds: int | None = None  # at most n / 2, rounded up; None = log2(n), rounded up: one at most then won them all
+
+    @property
+    def games(self) -> Games:
+        """Tell that its decision is a place."""
+        return Games("responses it is placed above")
 
     def questions(self, n: int) -> list[tuple[int, ...]]:
         """List every pair."""
