@@ -120,14 +120,14 @@ def answer(messages: Sequence[Mapping[str, str]], seed: int) -> str:
     return f"<think>{MARK} thought {ANSWERS[kind][:500]}</think>{MARK} judgment, {kind}: {ANSWERS[kind]}\n{verdict}"
 
 
-def run_hostile(composed: Callable[..., DictConfig], folder: Path) -> Path:
+def run_hostile(composed: Callable[..., DictConfig], folder: Path, *more: str) -> Path:
     """Run two arms on hostile items with a judge that answers hostile texts, and return the run's folder."""
     items = write_items(folder / "items.jsonl")
     with FaultyServer(answer=answer) as server:
         options = [
             "judge=pointwise", "engine=openai", f"engine.base_url={server.url}", "judge.model=m", "task=custom",
             f"task.path={items}", f"run.store={folder}/store.sqlite", "judge.sampling.max_tokens=1000000",
-            "strategy.k=4", "run.draws=20",
+            "strategy.k=4", "run.draws=20", *more,
         ]  # fmt: skip
         cfgs = [composed(*options, f"strategy={name}") for name in ("voting", "knockout")]
         for cfg in cfgs:
