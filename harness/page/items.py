@@ -79,7 +79,7 @@ def make_items_part(
     packed, where = pack_columns(columns)
     index = {
         "texts": texts,
-        "runs": [flatten_text(run.folder.name) for run in runs],
+        "runs": ["" if run.folder.name.startswith(".") else flatten_text(run.folder.name) for run in runs],
         "tasks": tasks,
         "arms": [told[arm.place] for arm in arms],
         "pairs": pairs,
