@@ -1,4 +1,4 @@
-"""What report.html costs as runs grow: its size, the time to write it, and how fast a real Chromium shows and filters it.
+"""What report.html costs as runs grow: its size, the time to write it, and how fast a real Chromium shows it.
 
     python benchmarks/page.py [--sizes 3125x32 100000x1] [--texts 0 1] [--repeats 5]
 
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path

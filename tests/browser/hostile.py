@@ -1,4 +1,4 @@
-"""A live run of which every text is hostile: items, judge and answers try to run, to load, to restyle and to deceive."""
+"""A live run of which every text is hostile: items, judge and answers try to run, load, restyle and deceive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXTS: Mapping[str, str] = {
     "data: link": f'<a href="data:text/html,<script>opener.{HIT}</script>">open</a>',
     "base": '<base href="https://evil.example/"><link rel=stylesheet href=https://evil.example/x.css>',
     "meta refresh": '<meta http-equiv="refresh" content="0;url=https://evil.example/">',
-    "iframe": f'<iframe srcdoc="<script>parent.{HIT}</script>"></iframe><iframe src="javascript:parent.{HIT}"></iframe>',
+    "iframe": f'<iframe srcdoc="<script>parent.{HIT}</script>"></iframe><iframe src="javascript:parent.{HIT}">',
     "object": '<object data="https://evil.example/x"></object><embed src="https://evil.example/x">',
     "SVG": f'<svg onload="{HIT}"><animate onbegin="{HIT}" attributeName=x dur=1s><use href="data:,x"/></svg>',
     "MathML": f'<math><mtext><table><mglyph><style><img src=x onerror="{HIT}">',

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import runpy
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from conftest import ROOT
 
 BENCHMARK = runpy.run_path(str(ROOT / "benchmarks/page.py"))
@@ -44,7 +42,7 @@ def open_page(chromium: Any, path: Path, at: str = "", size: str = "wide", **opt
     """Open a page. at: a hash. options: of the browser's context."""
     width, height = SIZES[size]
     context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(5_000)
     context.add_init_script(REPORTS)
     page, address = context.new_page(), path.resolve().as_uri()
     opened = Opened(page, "")
@@ -61,13 +59,3 @@ def open_page(chromium: Any, path: Path, at: str = "", size: str = "wide", **opt
         opened.asked = [url for url in opened.asked if url.partition("#")[0] != address]
     finally:
         context.close()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """Start Chromium once for all tests; without it, or its driver, they are skipped."""
-    pytest.importorskip("playwright")
-    if shutil.which("chromium") is None:
-        pytest.skip("chromium: not found")
-    with BENCHMARK["open_chromium"]() as started:
-        yield started

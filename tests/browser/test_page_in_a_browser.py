@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
+import shutil
+import subprocess
+import sys
 from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import say
-from hostile import HIT, MARK, run_hostile
-from opened import BENCHMARK, SIZES, Opened, chromium, open_page  # noqa: F401 (a fixture)
-from runs import evaluate
+from conftest import ROOT, say
 
-from judgescale.harness.finished.run import FinishedRun, read_run
-from judgescale.harness.plain_text import escape_controls, flatten_text
+pytest.importorskip("aiohttp")
+pytest.importorskip("playwright")
+
+from hostile import HIT, MARK, run_hostile  # noqa: E402
+from opened import BENCHMARK, SIZES, Opened, open_page  # noqa: E402
+
+from judgescale.harness.finished.run import FinishedRun, read_run  # noqa: E402
+from judgescale.harness.plain_text import escape_controls, flatten_text  # noqa: E402
+from judgescale.harness.runner import run  # noqa: E402
 
 pytestmark = pytest.mark.browser
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
@@ -26,31 +33,56 @@ SHOWN = "#item .judgments"
 
 
 @pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Start Chromium once for all tests; without it, or its driver, they are skipped."""
+    pytest.importorskip("playwright")
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium: not found")
+    with BENCHMARK["open_chromium"]() as started:
+        yield started
+
+
+def aside(work: Callable[..., Any], *given: Any, **options: Any) -> Any:
+    """Do something in a thread of its own: Playwright keeps an event loop going in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work, *given, **options).result()
+
+
+@pytest.fixture(scope="session")
 def written(tmp_path_factory, composed):
     """written("main"): the folder of a run that has a page; each is made once."""
-    from judgescale.harness.runner import run
 
     def make(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
-        if name == "hostile":
-            return run_hostile(composed, folder)
-        options = {"main": (), "without": ("report.texts=false",)}[name]
-        if name == "without":
-            return run_hostile(composed, folder, *options)
-        run([composed(*options)], folder / "run", show=False)
-        return folder / "run"
+        if name != "main":
+            return aside(run_hostile, composed, folder, *(["report.texts=false"] if name == "without" else []))
+        main = ROOT / "run.py"
+        subprocess.run(
+            [sys.executable, str(main), f"hydra.run.dir={folder}"], cwd=ROOT, capture_output=True, check=True
+        )
+        return folder
 
     made: dict[str, Path] = {}
-    return lambda name: made[name] if name in made else made.setdefault(name, make(name))
+
+    def find(name: str) -> Path:
+        if name not in made:
+            made[name] = make(name)
+            if not (made[name] / "report.html").exists():
+                from judgescale.harness.page.write import write_page_of
+
+                write_page_of([made[name]], made[name] / "report.html")
+        return made[name]
+
+    return find
 
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory) -> tuple[FinishedRun, Path]:
     """A hundred thousand judgments with texts, and their page."""
     folder = tmp_path_factory.mktemp("large")
-    run = BENCHMARK["add_texts"](BENCHMARK["make_run"](folder / "run", 3_125, 32))
-    BENCHMARK["write"](run, folder / "report.html")
-    return run, folder / "report.html"
+    finished = BENCHMARK["add_texts"](BENCHMARK["make_run"](folder / "run", 3_125, 32))
+    BENCHMARK["write"](finished, folder / "report.html")
+    return finished, folder / "report.html"
 
 
 def wait_for_table(opened: Opened) -> Any:
@@ -90,14 +122,14 @@ def test_the_main_jobs_page_complains_of_nothing(chromium, written, scheme):
 
 def test_nothing_hostile_runs_and_all_of_it_is_shown_as_text(chromium, written):
     folder = written("hostile")
-    run, seen = read_run(folder), set()
+    finished, seen = read_run(folder), set()
     texts = defaultdict(set)
-    for row in run.judgments.to_pylist():
+    for row in finished.judgments.to_pylist():
         texts[flatten_text(row["item"])].add(row["text"])
     with open_page(chromium, folder / "report.html") as opened:
         page = wait_for_table(opened)
         links = list_links(page)
-        assert len(links) == len(run.items["custom"]) == 44
+        assert len(links) == len(finished.items["custom"]) == 44
         for number, link in enumerate(links):
             go_to(page, link)
             page.locator(f"{SHOWN} > li").first.wait_for()
@@ -234,7 +266,9 @@ def test_the_same_by_keys_alone(chromium, written):
 
 def test_whatever_has_the_focus_shows_it(chromium, written):
     """Every control is reached by Tab, in view, and looks other than without the focus."""
-    look = "e => { const s = getComputedStyle(e); return [s.outlineStyle, s.outlineWidth, s.boxShadow, s.stroke].join(); }"
+    look = (
+        "e => { const s = getComputedStyle(e); return [s.outlineStyle, s.outlineWidth, s.boxShadow, s.stroke].join(); }"
+    )
     with open_page(chromium, written("main") / "report.html") as opened:
         page = wait_for_table(opened)
         page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
@@ -258,28 +292,28 @@ def test_whatever_has_the_focus_shows_it(chromium, written):
 def test_filters_leave_what_the_tables_say(chromium, written):
     """Every filter's count is computed here again from credits.parquet and judgments.parquet."""
     folder = written("hostile")
-    run = read_run(folder)
+    finished = read_run(folder)
     credit, choice, subsets = {}, defaultdict(dict), {}
-    for row in run.credits.to_pylist():
+    for row in finished.credits.to_pylist():
         item, key = row["item"], (row["number"], row["k"])
         credit[item, key], subsets[item] = row["credit"], row["subset"]
         choice[item][key] = name_choice(row["decision"])
-    unusable = {r["item"] for r in run.judgments.to_pylist() if r["status"] != "ok"}
+    unusable = {r["item"] for r in finished.judgments.to_pylist() if r["status"] != "ok"}
     ks = {number: [k for n, k in next(iter(choice.values())) if n == number] for number in (1, 2)}
     expected = {"": len(subsets)}
     for number in (1, 2):
         at = number, max(ks[number])
         expected[f"{number} right"] = sum(credit[item, at] > 0.9999 for item in subsets)
         expected[f"{number} wrong"] = sum(credit[item, at] < 0.0001 for item in subsets)
-        expected[f"{number} changes"] = sum(
-            len({choice[item][number, k] for k in ks[number]}) > 1 for item in subsets
-        )
+        expected[f"{number} changes"] = sum(len({choice[item][number, k] for k in ks[number]}) > 1 for item in subsets)
     most = max(ks[1])
-    expected["disagree"] = sum(choice[i][1, most] != choice[i][2, most if most in ks[2] else max(ks[2])] for i in subsets)
+    expected["disagree"] = sum(
+        choice[i][1, most] != choice[i][2, most if most in ks[2] else max(ks[2])] for i in subsets
+    )
     expected["unusable"] = len(unusable)
     for subset in set(subsets.values()):
         expected[f"subset {subset}"] = list(subsets.values()).count(subset)
-    expected["find"] = sum("bidi" in item.conversation[-1][1] for item in run.items["custom"].values())
+    expected["find"] = sum("bidi" in item.conversation[-1][1] for item in finished.items["custom"].values())
     with open_page(chromium, folder / "report.html") as opened:
         page = wait_for_table(opened)
         found = {"": count_items(page)}
@@ -326,11 +360,14 @@ def test_two_runs_side_by_side_say_what_compare_says(chromium, composed, tmp_pat
     from judgescale.harness.finished.compare import main as compare
     from judgescale.harness.page.write import write_page_of
 
-    one = evaluate(composed, tmp_path / "one", "task=vicuna80_pairs")
-    other = evaluate(composed, tmp_path / "other", "task=vicuna80_pairs", "strategy.k=3")
+    one, other = tmp_path / "one", tmp_path / "other"
+    aside(run, [composed("task=vicuna80_pairs")], one, show=False)
+    aside(run, [composed("task=vicuna80_pairs", "strategy.k=3")], other, show=False)
     write_page_of([one, other], tmp_path / "report.html")
     printed = say(compare, capsys, str(one), str(other))
-    row = re.search(r"^B - A +(\d+) +([\d.]+) +([\d.]+) +([-+][\d.]+) +\[([-+\d.]+), ([-+\d.]+)\] +(\d+):(\d+)", printed, re.M)
+    row = re.search(
+        r"^B - A +(\d+) +([\d.]+) +([\d.]+) +([-+][\d.]+) +\[([-+\d.]+), ([-+\d.]+)\] +(\d+):(\d+)", printed, re.M
+    )
     assert row
     items, a, b, gap, low, high, won, lost = row.groups()
     with open_page(chromium, tmp_path / "report.html", "#/items?task=0&arm=0&with=1") as opened:
@@ -394,8 +431,8 @@ def test_axe_finds_nothing_serious_and_nothing_runs_over(chromium, written, size
 
 def test_a_hundred_thousand_judgments_are_quick(chromium, large):
     """benchmarks/page.py has the figures; here the limits are three times as wide, for machines that are busy."""
-    run, path = large
-    assert len(run.judgments) == 100_000
+    finished, path = large
+    assert len(finished.judgments) == 100_000
     shown = BENCHMARK["measure"](chromium, path)
     assert shown.paint < 3 * 2_000 and shown.filter < 3 * 200 and shown.next < 3 * 1_000
     with open_page(chromium, path, "#/items?find=q0003124&show=") as opened:
@@ -403,7 +440,9 @@ def test_a_hundred_thousand_judgments_are_quick(chromium, large):
         assert count_items(page) == 1
         page.locator("#items-body .item-link").click()
         page.locator("#item button", has_text="Show all 32").click()
-        said = [r["text"] for r in run.judgments.to_pylist() if r["item"] == page.locator("#item-heading").inner_text()]
+        said = [
+            r["text"] for r in finished.judgments.to_pylist() if r["item"] == page.locator("#item-heading").inner_text()
+        ]
         written = page.locator(SHOWN).first.evaluate("list => list.textContent")
         assert len(said) == 32 and all(text in written for text in said)
         opened.check()
