@@ -25,7 +25,7 @@ from judgescale.harness.plan.prices import keep_used_prices
 from judgescale.harness.resume import describe_origins
 from judgescale.harness.scorecard.block import read_table
 from judgescale.harness.suite import Evaluation, Suite, average_headlines, note_gaps, plan_members
-from judgescale.harness.types import JudgescaleError, Result
+from judgescale.harness.types import Item, JudgescaleError, Result
 from judgescale.harness.watching.tracking import Told, read_tracker
 from judgescale.harness.watching.watch import Order, RunAbout, Watch, watch_run
 
@@ -51,7 +51,7 @@ def run(
     table = read_table(cfgs[0])
     planned, gaps = plan_all(cfgs, suite)
     made_of = made_of or describe_origins(cfgs, suite.cfg if suite else None)
-    limits, tracker = read_limits(cfgs[0]), read_tracker(cfgs[0])
+    limits, tracker, texts = read_limits(cfgs[0]), read_tracker(cfgs[0]), read_texts(cfgs[0])
     from judgescale.harness.report import terminal
 
     if show or cfgs[0].run.dry:
@@ -75,7 +75,17 @@ def run(
         results = [replace(r, compute={**r.compute, **took}, notes=[*r.notes, *gaps]) for r in results]
         config = write_config(cfgs, suite, [arm.judge for arm in arms])
         card = fill_from_results(table, results, own.name) if table else None
-        files.write_files(results, own, config, command, render_files(card) if card else None, made_of)
+        trouble: list[str] = []
+
+        def finish(draft: Path) -> None:
+            """Write the page of the files in a folder, or note why it could not be written."""
+            from judgescale.harness.page.write import NAME, try_to_write, write_page_of_run
+
+            trouble.append(try_to_write(write_page_of_run, draft, draft / NAME, list_texts(arms), texts))
+
+        more = render_files(card) if card else None
+        files.write_files(results, own, config, command, more, made_of, finish=finish)
+        terminal.show_notes([line for line in trouble if line])
         write_sets(arms, own)
         watch.tell_results(results)
         if show:  # before a tracker is waited for
@@ -85,6 +95,24 @@ def run(
             if card:
                 show_scorecard(card)
     return results
+
+
+def read_texts(cfg: DictConfig) -> bool:
+    """Read whether the page of a run holds texts."""
+    texts = OmegaConf.select(cfg, "report.texts", default=True)
+    if not isinstance(texts, bool):
+        raise JudgescaleError(f"report.texts={texts}: must be true or false")
+    return texts
+
+
+def list_texts(arms: Sequence[Arm]) -> dict[str, dict[str, Item]]:
+    """List the items of all arms that have their texts, by task and id."""
+    found: dict[str, dict[str, Item]] = {}
+    for arm in arms:
+        for item in arm.items:
+            if item.conversation or item.texts:
+                found.setdefault(arm.task.name, {})[item.id] = item
+    return found
 
 
 def plan_all(cfgs: Sequence[DictConfig], suite: Suite | None) -> tuple[list[Arm | LiveArm], list[str]]:

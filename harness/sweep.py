@@ -230,7 +230,11 @@ def report_jobs(config: DictConfig, folder: Path, jobs: Sequence[Job]) -> None:
         )
         if card:
             show_scorecard(card)
-        report_runs([folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)], folder)
+        finished = [folder / job.folder for job in jobs if job.state in (DONE, SKIPPED)]
+        report_runs(finished, folder)
+        from judgescale.harness.page.write import NAME, try_to_write, write_page_of
+
+        terminal.show_notes([line for line in [try_to_write(write_page_of, finished, folder / NAME)] if line])
     text = json.dumps({"command": command, "jobs": [dataclasses.asdict(job) for job in jobs]}, indent=2)
     (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
     for line in describe_jobs(jobs):

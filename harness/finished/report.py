@@ -92,9 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = examine(gathered, given.unit, given.budget or ())
         if given.out:
             write_report(gathered, found, given.unit, given.out)
+            from judgescale.harness.page.write import NAME, try_to_write, write_page_of
+
+            trouble = try_to_write(write_page_of, list_folders(gathered), given.out / NAME)
         show_report(gathered, found, given.unit)
         if given.out:
-            print_line(open_screen(), f"{given.out}/report.{{md,csv,png,pdf}}", whole=True)
+            print_line(open_screen(), f"{given.out}/report.{{{'' if trouble else 'html,'}md,csv,png,pdf}}", whole=True)
+            if trouble:
+                print_line(open_screen(), trouble, "yellow")
     except (JudgescaleError, OSError) as error:
         sys.exit(explain_error(error))
 
@@ -106,8 +111,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("runs", nargs="+", type=Path, metavar="FOLDER", help="of a run, a sweep, or of such folders")
     parser.add_argument("--unit", choices=UNITS, default="judgments", help="what an item's cost is counted in")
     parser.add_argument("--budget", type=float, nargs="+", metavar="B", help="the best arm for so much an item")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write report.{md,csv,png,pdf} there")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write report.{html,md,csv,png,pdf} there")
     return parser
+
+
+def list_folders(gathered: Gathered) -> list[Path]:
+    """List the folders of all that was gathered, each once."""
+    return list(dict.fromkeys(curve.folder for curve in gathered.curves))
 
 
 def report_runs(folders: Sequence[Path], out: Path, unit: str = "judgments") -> None:

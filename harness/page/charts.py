@@ -1,6 +1,6 @@
 """Pictures of a page as SVG: curves, intervals and reliability. Colours and sizes come from page.css.
 
-What a picture tells is told in three ways: by the place of a mark, by its shape, and by words for those who see neither.
+What a picture tells is told by the place of a mark, by its shape, and by words for those who see neither.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ DASHES = ("", "6 3", "2 3", "9 3 2 3")
 WIDE, HIGH = 640, 380
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 14, 48
 BANDS = 4  # more bands than these are mud: bars instead
+ASIDE = 4.0  # of the picture's units, between curves that have bars: points of one cost stand side by side
 BARS = 8  # and of more curves than these only the last point has one
 
 
@@ -166,12 +167,14 @@ def draw_curves(chart: Chart) -> Markup:
         at = place_y(y)
         parts.append(write_tag("path", d=f"M{LEFT} {at}H{WIDE - RIGHT}", class_="printed"))
         parts.append(write_tag("text", flatten_text(name), x=WIDE - RIGHT, y=at - 4, class_="beside end"))
-    for name, points in chart.printed:
+    for number, (name, points) in enumerate(chart.printed):
         seen = [(x, y) for x, y in points if left <= x <= right and low <= y <= high]
         if len(seen) > 1:
             path = "L".join(f"{place_x(x)} {place_y(y)}" for x, y in seen)
             parts.append(write_tag("path", write_tag("title", flatten_text(name)), d=f"M{path}", class_="printed"))
             x, y = seen[-1]
+            if number:  # one word says what all dashed lines are
+                continue
             parts.append(write_tag("text", "published", x=place_x(x), y=place_y(y) - 6, class_="beside end"))
     if chart.step:
         path, before = "", None
@@ -179,8 +182,12 @@ def draw_curves(chart: Chart) -> Markup:
             path += f"M{place_x(x)} {place_y(y)}" if before is None else f"H{place_x(x)}V{place_y(y)}"
             before = x
         parts.append(write_tag("path", d=f"{path}H{WIDE - RIGHT}", class_="frontier"))
+    asides = {id(line): ASIDE * (i - (len(told) - 1) / 2) for i, line in enumerate(told)} if not banded else {}
     for line in sorted(chart.lines, key=lambda line: not line.quiet):
-        parts.append(_draw_line(line, banded, len(told) <= BARS, place_x, place_y))
+        aside = asides.get(id(line), 0.0)
+        parts.append(
+            _draw_line(line, banded, len(told) <= BARS, lambda x, by=aside: round(place_x(x) + by, 1), place_y)
+        )
     return write_tag(
         "svg", join(parts), viewBox=f"0 0 {WIDE} {HIGH}", class_="chart", role="group",
         aria_label=flatten_text(chart.title),
@@ -206,7 +213,12 @@ def _draw_axes(chart: Chart, xs: Sequence[float], ys: Sequence[float], place_x, 
     across = (TOP + bottom) / 2
     parts.append(
         write_tag(
-            "text", flatten_text(chart.y_label), x=0, y=0, class_="middle label", transform=f"translate(13 {across}) rotate(-90)"
+            "text",
+            flatten_text(chart.y_label),
+            x=0,
+            y=0,
+            class_="middle label",
+            transform=f"translate(13 {across}) rotate(-90)",
         )
     )
     return write_tag("g", join(parts), aria_hidden="true")
@@ -222,10 +234,9 @@ def _draw_line(line: Line, banded: bool, barred: bool, place_x, place_y) -> Mark
         down = [f"{x} {e[0]}" for (x, _), e in zip(at, ends, strict=True) if e]
         parts.append(write_tag("path", d=f"M{'L'.join([*up, *reversed(down)])}z", class_="band"))
     elif not line.quiet:
-        shift = 0 if banded else (line.look % BARS - BARS / 2) * 0.8
         for number, ((x, _), e) in enumerate(zip(at, ends, strict=True)):
             if e and (barred or number == len(at) - 1):
-                parts.append(write_tag("path", d=f"M{round(x + shift, 1)} {e[0]}V{e[1]}", class_="bar"))
+                parts.append(write_tag("path", d=f"M{x} {e[0]}V{e[1]}", class_="bar"))
     if len(at) > 1:
         path = "L".join(f"{x} {y}" for x, y in at)
         parts.append(write_tag("path", d=f"M{path}", class_="line", stroke_dasharray=choose_dash(line.look)))
@@ -286,10 +297,14 @@ def draw_reliability(title: str, bins: Sequence[Bin]) -> Markup:
         parts.append(write_tag("path", d=f"M{left} {y}H{size - 14}", class_="grid"))
         parts.append(write_tag("text", f"{tick:.0f}", x=left - 5, y=y + 4, class_="end"))
         parts.append(write_tag("text", f"{tick:.0f}", x=x, y=size - bottom + 16, class_="middle"))
-    parts.append(write_tag("path", d=f"M{place_x(start)} {place_y(start)}L{place_x(100)} {place_y(100)}", class_="printed"))
+    parts.append(
+        write_tag("path", d=f"M{place_x(start)} {place_y(start)}L{place_x(100)} {place_y(100)}", class_="printed")
+    )
     parts.append(write_tag("text", "confidence (%)", x=(left + size - 14) / 2, y=size - 4, class_="middle label"))
     parts.append(
-        write_tag("text", "right (%)", x=0, y=0, class_="middle label", transform=f"translate(9 {size / 2 - 10}) rotate(-90)")
+        write_tag(
+            "text", "right (%)", x=0, y=0, class_="middle label", transform=f"translate(9 {size / 2 - 10}) rotate(-90)"
+        )
     )
     for one in bins:
         x = place_x(one.said)

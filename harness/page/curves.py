@@ -98,9 +98,7 @@ def make_curves(task: str, number: int, arms: Sequence[PageArm], looks: Mapping[
         if len(costs) > 1:
             pictures[unit] = draw_curves(make_chart(task, number, arms, points, looks, loud, unit))
     keys = [
-        Key(a, looks[a.place], a.place not in loud, own[-1].estimate.value)
-        for a in arms
-        if (own := points[a.place])
+        Key(a, looks[a.place], a.place not in loud, own[-1].estimate.value) for a in arms if (own := points[a.place])
     ]
     keys.sort(key=lambda key: -key.value)
     rows = [make_row(arm, point) for arm in arms for point in points[arm.place]]
@@ -111,7 +109,12 @@ def choose_loud(arms: Sequence[PageArm], points: Mapping[int, Sequence[CurvePoin
     """Choose the arms that are told apart: all, or of many the best, and those that no cheaper one is above."""
     if len(arms) <= TOLD_APART:
         return {arm.place for arm in arms}
-    every = [(cost, -p.estimate.value, place) for place, own in points.items() for p in own if (cost := get_cost(p, "judgments"))]
+    every = [
+        (cost, -p.estimate.value, place)
+        for place, own in points.items()
+        for p in own
+        if (cost := get_cost(p, "judgments"))
+    ]
     on, best = [], float("-inf")
     for _, below, place in sorted(every):
         if -below > best:
@@ -165,7 +168,7 @@ def make_chart(
         f"{metric} (%)",
         lines,
         step,
-        [(y, name) for name, y in levels.items()][:LEVELS] if len(levels) <= LEVELS else [],
+        [] if printed or len(levels) > LEVELS else [(y, name) for name, y in levels.items()],
         printed,
     )
 

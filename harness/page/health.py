@@ -130,7 +130,9 @@ def draw_panels(arms: Sequence[PageArm]) -> tuple[list[tuple[str, str, Markup]],
             )
             for b in found["bins"]
         ]
-        error = f"calibration error {format_percent(found['ece'])} points, {format_percent(found['luck'])} by luck alone"
+        error = (
+            f"calibration error {format_percent(found['ece'])} points, {format_percent(found['luck'])} by luck alone"
+        )
         drawn.append((who, f"{what}: {error}", draw_reliability(f"{who}, {what}: {error}", bins)))
     return drawn, max(0, len(panels) - PANELS)
 

@@ -225,9 +225,7 @@ def _merge_judgments(
     runs = np.unique(run)
     has = np.ones((len(run), 1), dtype=bool)
     if len(runs) > 1:
-        _, first, which = np.unique(
-            _identify(table, unit, part, judge), return_index=True, return_inverse=True
-        )
+        _, first, which = np.unique(_identify(table, unit, part, judge), return_index=True, return_inverse=True)
         has = np.zeros((len(first), len(runs)), dtype=bool)
         has[which.reshape(-1), np.searchsorted(runs, run)] = True
         table, unit, part, judge = table.take(first), unit[first], part[first], judge[first]
@@ -244,7 +242,9 @@ def _identify(table: pa.Table, unit: np.ndarray, part: np.ndarray, judge: np.nda
     import pyarrow.compute as pc
 
     texts = [encode(table[name])[0] for name in (*SAME, "text")]
-    counts = [np.unique(pc.fill_null(table[name], -1).to_numpy(), return_inverse=True)[1].reshape(-1) for name in COUNTS]
+    counts = [
+        np.unique(pc.fill_null(table[name], -1).to_numpy(), return_inverse=True)[1].reshape(-1) for name in COUNTS
+    ]
     lists = []
     for name in ("shown", "scores"):
         ends, values = read_lists(table[name])

@@ -24,8 +24,10 @@ from judgescale.harness.finished.run import FinishedRun, read_run
 from judgescale.harness.page import curves, health, parts
 from judgescale.harness.page.arms import PageArm, list_arms
 from judgescale.harness.page.charts import draw_key
+from judgescale.harness.page.games import pack_games
 from judgescale.harness.page.items import make_items_part
 from judgescale.harness.plain_text import escape_controls, flatten_text
+from judgescale.harness.report.files import DRAFT
 from judgescale.harness.report.readings import group_by_task
 from judgescale.harness.types import Item, JudgescaleError
 
@@ -34,7 +36,7 @@ SCRIPTS = ("page.js", "items.js", "games.js")  # in this order they are one scri
 STYLES = ("page.css", "items.css", "games.css")
 NAME = "report.html"
 POINTS = 400  # on the curves of a page; of more, the frontier is left to `judgescale report`, which takes a while
-BUDGETS = 3  # for which the best is named
+AT_ONCE = 30_000  # points times items: of more, the page that a run writes leaves the frontier to `judgescale view`
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,14 @@ class Ranking:
     lines: Sequence[str]
 
 
-def write_page(runs: Sequence[FinishedRun], path: Path, texts: bool = True) -> None:
+def write_page(runs: Sequence[FinishedRun], path: Path, texts: bool = True, at_once: bool = False) -> None:
     """Write the page of runs, side by side where they are several.
 
-    texts: whether it holds the texts of items and judgments. Raises JudgescaleError where a run's files are not what a
-    run writes.
+    texts: whether it holds the texts of items and judgments. at_once: whether somebody waits for the run that it is of,
+    so that a frontier that takes seconds is left out. Raises JudgescaleError where a run's files are not what a run
+    writes.
     """
-    path.write_text(render_page(runs, texts), encoding="utf-8", newline="\n")
+    path.write_text(render_page(runs, texts, at_once), encoding="utf-8", newline="\n")
 
 
 def write_page_of(folders: Sequence[Path], path: Path, texts: bool = True, options: Sequence[str] = ()) -> None:
@@ -125,7 +128,7 @@ def write_page_of_run(folder: Path, path: Path, items: Mapping[str, Mapping[str,
     without = "recorded by name only; judgescale view RUN task.path=FILE_OR_FOLDER gives its texts"
     missing = {task: without for task in group_by_task(run.results) if task not in items}
     run = replace(run, missing=missing if texts else {})
-    write_page([run if texts else replace(run, judgments=drop_texts(run.judgments))], path, texts)
+    write_page([run if texts else replace(run, judgments=drop_texts(run.judgments))], path, texts, at_once=True)
 
 
 def try_to_write(write: Any, *given: Any) -> str:
@@ -139,7 +142,7 @@ def try_to_write(write: Any, *given: Any) -> str:
     return ""
 
 
-def render_page(runs: Sequence[FinishedRun], texts: bool = True) -> str:
+def render_page(runs: Sequence[FinishedRun], texts: bool = True, at_once: bool = False) -> str:
     """Render the page of runs."""
     arms = list_arms(runs)
     if not arms:
@@ -149,33 +152,38 @@ def render_page(runs: Sequence[FinishedRun], texts: bool = True) -> str:
     several = len(of_task) > 1
     pictures = [curves.make_curves(task, numbers[task], own, looks) for task, own in of_task.items()]
     panels, left_out = health.draw_panels(arms)
-    part = make_items_part(runs, arms, texts)
+    part = make_items_part(runs, arms, texts, pack_games)
     script, style = join_static(SCRIPTS), join_static(STYLES)
-    return make_environment().get_template("template.html.jinja").render(
-        policy=write_policy(script, style),
-        script=Markup(script),
-        style=Markup(style),
-        title=name_page(runs, arms),
-        arms=arms,
-        blocks=[make_block(numbers[task], task, own, looks) for task, own in of_task.items()],
-        pictures=pictures,
-        axes={unit: words for unit, (words, _) in curves.AXES.items() if any(unit in p.pictures for p in pictures)},
-        units=list(curves.AXES),
-        keys={arm.place: draw_key(looks[arm.place]) for arm in arms},
-        quiet_keys={arm.place: draw_key(looks[arm.place], quiet=True) for arm in arms},
-        rankings=rank(runs),
-        cards=[(run.folder.name, card) for run in runs if (card := parts.read_card(run.folder))],
-        health_header=health.HEADER,
-        health=health.list_health(arms, several),
-        flips=health.find_flip_matrices(runs),
-        winners=health.WINNERS,
-        panels=panels,
-        left_out=left_out,
-        compute=parts.make_compute(arms, several),
-        origins=[describe_origin(run) for run in runs],
-        items=part,
-        several=several,
+    page: str = (
+        make_environment()
+        .get_template("template.html.jinja")
+        .render(
+            policy=write_policy(script, style),
+            script=Markup(script),
+            style=Markup(style),
+            title=name_page(runs, arms),
+            arms=arms,
+            blocks=[make_block(numbers[task], task, own, looks) for task, own in of_task.items()],
+            pictures=pictures,
+            axes={unit: words for unit, (words, _) in curves.AXES.items() if any(unit in p.pictures for p in pictures)},
+            units=list(curves.AXES),
+            keys={arm.place: draw_key(looks[arm.place]) for arm in arms},
+            quiet_keys={arm.place: draw_key(looks[arm.place], quiet=True) for arm in arms},
+            rankings=rank(runs, at_once),
+            cards=[(name_run(run), card) for run in runs if (card := parts.read_card(run.folder))],
+            health_header=health.HEADER,
+            health=health.list_health(arms, several),
+            flips=health.find_flip_matrices(runs),
+            winners=health.WINNERS,
+            panels=panels,
+            left_out=left_out,
+            compute=parts.make_compute(arms, several),
+            origins=[describe_origin(run) for run in runs],
+            items=part,
+            several=several,
+        )
     )
+    return page.lstrip()
 
 
 def make_block(number: int, task: str, arms: Sequence[PageArm], looks: Mapping[int, int]) -> Block:
@@ -202,24 +210,35 @@ def name_page(runs: Sequence[FinishedRun], arms: Sequence[PageArm]) -> str:
     return ", ".join(words) + (f", {len(runs)} runs" if len(runs) > 1 else "")
 
 
-def rank(runs: Sequence[FinishedRun]) -> list[Ranking]:
+def rank(runs: Sequence[FinishedRun], at_once: bool = False) -> list[Ranking] | str:
     """Say of all arms that may be ranked together which points are worth their cost; nothing where they are too many.
 
-    A run of a suite, or one without credits, is ranked by its means.
+    A line says so instead where that takes too long. A run without credits is ranked by its means.
     """
-    every = [curve for run in runs for curve in read_curves(run.folder)]
-    if sum(len(curve.points) for curve in every) > POINTS or len(every) == 1 == len(every[0].points):
+    points = [len(curves.list_points(arm)) for arm in list_arms(runs)]
+    work = sum(n * result.items for n, result in zip(points, (r for run in runs for r in run.results), strict=True))
+    if max(points) <= 1 and len(points) == 1:
         return []
+    if sum(points) > POINTS or (at_once and work > AT_ONCE):
+        told = "judgescale report FOLDER" if sum(points) > POINTS else "judgescale view FOLDER --again"
+        return f"To hold so many points against each other takes a while: {told} does it."
+    every = [curve for run in runs for curve in read_curves(run.folder)]
     kept, notes = drop_duplicates(every)
     gathered = Gathered(tuple(fold_curves(kept)), tuple(notes))
     dearest = max((p.judgments_per_item for c in gathered.curves for p in c.points), default=1.0)
-    budgets = [b for b in (2.0**e for e in range(0, 12, 2)) if b < dearest][-BUDGETS:]
+    budgets = [dearest / 2]  # one is enough to show what `judgescale report --budget` tells
     found = []
     for one in examine(gathered, "judgments", budgets if len(gathered.curves) > 1 else ()):
         header, rows = make_arms_table(one, "judgments")
         lines = [line.replace(" (report.csv has each)", "") for line in describe(one, "judgments")]
         found.append(Ranking(write_heading(one.group), header, rows, lines))
     return found
+
+
+def name_run(run: FinishedRun) -> str:
+    """Name a run by its folder: that which its files will stand in, where they are drafts."""
+    folder = run.folder.absolute()
+    return folder.parent.name if folder.name.startswith(DRAFT) else folder.name
 
 
 def describe_origin(run: FinishedRun) -> Origin:
@@ -231,7 +250,7 @@ def describe_origin(run: FinishedRun) -> Origin:
     config = run.folder / "config.yaml"
     versions = {str(k): str(v) for k, v in dict(told.get("versions") or {}).items() if v}
     return Origin(
-        "" if run.folder.name.startswith(".") else run.folder.name,
+        name_run(run),
         str(told.get("date") or ""),
         str(told.get("command") or ""),
         config.read_text(encoding="utf-8", errors="replace") if config.is_file() else "",

@@ -108,11 +108,13 @@ def write_files(
     more: Mapping[str, str] | None = None,
     made_of: Mapping[str, Any] | None = None,
     judgments: bool = True,
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Write every file of a run into a folder. Files appear whole or not at all; summary.json comes last.
 
     command: the command line that made them, where there was one. more: texts of further files, by name. made_of:
-    digests of what went in (harness/resume.py). judgments: whether to write judgments.parquet too.
+    digests of what went in (harness/resume.py). judgments: whether to write judgments.parquet too. finish: writes what
+    is made of the other files, into the folder in which they stand until all do.
     """
     from judgescale.harness.report import figure, reliability
 
@@ -137,6 +139,8 @@ def write_files(
         made |= {"made_of": dict(made_of)} if made_of else {}
         text = json.dumps(make_summary(results) | made, indent=2, allow_nan=False, ensure_ascii=False)
         (draft / "summary.json").write_text(text + "\n", encoding="utf-8")
+        if finish:
+            finish(draft)
         if not (draft / "games.parquet").exists():
             (folder / "games.parquet").unlink(missing_ok=True)  # of a run before that played some
         for path in sorted(draft.iterdir(), key=lambda p: p.name == "summary.json"):

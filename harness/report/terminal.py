@@ -137,7 +137,8 @@ def show_results(
     for note in shared:
         print_line(screen, f"All: {note}", "dim")
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
-    drawn = ["reliability.{png,pdf}"] * (folder / "reliability.png").is_file()
+    drawn = ["report.html"] * (folder / "report.html").is_file()
+    drawn += ["reliability.{png,pdf}"] * (folder / "reliability.png").is_file()
     drawn += ["scorecard.{md,tex,csv}"] * (folder / "scorecard.md").is_file()
     drawn += ["run.log"] * (folder / "run.log").is_file()
     files = ", ".join([written, *drawn, *sorted(path.name for path in folder.glob("recorded*.parquet"))])

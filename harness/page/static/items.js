@@ -30,7 +30,9 @@
     });
   }
 
-  // make("p", {class: "muted"}, "words", anotherElement)
+  const listChildren = (children) => children.flat(Infinity).filter((child) => child != null && child !== "");
+
+  // make("p", {class: "muted"}, "words", anotherElement); lists of children are opened, null and "" left out
   function make(name, attributes = {}, ...children) {
     const element = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) {
@@ -38,7 +40,7 @@
       else if (value === true) element.setAttribute(key, "");
       else if (value !== false && value != null) element.setAttribute(key, String(value));
     }
-    element.append(...children.flat().filter((child) => child != null && child !== ""));
+    element.append(...listChildren(children));
     return element;
   }
 
@@ -391,38 +393,41 @@
     drawPair();
     const others = choice.with === "" ? task.arms.filter((arm) => arm !== choice.arm) : [choice.with];
     const marked = others.slice(0, MOST_ARMS), questions = task.questions?.length > 0;
-    const heading = (words, kind) => make("th", { scope: "col", class: kind }, words);
-    at("items-head").replaceChildren(make("tr", {},
-      heading("item"),
-      task.subsets.length > 1 ? heading("subset") : null,
-      questions ? heading("question") : null,
-      heading(choice.with === "" ? "credit" : `A at k=${choice.k}`),
-      choice.with === "" ? null : heading(`B at k=${kOf(choice.with, choice.k)}`),
-      heading("chosen"),
-      heading("margin", "number"),
-      heading("gap", "number"),
-      choice.with === "" && others.length ? heading("other arms") : null,
-      heading("judgments"),
-    ));
     const subset = columns[`${choice.task}/subset`], group = index.arms[choice.arm].group;
     const marks = columns[`${choice.task}/status/${group}`], gaps = columns[`${choice.task}/gap/${group}`];
     const credits = column("credit", choice.arm, choice.k);
+    const margins = column("margin", choice.arm, choice.k), choices = column("choice", choice.arm, choice.k);
+    const flagged = marks.some(Boolean);
+    const sayMargin = (unit) => (grade(credits?.[unit]) === "none" || choices[unit] === SEVERAL ? "–" : (margins[unit] / 10000).toFixed(2));
+    const heading = (words, kind) => make("th", { scope: "col", class: kind }, words);
+    at("items-head").replaceChildren(make("tr", {}, [
+      heading("item"),
+      heading(choice.with === "" ? "credit" : `A at k=${choice.k}`),
+      choice.with === "" ? null : heading(`B at k=${kOf(choice.with, choice.k)}`),
+      heading(choice.with === "" ? "chosen" : "A chose"),
+      task.subsets.length > 1 ? heading("subset") : null,
+      questions ? heading("question") : null,
+      heading("margin", "number"),
+      heading("gap", "number"),
+      choice.with === "" && others.length ? heading("other arms") : null,
+      flagged ? heading("unusable") : null,
+    ]));
     const rows = Array.from(filtered.slice((page - 1) * PAGE, page * PAGE), (unit) => {
       const link = writeHash(choice, { view: "item", item: nameUnit(task, unit) });
       const flags = Object.keys(STATUS_BITS).filter((name) => name !== "any" && marks[unit] & STATUS_BITS[name]);
       return make("tr", {},
         make("th", { scope: "row" }, make("a", { href: link, class: "item-link" }, foreign(task.ids[unit]))),
-        task.subsets.length > 1 ? make("td", {}, foreign(task.subsets[subset[unit]])) : null,
-        questions ? make("td", { class: "question" }, foreign(task.questions[unit], "span")) : null,
         make("td", { class: "nowrap" }, markGrade(credits?.[unit])),
         choice.with === "" ? null : make("td", { class: "nowrap" }, markGrade(column("credit", choice.with, choice.k)?.[unit])),
-        make("td", { class: "nowrap" }, sayChoice(column("choice", choice.arm, choice.k)?.[unit])),
-        make("td", { class: "number" }, grade(credits?.[unit]) === "none" ? "–" : (column("margin", choice.arm, choice.k)[unit] / 10000).toFixed(2)),
+        make("td", { class: "nowrap" }, sayChoice(choices?.[unit])),
+        task.subsets.length > 1 ? make("td", {}, foreign(task.subsets[subset[unit]])) : null,
+        questions ? make("td", { class: "question" }, foreign(task.questions[unit], "span")) : null,
+        make("td", { class: "number" }, sayMargin(unit)),
         make("td", { class: "number" }, Number.isNaN(gaps[unit]) ? "–" : formatNumber(gaps[unit], 3)),
         choice.with === "" && others.length ? make("td", { class: "others" },
           marked.map((arm) => make("span", { title: index.arms[arm].name }, markGrade(column("credit", arm, choice.k)?.[unit], index.arms[arm].name))),
           others.length > marked.length ? ` +${others.length - marked.length}` : "") : null,
-        make("td", {}, flags.map((name) => chip(name, "warn"))),
+        flagged ? make("td", {}, flags.map((name) => [chip(name, "warn"), " "])) : null,
       );
     });
     at("items-body").replaceChildren(...rows);
@@ -488,7 +493,7 @@
     const found = readUnit(task, unit, chunk, texts);
     const subset = task.subsets[columns[`${task.place}/subset`][unit]];
     const code = column("credit", choice.arm, choice.k)?.[unit];
-    panel.replaceChildren(
+    panel.replaceChildren(...listChildren([
       drawItemBar(unit),
       make("h3", { id: "item-heading", tabindex: "-1" }, foreign(task.ids[unit])),
       make("p", { class: "facts" },
@@ -497,13 +502,13 @@
         found.section ? chip(["section ", foreign(found.section)]) : null,
         found.cluster ? chip(["cluster ", foreign(found.cluster)]) : null),
       make("p", {}, foreign(nameArm(choice.arm)), ` at k=${choice.k}: `, markGrade(code), `, ${sayChoice(column("choice", choice.arm, choice.k)?.[unit])}`),
-      ...found.parts.flatMap((part, i) => drawPart(found, part, i)),
+      found.parts.map((part, i) => drawPart(found, part, i)),
       !index.texts ? make("p", { class: "muted" }, "This page was written without texts (report.texts=false).") : null,
       task.missing ? make("p", { class: "muted" }, `No texts: ${task.missing}.`) : null,
-      ...drawDecisions(found),
-      ...drawGamesOf(found),
-      ...drawJudgments(found),
-    );
+      drawDecisions(found),
+      drawGamesOf(found),
+      drawJudgments(found),
+    ]));
     focusHeading();
   }
 
@@ -635,9 +640,10 @@
     } }, `Show all ${credited.length} decisions`) : null;
     return [make("section", { "aria-label": "Decisions" },
       make("h4", {}, "Decisions"),
+      make("p", { class: "muted small" }, "How likely each response is the one chosen, in percent; gold marked ✓."),
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Decisions of every arm" },
         make("table", { class: "table" },
-          make("caption", {}, "How likely each response is the one chosen, in percent; gold marked ✓"),
+          make("caption", { class: "visually-hidden" }, "Decisions"),
           make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "arm"), make("th", { scope: "col", class: "number" }, "k"),
             make("th", { scope: "col", class: "number" }, "judgments"), make("th", { scope: "col" }, "credit"),
             heads.map((words) => make("th", { scope: "col", class: "number" }, words)))),
