@@ -6,7 +6,8 @@ function drawGames(games, responseNames) {
   "use strict";
   const GAME = ["round", "first", "second", "judgments", "wonFirst", "wonSecond", "tied", "scoreFirst", "scoreSecond",
     "winner", "through"];
-  const BOX = { width: 196, row: 22, gap: 16, between: 44 }; // of a game, in pixels
+  const longest = Math.max(...responseNames.map((_, i) => nameResponse(i).length), 0);
+  const BOX = { width: Math.min(118 + 7 * longest, 210), row: 22, gap: 16, between: 44 }; // of a game, in pixels
 
   const whole = make("div", "games");
   for (const packed of games) whole.append(drawCourse(unpack(packed)));
@@ -42,17 +43,16 @@ function drawGames(games, responseNames) {
 
   function nameResponse(i) {
     const name = showControls(responseNames[i] ?? "").slice(0, 200);
-    return name && name !== String(i + 1) ? `${i + 1} ${name}` : `${i + 1}`;
+    return name && name !== String(i + 1) ? `${i + 1} \u2068${name}\u2069` : `${i + 1}`; // isolated: its direction is its own
   }
 
   /* Put a response's name, which somebody else wrote, into an element of its own direction. */
   function makeName(course, i, tag = "span") {
     const element = make(tag, "games-name");
     if (tag === "th") element.scope = "row";
-    const name = make("bdi", "", nameResponse(i));
-    name.dir = "auto";
-    element.append(name);
-    if (course.gold.includes(i)) element.append(make("span", "games-gold", " ★ gold"));
+    element.title = nameResponse(i);
+    if (course.gold.includes(i)) element.append(make("span", "games-gold", "★"), make("span", "visually-hidden", " gold"), " ");
+    element.append(nameResponse(i));
     return element;
   }
 
@@ -81,11 +81,18 @@ function drawGames(games, responseNames) {
     caption.append(tellChoice(course));
     figure.append(caption);
     const sections = course.lives === null ? [] : splitByLosses(course);
-    if (course.lives === null) figure.append(tabulateRatings(course), tabulateWins(course));
+    if (course.lives === null) {
+      const pair = make("div", "games-pair");
+      pair.append(tabulateRatings(course), tabulateWins(course));
+      const key = "★: gold; who beat whom: of the judgments of the two, how many percent put the row's response above the"
+        + " column's, a tie being half; –: they did not meet, or no judgment was usable.";
+      figure.append(pair, make("p", "games-key muted", key));
+    }
     for (const [title, games] of sections) figure.append(drawBracket(course, title, games));
     if (sections.length) {
       const coin = course.games.some((game) => game.winner === null) ? "; coin: tied, and a coin decided" : "";
-      figure.append(make("p", "games-key muted", `✓ and bold: won the game; ★: gold; numbers: summed scores${coin}.`));
+      const below = sections.length > 1 ? "; ↓: came down after a lost game" : "";
+      figure.append(make("p", "games-key muted", `✓ and bold: won the game; ★: gold; numbers: summed scores${below}${coin}.`));
     } else if (course.lives !== null) {
       figure.append(make("p", "games-key muted", "Coins decided tied games, and how they fell is not known: no bracket."));
     }
@@ -165,8 +172,8 @@ function drawGames(games, responseNames) {
     const played = new Set(course.games.filter((game) => game.round < rounds[0]).flatMap((g) => [g.first, g.second]));
     games.forEach((game, at) => {
       const fresh = [game.first, game.second].map((i, side) =>
-        feeders[at][side] === null && game.round > rounds[0] ? (hasPlayed(course, game, i) ? "from above" : "bye")
-          : feeders[at][side] === null && played.has(i) && title !== "Final" ? "from above" : "");
+        feeders[at][side] === null && game.round > rounds[0] ? (hasPlayed(course, game, i) ? "↓" : "bye")
+          : feeders[at][side] === null && played.has(i) && title !== "Final" ? "↓" : "");
       svg.append(drawGame(course, game, left(game), top + middle.get(at) - BOX.row, fresh));
     });
     const scroll = makeScroll();
@@ -189,7 +196,7 @@ function drawGames(games, responseNames) {
     [[game.first, game.scoreFirst], [game.second, game.scoreSecond]].forEach(([i, score], side) => {
       const won = game.through === i, base = side * BOX.row + 15;
       const told = [write(score), won && game.winner === null ? "coin" : "", fresh[side]].filter(Boolean).join(" · ");
-      const room = BOX.width - 34 - 7 * told.length - 8;
+      const room = BOX.width - 32 - 7.5 * told.length - 12;
       const row = makeSvg("g", { class: won ? "games-won" : "games-lost" });
       row.append(makeSvg("text", { x: 5, y: base }, won ? "✓" : ""));
       row.append(makeSvg("text", { class: "games-gold", x: 18, y: base }, course.gold.includes(i) ? "★" : ""));
@@ -257,8 +264,7 @@ function drawGames(games, responseNames) {
       met.set(`${game.second} ${game.first}`, [game.wonSecond, game.wonFirst, game.tied]);
     }
     const order = sortResponses(course);
-    const told = "Who beat whom: share of the judgments, in percent, that put the row's response above the column's; a tie counts half";
-    const [table, body] = makeTable(told, ["response", ...order.map((i) => String(i + 1))]);
+    const [table, body] = makeTable("Who beat whom, %", ["response", ...order.map((i) => String(i + 1))]);
     table.classList.add("games-matrix");
     for (const i of order) {
       const row = make("tr");
@@ -307,7 +313,7 @@ function drawGames(games, responseNames) {
   /* List all games in a table, made when it is opened: a round robin of 32 has 496. */
   function listGames(course, open) {
     const details = make("details", "games-list");
-    details.append(make("summary", "", `All ${count(course.games.length, "game")} as a table`));
+    details.append(make("summary", "", `Games as a table (${course.games.length})`));
     let listed = false;
     const fill = () => {
       if (listed) return;
