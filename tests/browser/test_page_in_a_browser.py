@@ -27,7 +27,10 @@ from judgescale.harness.finished.run import FinishedRun, read_run  # noqa: E402
 from judgescale.harness.plain_text import escape_controls, flatten_text  # noqa: E402
 from judgescale.harness.runner import run  # noqa: E402
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore:Sending a large body"),  # of a hostile prompt of 1 MB
+]
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
 SHOWN = "#item .judgments"
 
