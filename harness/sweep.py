@@ -38,7 +38,7 @@ DIGITS = 12
 JOBS = ".jobs"  # the folder in which jobs say what became of them, while the sweep is at work
 SWEEP_FILES = (
     "summary.json, curve.csv, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml, sweep.json,"
-    " report.{md,csv,png,pdf}"
+    " report.{html,md,csv,png,pdf}"
 )
 DONE, SKIPPED, FAILED, IMPOSSIBLE = "done", "skipped", "failed", "impossible"
 # how overrides begin that leave a finished result alike

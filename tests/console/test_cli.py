@@ -16,7 +16,7 @@ from judgescale.harness.sweep import name_folder
 
 FILES = {
     "summary.json", "curve.csv", "judgments.parquet", "credits.parquet", "table.md", "table.tex", "table.csv",
-    "curve.png", "curve.pdf", "config.yaml",
+    "curve.png", "curve.pdf", "config.yaml", "report.html",
 }  # fmt: skip
 DRAWN = {"reliability.png", "reliability.pdf"}  # where there are votes to calibrate
 SUMMARY = {
@@ -30,6 +30,7 @@ def test_the_main_job(tmp_path):
     done = run(f"hydra.run.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert {p.name for p in tmp_path.iterdir()} == FILES | DRAWN
+    assert (tmp_path / "report.html").stat().st_size < 2_000_000
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert set(summary) >= SUMMARY
     assert abs(datetime.now(UTC) - datetime.fromisoformat(summary["date"])) < timedelta(minutes=2)

@@ -146,7 +146,7 @@ def test_what_is_not_ranked_together_says_why(runs, capsys):
 def test_the_report_is_written_with_every_point(runs, tmp_path, capsys):
     say(main, capsys, str(runs / "monday"), str(runs / "tuesday" / "elo"), "--out", str(tmp_path / "report"))
     written = {path.name for path in (tmp_path / "report").iterdir()}
-    assert written == {"report.md", "report.csv", "report.png", "report.pdf"}
+    assert written == {"report.html", "report.md", "report.csv", "report.png", "report.pdf"}
     rows = list(csv.DictReader((tmp_path / "report" / "report.csv").read_text().splitlines()))
     assert {(row["strategy"], row["k"]) for row in rows} == {("voting", str(k)) for k in range(1, 11)} | {
         ("elo", "1"), ("elo", "4"), ("elo", "10")
