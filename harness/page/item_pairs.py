@@ -1,4 +1,4 @@
-"""Pairs of a page's arms: by how much one is above the other on the items that both have, and whether it is told apart."""
+"""Pairs of a page's arms: by how much one is above the other on the items that both have, with the paired test."""
 
 from __future__ import annotations
 

@@ -145,8 +145,7 @@ def _read_units(credits: pa.Table, judgments: pa.Table) -> tuple[list[Unit], np.
     names = _read_names(judgments, of_item, len(items))
     parts: list[list[tuple[str, tuple[str, ...]]]] = [[] for _ in ids]
     place_in_unit = np.zeros(len(items), dtype=np.int64)
-    in_turn = np.argsort(np.unique(of_item, return_index=True)[1], kind="stable") if len(items) else []
-    for item in map(int, in_turn):
+    for item in np.argsort(np.unique(of_item, return_index=True)[1], kind="stable").tolist():
         if (unit := int(owner[item])) >= 0:
             place_in_unit[item] = len(parts[unit])
             parts[unit].append((items[item], names[item]))

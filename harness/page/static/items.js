@@ -210,15 +210,17 @@
     if (choice.sort === "credit" || choice.sort === "margin") {
       const credits = column("credit", choice.arm, choice.k), margins = column("margin", choice.arm, choice.k);
       const gaps = columns[`${choice.task}/gap/${index.arms[choice.arm].group}`];
-      const doubt = (unit) => (credits[unit] === NO_CREDIT ? 1e9 : margins[unit]);
-      const lead = (unit) => (Number.isNaN(gaps[unit]) ? Infinity : gaps[unit]);
-      const first = choice.sort === "credit" ? (unit) => credits[unit] : doubt;
-      const firsts = new Float64Array(size), seconds = new Float64Array(size);
-      for (let unit = 0; unit < size; unit++) {
-        firsts[unit] = first(unit);
-        seconds[unit] = choice.sort === "margin" ? lead(unit) : 0;
-      }
-      units.sort((a, b) => firsts[a] - firsts[b] || (seconds[a] > seconds[b]) - (seconds[a] < seconds[b]) || a - b);
+      const largest = gaps.reduce((most, gap) => (gap > most ? gap : most), 0) || 1;
+      const levels = Math.min(2 ** 20, Math.floor(2 ** 37 / size)); // so that all three fit into 53 bits
+      // One number a unit, which sorts far faster than a function that compares two: what is sorted by, then the gap
+      // (none counts as the largest), then the unit itself.
+      const keys = Float64Array.from(units, (unit) => {
+        if (choice.sort === "credit") return credits[unit] * size + unit;
+        const doubt = credits[unit] === NO_CREDIT ? 10001 : margins[unit];
+        const gap = Number.isNaN(gaps[unit]) ? levels - 1 : Math.floor((gaps[unit] / largest) * (levels - 1));
+        return (doubt * levels + gap) * size + unit;
+      });
+      units = Uint32Array.from(keys.sort(), (value) => value % size);
     }
     lastOrder = { key, units };
     return units;
@@ -652,9 +654,12 @@
   }
 
   function drawGamesOf(found) {
-    if (!found.games.length || typeof drawGames !== "function") return [];
-    const names = found.gold.map((_, place) => found.parts[0].names[place] || `response ${place + 1}`);
-    return [make("section", { "aria-label": "Tournaments" }, make("h4", {}, "Tournaments"), drawGames(found.games, names))];
+    const played = new Set(found.decisions.filter(({ code }) => code !== NO_CREDIT).map(({ arm }) => arm));
+    const chosen = ({ arm }) => arm === choice.arm;
+    const games = found.games.filter(({ arm }) => played.has(arm)).sort((a, b) => chosen(b) - chosen(a));
+    if (!games.length) return null;
+    const names = found.gold.map((_, place) => found.parts[0].names[place] ?? "");
+    return make("section", { "aria-label": "Tournaments" }, make("h4", {}, "Tournaments"), drawGames(games, names));
   }
 
   // ---- Judgments -----------------------------------------------------------------------------------------------
