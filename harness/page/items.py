@@ -7,7 +7,7 @@ unpacked only when somebody opens an item in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,6 @@ import numpy as np
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.page.arms import PageArm
 from judgescale.harness.page.chunks import cut_by_size, pack_columns, pack_json
-from judgescale.harness.page.games import pack_games
 from judgescale.harness.page.item_pairs import compare_pairs
 from judgescale.harness.page.item_units import (
     CHANCE,
@@ -44,6 +43,8 @@ NUMBERS = 60_000  # in a chunk of judgments: some 200 KB
 CHARACTERS = 300_000  # in a chunk of texts
 NOBODY, TIED, NOT_SAID, SEVERAL = -1, -2, -3, -4  # in place of the response that was chosen, see find_choices
 
+PackGames = Callable[[FinishedRun, Sequence[PageArm]], Mapping[tuple[str, str], list[dict[str, Any]]]]
+
 
 @dataclass(frozen=True)
 class ItemsPart:
@@ -53,14 +54,18 @@ class ItemsPart:
     data: Sequence[tuple[str, str]]
 
 
-def make_items_part(runs: Sequence[FinishedRun], arms: Sequence[PageArm], texts: bool) -> ItemsPart:
+def make_items_part(
+    runs: Sequence[FinishedRun], arms: Sequence[PageArm], texts: bool, pack_games: PackGames
+) -> ItemsPart:
     """Make the items' part of a page. texts=False: no question, response or judgment stands in it.
+
+    pack_games: gives the games of a run that were played about each task's items, for the view of an item.
 
     Raises JudgescaleError where the files of a run are not of one run.
     """
     data: list[tuple[str, str]] = []
     columns: dict[str, np.ndarray] = {}
-    games = _gather_games(runs, arms)
+    games = _gather_games(runs, arms, pack_games)
     tasks: list[dict[str, Any]] = []
     told: dict[int, dict[str, Any]] = {}
     pairs: list[dict[str, Any]] = []
@@ -99,7 +104,9 @@ def _render() -> Markup:
     return Markup(environment.get_template("items.html.jinja").render())
 
 
-def _gather_games(runs: Sequence[FinishedRun], arms: Sequence[PageArm]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _gather_games(
+    runs: Sequence[FinishedRun], arms: Sequence[PageArm], pack_games: PackGames
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Gather the games of all runs by task and item."""
     games: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for place, run in enumerate(runs):

@@ -21,6 +21,7 @@ from judgescale.harness.finished.reading import read_choices
 from judgescale.harness.finished.run import FinishedRun, read_run
 from judgescale.harness.page.arms import list_arms
 from judgescale.harness.page.chunks import TYPES, cut_by_size, pack_columns
+from judgescale.harness.page.games import pack_games
 from judgescale.harness.page.item_units import gather_units
 from judgescale.harness.page.items import NOBODY, NOT_SAID, SEVERAL, TIED, ItemsPart, find_choices, make_items_part
 
@@ -63,7 +64,7 @@ def open_part(part: ItemsPart) -> tuple[dict[str, Any], dict[str, np.ndarray], d
 
 
 def make(*runs: FinishedRun, texts: bool = True) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any]]:
-    return open_part(make_items_part(runs, list_arms(runs), texts))
+    return open_part(make_items_part(runs, list_arms(runs), texts, pack_games))
 
 
 def list_judgments(chunk: dict[str, Any], unit: int) -> list[tuple[Any, ...]]:
