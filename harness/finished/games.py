@@ -31,10 +31,10 @@ class Course:
         return tuple(self.about["final"] or ())
 
 
-def read_courses(folder: Path, task: str | None = None, item: str | None = None) -> Iterator[Course]:
+def read_courses(folder: Path, task: str | None = None, items: Sequence[str] | None = None) -> Iterator[Course]:
     """Read the tournaments of a run, arm by arm and item by item; none where it played no games.
 
-    task, item: of those that are wanted; None = all.
+    task, items: of those that are wanted; None = all.
 
     Raises JudgescaleError where games.parquet is not what a run writes.
     """
@@ -47,13 +47,13 @@ def read_courses(folder: Path, task: str | None = None, item: str | None = None)
     path = folder / "games.parquet"
     if not path.is_file():
         return
-    wanted = [pc.field(name) == value for name, value in (("task", task), ("item", item)) if value is not None]
+    wanted = pc.scalar(True) if task is None else pc.field("task") == task
+    wanted = wanted if items is None else wanted & pc.field("item").isin(list(items))
     try:
         names = set(pq.read_schema(path).names)
         if lacking := [column for column in GAME if column not in names]:
             raise JudgescaleError(f"{path}: no column {lacking[0]}; run the command of summary.json again")
-        chosen = wanted[0] & wanted[-1] if wanted else None
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(GAME), filters=chosen).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(GAME), filters=wanted).to_pylist()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
     may_be_empty = ("winner", "final", "lives")

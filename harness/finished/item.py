@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judgescale.harness.errors import list_some
+from judgescale.harness.finished.games import Course, read_courses
 from judgescale.harness.finished.reading import read_arms_of_summary
 from judgescale.harness.finished.texts import read_items
 from judgescale.harness.plain_text import flatten_text
@@ -32,6 +33,7 @@ class Unit:
     judgments: tuple[Row, ...]  # rows of judgments.parquet
     items: tuple[Item, ...]  # with their texts; empty where these are not to be had
     missing: str  # why
+    courses: tuple[Course, ...] = ()  # of the items' tournaments, one of each arm that played one
 
 
 def gather_unit(folder: Path, wanted: str, options: Sequence[str] = (), task: str | None = None) -> Unit:
@@ -64,7 +66,8 @@ def gather_unit(folder: Path, wanted: str, options: Sequence[str] = (), task: st
         items, missing = (), f"task={of_task} has no item {flatten_text(gone[0])} there any more"
     if items and not all(are_the_same(item, row) for item in items for row in own if row["item"] == item.id):
         items, missing = (), "the texts there are of other responses, or have other labels, than what was judged"
-    return Unit(of_task, name, tuple(of_unit), tuple(own), items, missing)
+    courses = tuple(read_courses(folder, of_task, ids))
+    return Unit(of_task, name, tuple(of_unit), tuple(own), items, missing, courses)
 
 
 def are_the_same(item: Item, row: Row) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.errors import explain_error
+from judgescale.harness.finished.games import Course
 from judgescale.harness.finished.item import Row, Unit, gather_unit
 from judgescale.harness.plain_text import escape_controls, flatten_text
 from judgescale.harness.report.text import UNKNOWN, format_percent
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 EXPLAIN = """\
-Show one item of a finished run: question, responses, gold, every judgment, and what was decided at every k.
+Show one item of a finished run: question, responses, gold, every judgment, the games of a tournament, and what was
+decided at every k.
 
   judgescale show results/runs/2026-11-28/A Factuality/232
   judgescale show RUN Natural/52 task.path=LLMBar/Dataset     texts of an item that was recorded by name
@@ -72,6 +74,9 @@ def show_unit(unit: Unit, lines: int | None, console: Console | None = None) -> 
         if len(of_items) > 1:
             print_line(screen, f"item {flatten_text(name)}", "bold")
         _show_item(screen, texts.get(name), of_items.get(name, []), lines)
+        for course in unit.courses:
+            if course.about["item"] == name:
+                _show_course(screen, course, list_responses(texts.get(name), of_items.get(name, [])), lines)
     if unit.missing:
         print_line(screen, f"no texts: {unit.missing}", "dim")
     if unit.credits:
@@ -129,6 +134,42 @@ def tabulate_judgments(judgments: Sequence[Row], responses: int) -> Table:
         cells += [str(row["sample"]), " ".join(str(place + 1) for place in row["shown"])]
         cells += [_format_score(scores.get(place)) for place in range(responses)]
         table.add_row(*cells, *[_format_score(row["meta"])] * meta, flatten_text(row["status"]))
+    return table
+
+
+def _show_course(screen: Console, course: Course, responses: Sequence[tuple[str, Any]], lines: int | None) -> None:
+    """Print the games of a tournament, and what they came to."""
+    about, golds = course.about, [gold for _, gold in responses if gold is not None]
+    best = [golds != [] and len(golds) > 1 and gold == max(golds) for _, gold in responses]
+    names = [f"{place + 1}{'*' if right else ''}" for place, right in enumerate(best)]
+    names += [str(place + 1) for place in range(len(names), len(course.final))]  # those that no judgment saw
+    played = "as it was played" if about["replays"] == 1 else f"the first of {about['replays']} replays"
+    print_line(screen, "")
+    print_line(screen, f"{flatten_text(about['arm'])}, k={about['k']}: {played}", "bold")
+    print_table(screen, tabulate_games(course, names, lines))
+    if lines is not None and len(course.games) > lines:
+        print_line(screen, f"… {len(course.games) - lines} more games (--full)", "dim")
+    told = [f"{name}: {UNKNOWN if score is None else write_rounded(score, 2)}" for name, score in zip(names, course.final)]
+    print_line(screen, f"{flatten_text(about['score_name'])}: {', '.join(told)}; gold marked *")
+
+
+def tabulate_games(course: Course, names: Sequence[str], lines: int | None) -> Table:
+    """Make the table of a tournament's games, or of the first of them. names: of the responses, by their places."""
+    heads = ["round", "first", "second", "scores", "judgments\nwon", "tied", "unusable", "winner"]
+    table = make_table([], heads)
+    for game, through in list(zip(course.games, course.through, strict=True))[:lines]:
+        winner, coin = game["winner"], "" if through is None else f", by coin {names[through]}"
+        unusable = game["judgments"] - game["won_first"] - game["won_second"] - game["tied"]
+        table.add_row(
+            str(game["round"]),
+            names[game["first"]],
+            names[game["second"]],
+            f"{_format_score(game['score_first'])} : {_format_score(game['score_second'])}",
+            f"{game['won_first']} : {game['won_second']}",
+            str(game["tied"]),
+            str(unusable),
+            f"tied{coin}" if winner is None else names[winner],
+        )
     return table
 
 

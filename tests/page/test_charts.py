@@ -29,7 +29,9 @@ def test_a_frontier_rises_with_the_cost() -> None:
 def test_higher_values_stand_higher_and_names_are_escaped() -> None:
     line = Line(0, 0, "a", [Dot(1, 60, (55, 65), "#x", "one <b>"), Dot(8, 80, (75, 85), "#y", "two")])
     drawn = draw_curves(Chart("t <i>", "x", "y", [line]))
-    places = [tuple(map(float, at)) for at in re.findall(r'class="dot" transform="translate\(([\d.]+) ([\d.]+)\)"', drawn)]
+    places = [
+        tuple(map(float, at)) for at in re.findall(r'class="dot" transform="translate\(([\d.]+) ([\d.]+)\)"', drawn)
+    ]
     (x, y), (x2, y2) = places
     assert x < x2 and y > y2
     assert "one &lt;b&gt;" in drawn and "t &lt;i&gt;" in drawn and "<b>" not in drawn

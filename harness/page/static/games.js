@@ -180,7 +180,7 @@ function drawGames(games, responseNames) {
     scroll.append(svg);
     if (!title) return scroll;
     const part = make("div", "games-section");
-    part.append(make("h4", "", title), scroll);
+    part.append(make("h5", "", title), scroll);
     return part;
   }
 
