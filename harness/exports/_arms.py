@@ -4,9 +4,11 @@ was judged by."""
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -100,6 +102,17 @@ def read_config(run: FinishedRun) -> dict[str, Any]:
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
+def read_summary_head(run: FinishedRun) -> tuple[str | None, str | None]:
+    """Read when a run ended, in ISO 8601, and its command; None where its summary does not say."""
+    try:
+        head = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
+        date, command = head.get("date"), head.get("command")
+        datetime.fromisoformat(date)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None, None
+    return date, str(command) if command else None
+
+
 def find_judge(result: Result, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Find the config of an arm's judge: a run of several judges has that of one only."""
     judge = config.get("judge")
@@ -141,7 +154,7 @@ def name_variant(arm: ExportedArm, arms: Sequence[ExportedArm]) -> ExportedArm:
 
     own = name(arm) if [name(a) for a in alike].count(name(arm)) == 1 else f"{name(arm)}_{arm.number}"
     own = re.sub(r"[^\w.-]+", "_", own, flags=re.ASCII)
-    return ExportedArm(**{**vars(arm), "variant": own})
+    return replace(arm, variant=own)
 
 
 def list_units(run: FinishedRun, arm: ExportedArm) -> Iterator[Judged]:

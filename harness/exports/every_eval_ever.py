@@ -26,7 +26,16 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from judgescale.harness.exports import Format
-from judgescale.harness.exports._arms import ExportedArm, Judged, Row, add_model, average_scores, list_arms, list_units
+from judgescale.harness.exports._arms import (
+    ExportedArm,
+    Judged,
+    Row,
+    add_model,
+    average_scores,
+    list_arms,
+    list_units,
+    read_summary_head,
+)
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.redaction import redact_text
 from judgescale.harness.stats.intervals import Units
@@ -57,22 +66,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Path]:
     """Write a record of every arm, and its units beside it."""
-    arms = list_arms(run, given.model)
     made: list[Path] = []
-    for arm in arms:
-        identity = f"{arm.result.signature}|{arm.number}|{run.summary[arm.number - 1].get('date')}|{read_date(run)}"
+    date, _ = read_summary_head(run)
+    stamp = datetime.fromisoformat(date).timestamp() if date else 0
+    for arm in list_arms(run, given.model):
+        identity = f"{arm.result.signature}|{arm.model}|{date}"
         name = str(uuid.UUID(bytes=hashlib.sha256(identity.encode("utf-8", "replace")).digest()[:16], version=4))
         place = Path("data") / name_collection(arm.result.task) / arm.model
         (folder / place).mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(arm.result.signature.encode("utf-8", "replace")).hexdigest()[:8]
-        stamp = datetime.fromisoformat(read_date(run)).timestamp() if read_date(run) else 0
         evaluation = f"{name_collection(arm.result.task)}/{arm.model.replace('/', '_')}/{stamp:.0f}-{digest}"
 
         units = list(list_units(run, arm))
         lines = [json.dumps(line, allow_nan=False) for line in make_lines(arm, units, evaluation, given.no_texts)]
         samples = folder / place / f"{name}_samples.jsonl"
         whole = "".join(f"{line}\n" for line in lines)
-        record = make_record(run, arm, units, evaluation, given)
+        record = make_record(run, arm, units, evaluation, given) | ({"evaluation_timestamp": date} if date else {})
         if lines:
             samples.write_text(whole, encoding="utf-8", newline="")
             record["detailed_evaluation_results"] = {
@@ -93,27 +102,15 @@ def name_collection(task: str) -> str:
     return re.sub(r"[^\w-]+", "_", task, flags=re.ASCII).strip("_") or "task"
 
 
-def read_date(run: FinishedRun) -> str:
-    """Read when a run ended; empty where its summary does not say."""
-    try:
-        date = str(json.loads((run.folder / "summary.json").read_text(encoding="utf-8")).get("date") or "")
-        datetime.fromisoformat(date)
-    except ValueError:
-        return ""
-    return date
-
-
 def make_record(
     run: FinishedRun, arm: ExportedArm, units: Sequence[Judged], evaluation: str, given: argparse.Namespace
 ) -> dict[str, Any]:
     """Make the record of an arm: what was measured, on what, how, and how sure it is."""
-    summary = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
     versions = dict(run.summary[arm.number - 1].get("versions") or {})
-    date = read_date(run)
+    generation = describe_generation(arm, read_summary_head(run)[1], run.summary[arm.number - 1])
     return {
         "schema_version": VERSION,
         "evaluation_id": evaluation,
-        **({"evaluation_timestamp": date} if date else {}),
         "retrieved_timestamp": f"{time.time():.3f}",
         "source_metadata": {
             "source_name": "judgescale",
@@ -127,9 +124,7 @@ def make_record(
             "additional_details": {name: str(version) for name, version in versions.items() if version},
         },
         "model_info": describe_model(arm, given),
-        "evaluation_results": list(
-            make_results(arm, units, describe_generation(arm, summary.get("command"), run.summary[arm.number - 1]))
-        ),
+        "evaluation_results": list(make_results(arm, units, generation)),
     }
 
 
@@ -151,13 +146,13 @@ def describe_model(arm: ExportedArm, given: argparse.Namespace) -> dict[str, Any
     }
 
 
-def describe_generation(arm: ExportedArm, command: object, summary: Mapping[str, Any]) -> dict[str, Any]:
+def describe_generation(arm: ExportedArm, command: str | None, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Describe how judgments were drawn and put together: the whole signature, part by part, and what it cost."""
     numbers = {name: read_number(arm.signed.get(name)) for name in ("temperature", "top_p", "top_k")}
     most = read_number(arm.signed.get("max_tokens"))
     args: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
     args |= {"max_tokens": int(most)} if most and most >= 1 else {}
-    args |= {"execution_command": redact_text(str(command))} if command else {}
+    args |= {"execution_command": redact_text(command)} if command else {}
     if isinstance(arm.judge.get("thinking"), bool):
         args["reasoning"] = arm.judge["thinking"]
     details = {name: value for name, value in arm.signed.items() if name and value}
@@ -206,7 +201,7 @@ def make_result(
 ) -> dict[str, Any]:
     """Make one result: its data, its metric, and its score with the interval."""
     task, metric = arm.result.task, estimate.metric
-    own = name in ("overall",) and "rollup=items" not in arm.signed.get("protocol", "") or (task, name) in BOUNDS
+    own = name == "overall" and "rollup=items" not in arm.signed.get("protocol", "") or (task, name) in BOUNDS
     low, high = BOUNDS.get((task, name), (0.0, 1.0))
     uncertainty: dict[str, Any] = {"num_samples": estimate.items}
     if estimate.ci is not None and all(map(isfinite, estimate.ci)):
@@ -222,7 +217,6 @@ def make_result(
         "evaluation_result_id": identity,
         "evaluation_name": f"{task}.{name}",
         "source_data": describe_data(arm, estimate.items),
-        **({"evaluation_timestamp": str(when)} if (when := arm.result.data.get("date")) else {}),
         "metric_config": {
             "metric_id": f"{name_collection(task)}.{name_collection(name).lower()}" if own else metric,
             "metric_name": metric,
@@ -231,7 +225,7 @@ def make_result(
             "metric_parameters": {"k": arm.result.k},
             "lower_is_better": False,
             "score_type": "continuous",
-            "min_score": min(low, 0.0),
+            "min_score": low,
             "max_score": high,
         },
         "score_details": {
