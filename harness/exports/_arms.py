@@ -1,5 +1,4 @@
-"""Say of each arm of a finished run what boards ask for: its model, its data set, how it sampled, and what each unit
-was judged by."""
+"""Say of each arm of a finished run what boards ask for: model, data set, settings, and the judgments of each unit."""
 
 from __future__ import annotations
 
@@ -76,7 +75,10 @@ def list_arms(run: FinishedRun, models: Sequence[str]) -> list[ExportedArm]:
 
 
 def read_models(given: Sequence[str], judges: Sequence[str]) -> dict[str, str]:
-    """Read JUDGE=OWNER/NAME, or OWNER/NAME alone under "". Raises JudgescaleError where it is neither, or fits no judge."""
+    """Read JUDGE=OWNER/NAME, or OWNER/NAME alone under "".
+
+    Raises JudgescaleError where it is neither, and where the run's judges leave open whose it is.
+    """
     named = {}
     for text in given:
         judge, _, model = text.rpartition("=")

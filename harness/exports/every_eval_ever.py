@@ -1,10 +1,10 @@
 """Every Eval Ever 0.3: a record of each arm, and a line of each unit with what every judgment said.
 
-Files lie as its datastore asks: data/COLLECTION/OWNER/NAME/UUID.json, and UUID_samples.jsonl beside it. The UUIDs are made
-of the run, so that exporting it again writes the same files, and nothing is entered twice.
+Files lie as its datastore asks: data/COLLECTION/OWNER/NAME/UUID.json, and UUID_samples.jsonl beside it. The UUIDs are
+made of the run, so that exporting it again writes the same files, and nothing is entered twice.
 
-What is measured here is the judge, held against gold labels. The format's `llm_scoring` is for metrics that a judge made,
-so it stays empty; the vote, its k and the protocol stand under `generation_config`.
+What is measured here is the judge, held against gold labels. The format's `llm_scoring` is for metrics that a judge
+made, so it stays empty; the vote, its k and the protocol stand under `generation_config`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 

@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from judgescale.harness.exports import Format
 from judgescale.harness.exports._arms import REPO, ExportedArm, add_model, list_arms, read_summary_head
@@ -77,7 +77,10 @@ def choose_dataset(run: FinishedRun, arm: ExportedArm, given: str | None) -> Exp
 
 
 def read_tasks(run: FinishedRun, given: Sequence[str]) -> dict[str, str]:
-    """Read the tasks' ids by section, the headline's under "". Raises JudgescaleError where there is none, or no section."""
+    """Read the tasks' ids by section, the headline's under "".
+
+    Raises JudgescaleError where none is given, and for a section that the run has not.
+    """
     if not given:
         raise JudgescaleError(
             "--task-id: say under which id of its eval.yaml the data set on the Hub lists this task (often default)"
