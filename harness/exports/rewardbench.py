@@ -1,7 +1,7 @@
 """RewardBench's own results: eval-set/OWNER/NAME.json with a number of each subset, and eval-set-scores/ item by item.
 
 Both are laid out as the owners' scripts save them (allenai/reward-bench: run_rm.py, run_generative.py, run_v2.py), so
-that their analysis reads them. The prior sets of RewardBench 1 go to pref-sets/ and pref-sets-scores/. The files have no
+that their analysis reads them. RewardBench 1's prior sets go to pref-sets/ and pref-sets-scores/. The files have no
 place for intervals, k and signatures: the owners' reader takes every further field of eval-set/ for a subset.
 """
 
