@@ -2,7 +2,7 @@
 
     python read_rewardbench.py FOLDER
 
-The package's heavy imports (torch, transformers, fastchat, its models) are empty modules here, for none of the functions
+The package's heavy imports (torch, transformers, fastchat, its models) are empty modules here, for no function that is
 called uses them.
 """
 
@@ -54,8 +54,8 @@ def main(folder: Path) -> None:
     scores = load_scores(folder, "eval-set-scores")
     for row in numbers.to_dict("records"):
         found[row["model"]] = {"numbers": {k: v for k, v in row.items() if isinstance(v, float)}}
-    if (folder / "eval-set").exists() and set(SUBSET_MAPPING["Chat"]) <= set(numbers.columns):
-        for name, of_model in found.items():
+    if set(SUBSET_MAPPING["Chat"]) <= set(numbers.columns):
+        for of_model in found.values():
             of_model["sections"] = calculate_scores_per_section(EXAMPLE_COUNTS, SUBSET_MAPPING, of_model["numbers"])
         nothing = pd.DataFrame({n: [] for n in ("model", "anthropic_helpful", "anthropic_hhh", "shp", "summarize")})
         for row in get_average_over_rewardbench(numbers, nothing).to_dict("records"):
