@@ -1,206 +1,227 @@
-"""Say of each arm of a finished run what boards ask for: model, data set, settings, and the judgments of each unit."""
+"""What exports to other tools read of an arm: its judgments, what each earns alone, and what its decisions earned."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from json import loads
+from math import isclose, isfinite
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
+from judgescale.harness.finished.item import are_the_same
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.report.readings import name_without_budget
-from judgescale.harness.types import Item, JudgescaleError, Result
+from judgescale.harness.report.readings import group_by_task, name_arms
+from judgescale.harness.types import Estimate, Item, Result
 
-Row = Mapping[str, Any]
-PART = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"  # of a name on the Hub; as a folder it leads nowhere else
-REPO = re.compile(rf"{PART}/{PART}", re.ASCII)
-MODEL = "the model's name on the Hub, or as OWNER/NAME where it is not there; with several judges JUDGE=OWNER/NAME each"
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]
+BATCH = 1_000  # judgments in memory with their texts, as Python objects
+Z = 1.959963984540054  # half of a 95 % interval in standard errors
+THOUGHT = re.compile(r"\s*(?:<think>)?(.*?)(?:</think>|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ExportedArm:
-    """Hold an arm of a run with what is known of its model and its data."""
+    """Hold an arm of a run as exports read it."""
 
-    number: int  # its place in summary.json, from 1
+    number: int  # its place in summary.json's "arms", from 1
+    name: str  # of its own within its task
     result: Result
-    model: str  # OWNER/NAME
-    variant: str  # what tells it from other arms of this model on this task; empty where it is the only one
-    signed: Mapping[str, str]  # the parts of its signature
-    judge: Mapping[str, Any]  # the config of its judge; empty where that is of another one
-    dataset: str | None  # on the Hub, where its items are from there
-    revision: str | None  # of that, where the run knows it
+    summary: Mapping[str, Any]
+    judgments: pa.Table  # its rows of judgments.parquet
+    own: Sequence[float | None]  # what each of these earns alone; None where that is not defined
+    units: Sequence[Row]  # its rows of credits.parquet at the headline's k
+    items: Mapping[str, Item]  # with their texts, where these are to be had
+    no_texts: str  # why they are not
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Hold a unit of an arm: what it earned at the arm's k, the judgments of its items, and these with their texts."""
-
-    credit: Row  # of credits.parquet
-    judgments: Sequence[Row]  # of judgments.parquet
-    items: Sequence[Item]  # empty where there are no texts
-
-
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Declare the option that names models."""
-    parser.add_argument("--model", action="append", default=[], metavar="[JUDGE=]OWNER/NAME", help=MODEL)
-
-
-def list_arms(run: FinishedRun, models: Sequence[str]) -> list[ExportedArm]:
-    """List the arms of a run with their models, data sets and settings. models: as given with --model.
-
-    Raises JudgescaleError for an arm whose model is not known, and for a name that no model can have.
-    """
-    config = read_config(run)
-    named = read_models(models, [result.judge for result in run.results])
-    found = []
-    for number, result in enumerate(run.results, 1):
-        judge = find_judge(result, config)
-        known = [named.get(result.judge, named.get("")), judge.get("model"), name_without_budget(result)]
-        model = next((str(name) for name in known if name and REPO.fullmatch(str(name))), None)
-        if model is None:
-            told = flatten_text(result.judge)
-            raise JudgescaleError(f"{run.folder}: judge {told}: which model is it? Add --model '{told}=OWNER/NAME'")
-        dataset, revision = find_dataset(run, result, config)
-        signed = read_signature(result.signature)
-        found.append(ExportedArm(number, result, model, "", signed, judge, dataset, revision))
-    return [name_variant(arm, found) for arm in found]
+def list_exported_arms(run: FinishedRun) -> list[ExportedArm]:
+    """List the arms of a run with what belongs to each."""
+    names = {task: iter(name_arms(of_task)) for task, of_task in group_by_task(run.results).items()}
+    credits: dict[int, list[Row]] = {}
+    for row in run.credits.to_pylist():
+        credits.setdefault(row["number"], []).append(row)
+    tables = [choose_judgments(run, result) for result in run.results]
+    arms = []
+    for number, (result, table) in enumerate(zip(run.results, tables, strict=True), 1):
+        alike = [n for n, other in enumerate(run.results, 1) if other.task == result.task and tables[n - 1] == table]
+        singles: dict[str, list[float]] = {}
+        for row in (row for n in (number, *alike) for row in credits.get(n, ()) if row["k"] == 1):
+            singles.setdefault(row["item"], []).append(row["credit"])
+        items, why = run.items.get(result.task, {}), run.missing.get(result.task, "")
+        if items and (wrong := find_foreign(items, table)):
+            items, why = {}, f"the texts there are of other responses, or have other labels, than {wrong} was judged on"
+        arms.append(
+            ExportedArm(
+                number=number,
+                name=next(names[result.task]),
+                result=result,
+                summary=run.summary[number - 1],
+                judgments=table,
+                own=credit_alone(table, result.signature, singles),
+                units=[row for row in credits.get(number, ()) if row["k"] == result.k],
+                items=items,
+                no_texts=flatten_text(why),
+            )
+        )
+    return arms
 
 
-def read_models(given: Sequence[str], judges: Sequence[str]) -> dict[str, str]:
-    """Read JUDGE=OWNER/NAME, or OWNER/NAME alone under "".
-
-    Raises JudgescaleError where it is neither, and where the run's judges leave open whose it is.
-    """
-    named = {}
-    for text in given:
-        judge, _, model = text.rpartition("=")
-        if not REPO.fullmatch(model):
-            raise JudgescaleError(f"--model {flatten_text(text)}: give OWNER/NAME, or JUDGE=OWNER/NAME")
-        known = list(dict.fromkeys(judges))
-        if judge and judge not in known:
-            has = ", ".join(map(flatten_text, known))
-            raise JudgescaleError(f"--model {flatten_text(text)}: no such judge in the run, which has {has}")
-        if not judge and len(known) > 1:
-            raise JudgescaleError(f"--model {model}: the run has {len(known)} judges; say whose it is: JUDGE={model}")
-        named[judge] = model
-    return named
-
-
-def read_config(run: FinishedRun) -> dict[str, Any]:
-    """Read a run's config; nothing where there is none that can be read."""
-    try:
-        cfg = OmegaConf.load(run.folder / "config.yaml")
-        found = OmegaConf.to_container(cfg) if isinstance(cfg, DictConfig) else {}
-    except (OSError, OmegaConfBaseException, ValueError):
-        return {}
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
-
-
-def read_summary_head(run: FinishedRun) -> tuple[str | None, str | None]:
-    """Read when a run ended, in ISO 8601, and its command; None where its summary does not say."""
-    try:
-        head = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
-        date, command = head.get("date"), head.get("command")
-        datetime.fromisoformat(date)
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None, None
-    return date, str(command) if command else None
-
-
-def find_judge(result: Result, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Find the config of an arm's judge: a run of several judges has that of one only."""
-    judge = config.get("judge")
-    if result.engine == "recorded" or not isinstance(judge, dict):
-        return {}
-    return judge if name_without_budget(result) in (judge.get("label"), judge.get("model")) else {}
-
-
-def find_dataset(run: FinishedRun, result: Result, config: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Find the data set of the Hub that an arm's items are of, and its commit; None where the run does not say.
-
-    A recorded set holds judgments of the benchmark's own items, so its config says which data set these are.
-    """
-    hub = str(result.data.get("hub") or "")
-    if hub:  # several are joined by +
-        return (hub, str(result.data.get("revision") or "") or None) if REPO.fullmatch(hub) else (None, None)
-    task = config.get("task")
-    if result.engine == "recorded" and isinstance(task, dict) and len({r.task for r in run.results}) == 1:
-        given = task.get("hub")
-        name = given.get("id") if isinstance(given, dict) else None
-        return (name if isinstance(name, str) and REPO.fullmatch(name) else None), None
-    return None, None
-
-
-def read_signature(signature: str) -> dict[str, str]:
-    """Read the parts of a signature by their names."""
-    return {name: value for name, _, value in (part.partition(":") for part in signature.split("|"))}
-
-
-def name_variant(arm: ExportedArm, arms: Sequence[ExportedArm]) -> ExportedArm:
-    """Give an arm a name of its own among those of the same model and task: its strategy and k, or else its number."""
-    alike = [a for a in arms if (a.model, a.result.task) == (arm.model, arm.result.task)]
-    if len(alike) == 1:
-        return arm
-
-    def name(a: ExportedArm) -> str:
-        budget = a.result.thinking_budget
-        return f"{a.result.strategy}_k{a.result.k}" + ("" if budget is None else f"_think{budget}")
-
-    own = name(arm) if [name(a) for a in alike].count(name(arm)) == 1 else f"{name(arm)}_{arm.number}"
-    own = re.sub(r"[^\w.-]+", "_", own, flags=re.ASCII)
-    return replace(arm, variant=own)
-
-
-def list_units(run: FinishedRun, arm: ExportedArm) -> Iterator[Judged]:
-    """List the units of an arm in the order of credits.parquet, each with its judgments."""
-    task, k = arm.result.task, arm.result.k
-    by_item: dict[str, list[Row]] = {}
-    by_cluster: dict[tuple[str, str], list[Row]] = {}
-    for row in list_judgments(run, arm):
-        by_item.setdefault(row["item"], []).append(row)
-        by_cluster.setdefault((row["subset"], row["cluster"]), []).append(row)
-    texts = run.items.get(task, {})
-    import pyarrow.compute as pc
-
-    at = pc.and_(pc.equal(run.credits["number"], arm.number), pc.equal(run.credits["k"], k))
-    for credit in run.credits.filter(at).to_pylist():
-        # a unit of several items has a name that none of them has
-        own = by_item.get(credit["item"]) or by_cluster.get((credit["subset"], credit["cluster"]), [])
-        names = dict.fromkeys(row["item"] for row in own)
-        items = [texts[name] for name in names if name in texts]
-        yield Judged(credit, own, items if len(items) == len(names) else ())
-
-
-def list_judgments(run: FinishedRun, arm: ExportedArm) -> list[Row]:
-    """List the judgments that an arm's decisions were made of."""
+def choose_judgments(run: FinishedRun, result: Result) -> pa.Table:
+    """Choose an arm's rows of judgments.parquet, by its task, and the judges and variants of its signature."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = run.judgments.filter(pc.equal(run.judgments["task"], arm.result.task))
-    signed = arm.signed.get("judge", "")
-    known = table["judge"].unique().to_pylist()
-    # a live judge's revision follows its name, and a jury's names are joined by +
-    own = [n for n in known if n == signed or signed.startswith(f"{n}@") or n in signed.split("+")]
-    own = own or [n for n in known if n == name_without_budget(arm.result)] or known
-    rows: list[Row] = table.filter(pc.is_in(table["judge"], pa.array(own, pa.string()))).to_pylist()
-    variants = arm.signed.get("variants")
-    return [row for row in rows if row["variant"] in variants.split(",")] if variants else rows
+    table = run.judgments.filter(pc.equal(run.judgments["task"].cast(pa.string()), result.task))
+    signed = dict(part.partition(":")[::2] for part in result.signature.split("|"))
+    for column, said in (("judge", signed.get("judge", "")), ("variant", signed.get("variants", ""))):
+        there = set(table[column].to_pylist())
+        listed = re.split(r"[+,]", said.partition("@")[0]) if said else ()
+        chosen = (there & {result.judge} if column == "judge" else set()) or there & set(listed) or there
+        table = table.filter(pc.is_in(table[column].cast(pa.string()), value_set=pa.array(sorted(chosen), pa.string())))
+    return table
 
 
-def average_scores(judgments: Sequence[Row], responses: int) -> np.ndarray | None:
-    """Average the scores that usable judgments gave each response, in the item's order; None where one has none."""
-    total, count = np.zeros(responses), np.zeros(responses)
-    for row in judgments:
-        for place, score in zip(row["shown"], row["scores"] or (), strict=False):
-            if score is not None and 0 <= place < responses:
-                total[place] += score
-                count[place] += 1
-    return total / count if responses and count.all() else None
+def find_foreign(items: Mapping[str, Item], table: pa.Table) -> str:
+    """Find a judged item that the texts there are not of: its id, or nothing."""
+    for row in table.select(["item", "shown", "responses", "gold"]).to_pylist():
+        if row["item"] not in items or not are_the_same(items[row["item"]], row):
+            return flatten_text(row["item"])
+    return ""
+
+
+def credit_alone(table: pa.Table, signature: str, singles: Mapping[str, Sequence[float]]) -> list[float | None]:
+    """Credit each judgment as if it alone had decided; None where that is not defined, or cannot be confirmed.
+
+    singles: what items earned with one judgment, in arms that read these judgments. A task may credit by a rule of its
+    own, which a run's files do not hold: an item's judgments have credits here where their mean is what it earned.
+    """
+    rules = dict(re.findall(r"\b(tie|failure)=([\w.+-]+)", signature))
+    failure = float(rules["failure"]) if re.fullmatch(r"[\d.]+(e-?\d+)?", rules.get("failure", "")) else None
+    rows = table.select(["item", "shown", "scores", "gold", "status"]).to_pylist()
+    wide: dict[str, int] = {}
+    for row in rows:
+        wide[row["item"]] = max(wide.get(row["item"], 0), *(place + 1 for place in row["shown"]), 0)
+    found: list[float | None] = []
+    of_item: dict[str, list[float | None]] = {}
+    for row in rows:
+        whole = len(row["shown"]) == wide[row["item"]]
+        found.append(credit_scores(row, rules.get("tie", ""), failure) if whole else None)
+        of_item.setdefault(row["item"], []).append(found[-1])
+    sure = set()
+    for item, own in of_item.items():
+        said = [value for value in own if value is not None]
+        mean = sum(said) / len(said) if said and len(said) == len(own) else float("nan")
+        if any(isclose(mean, single, abs_tol=1e-6) for single in singles.get(item, ())):
+            sure.add(item)
+    return [own if row["item"] in sure else None for row, own in zip(rows, found, strict=True)]
+
+
+def credit_scores(row: Mapping[str, Any], tie: str, failure: float | None) -> float | None:
+    """Credit the scores of one judgment by the common rule; None where that says nothing of it."""
+    scores, gold = row["scores"], row["gold"]
+    if row["status"] != "ok" or not scores or any(score is None or not isfinite(score) for score in scores):
+        return failure
+    if len(scores) == 1:
+        return float((scores[0] > 0.5) == (gold[0] >= 1))
+    if tie == "task":
+        same = len(scores) == 2 and _sign(scores[0] - scores[1]) == _sign(gold[0] - gold[1])
+        return float(same) if len(scores) == 2 else None
+    top = [right >= 1 for score, right in zip(scores, gold, strict=True) if score == max(scores)]
+    share = sum(top) / len(top)
+    return share if share in (0, 1) else {"zero": 0.0, "half": 0.5, "share": share}.get(tie)
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
+
+
+def read_batches(arm: ExportedArm) -> Iterator[list[tuple[Row, float | None]]]:
+    """Read an arm's judgments, a batch at a time, each with what it earns alone."""
+    for start in range(0, len(arm.judgments), BATCH):
+        rows = arm.judgments.slice(start, BATCH).to_pylist()
+        yield list(zip(rows, arm.own[start : start + BATCH], strict=True))
+
+
+def list_responses(arm: ExportedArm) -> dict[str, tuple[list[str], list[float | None]]]:
+    """List the names of every judged item's responses and their gold, as far as a judgment saw them."""
+    seen: dict[str, dict[int, tuple[str, float]]] = {}
+    for row in arm.judgments.select(["item", "shown", "responses", "gold"]).to_pylist():
+        of_item = seen.setdefault(row["item"], {})
+        of_item |= {p: (n, g) for p, n, g in zip(row["shown"], row["responses"], row["gold"], strict=True)}
+    found = {}
+    for item, places in seen.items():
+        pairs = [places.get(place, ("?", None)) for place in range(max(places, default=-1) + 1)]
+        found[item] = ([name for name, _ in pairs], [gold for _, gold in pairs])
+    return found
+
+
+def name_unit_items(arm: ExportedArm) -> dict[str, list[str]]:
+    """Name the judged items of every unit: most often itself; several where they are only scored together."""
+    judged: dict[str, tuple[str, str]] = {}
+    for row in arm.judgments.select(["item", "subset", "cluster"]).to_pylist():
+        judged[row["item"]] = (row["subset"], row["cluster"])
+    together: dict[tuple[str, str], list[str]] = {}
+    for item, key in judged.items():
+        together.setdefault(key, []).append(item)
+    return {
+        unit["item"]: [unit["item"]] if unit["item"] in judged else together.get((unit["subset"], unit["cluster"]), [])
+        for unit in arm.units
+    }
+
+
+def mark_best(gold: Sequence[float | None]) -> str | list[str]:
+    """Mark the right responses, as letters in the set's order; of a lone one, whether it has what is asked."""
+    known = [value for value in gold if value is not None]
+    if len(gold) == 1:
+        return "" if not known else "yes" if known[0] >= 1 else "no"
+    best = [name_place(p, len(gold)) for p, v in enumerate(gold) if v is not None and 0 < v == max(known)]
+    return best[0] if len(best) == 1 else best or ""
+
+
+def name_place(place: int, of: int) -> str:
+    """Name a response by its place: a letter, as most tools have, or a number from 1 where these run out."""
+    return chr(ord("A") + place) if of <= 26 else str(place + 1)
+
+
+def find_standard_error(estimate: Estimate) -> float | None:
+    """Find the standard error that an estimate's interval stands for: half its width in 1.96; None without one."""
+    if estimate.ci is None or not all(map(isfinite, estimate.ci)):
+        return None
+    return (estimate.ci[1] - estimate.ci[0]) / (2 * Z)
+
+
+def split_thought(text: str) -> tuple[str, str]:
+    """Split what a model wrote into its thought and its answer; a thought without an end is all there is."""
+    if not text.lstrip().startswith("<think>") and "</think>" not in text:
+        return "", text
+    found = THOUGHT.match(text)
+    assert found  # every part of it may be empty
+    return found[1], text[found.end() :].lstrip()
+
+
+def read_made(run: FinishedRun) -> tuple[datetime, str]:
+    """Read when a run was made, and by which command; the time its summary was written where it does not say."""
+    path = run.folder / "summary.json"
+    made = loads(path.read_text(encoding="utf-8"))
+    try:
+        date = datetime.fromisoformat(str(made.get("date")))
+    except ValueError:
+        date = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC), str(made.get("command") or "")
+
+
+def clean(value: Any) -> Any:
+    """Return a value as JSON can hold it: halves of a character escaped, numbers that are none None."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {clean(str(name)): clean(one) for name, one in value.items()}
+    return [clean(one) for one in value] if isinstance(value, list | tuple) else value

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from judgescale.harness.exports import Format
-from judgescale.harness.exports._arms import (
+from judgescale.harness.exports._boards import (
     ExportedArm,
     Judged,
     Row,

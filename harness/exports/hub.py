@@ -16,7 +16,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from judgescale.harness.exports import Format
-from judgescale.harness.exports._arms import REPO, ExportedArm, add_model, list_arms, read_summary_head
+from judgescale.harness.exports._boards import REPO, ExportedArm, add_model, list_arms, read_summary_head
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Estimate, JudgescaleError

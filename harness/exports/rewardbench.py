@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judgescale.harness.exports import Format
-from judgescale.harness.exports._arms import ExportedArm, Judged, add_model, average_scores, list_arms, list_units
+from judgescale.harness.exports._boards import ExportedArm, Judged, add_model, average_scores, list_arms, list_units
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Item, JudgescaleError

@@ -22,7 +22,7 @@ from shapes import REWARDBENCH, put
 
 from judgescale.harness import runner
 from judgescale.harness.exports.__main__ import main
-from judgescale.harness.exports._arms import list_arms, read_models
+from judgescale.harness.exports._boards import list_arms, read_models
 from judgescale.harness.finished.run import FinishedRun, read_run
 from judgescale.harness.types import JudgescaleError
 
