@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from judgescale.harness.exports._arms import choose_judgments
+from judgescale.harness.finished.item import are_the_same
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.files import DRAFT
 from judgescale.harness.report.readings import name_without_budget
 from judgescale.harness.types import Item, JudgescaleError, Result
 
@@ -164,7 +169,7 @@ def list_units(run: FinishedRun, arm: ExportedArm) -> Iterator[Judged]:
     task, k = arm.result.task, arm.result.k
     by_item: dict[str, list[Row]] = {}
     by_cluster: dict[tuple[str, str], list[Row]] = {}
-    for row in list_judgments(run, arm):
+    for row in choose_judgments(run, arm.result).to_pylist():
         by_item.setdefault(row["item"], []).append(row)
         by_cluster.setdefault((row["subset"], row["cluster"]), []).append(row)
     texts = run.items.get(task, {})
@@ -176,23 +181,9 @@ def list_units(run: FinishedRun, arm: ExportedArm) -> Iterator[Judged]:
         own = by_item.get(credit["item"]) or by_cluster.get((credit["subset"], credit["cluster"]), [])
         names = dict.fromkeys(row["item"] for row in own)
         items = [texts[name] for name in names if name in texts]
+        if any(item.id == row["item"] and not are_the_same(item, row) for item in items for row in own):
+            items = []  # other responses or labels than those that were judged
         yield Judged(credit, own, items if len(items) == len(names) else ())
-
-
-def list_judgments(run: FinishedRun, arm: ExportedArm) -> list[Row]:
-    """List the judgments that an arm's decisions were made of."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    table = run.judgments.filter(pc.equal(run.judgments["task"], arm.result.task))
-    signed = arm.signed.get("judge", "")
-    known = table["judge"].unique().to_pylist()
-    # a live judge's revision follows its name, and a jury's names are joined by +
-    own = [n for n in known if n == signed or signed.startswith(f"{n}@") or n in signed.split("+")]
-    own = own or [n for n in known if n == name_without_budget(arm.result)] or known
-    rows: list[Row] = table.filter(pc.is_in(table["judge"], pa.array(own, pa.string()))).to_pylist()
-    variants = arm.signed.get("variants")
-    return [row for row in rows if row["variant"] in variants.split(",")] if variants else rows
 
 
 def average_scores(judgments: Sequence[Row], responses: int) -> np.ndarray | None:
@@ -204,3 +195,12 @@ def average_scores(judgments: Sequence[Row], responses: int) -> np.ndarray | Non
                 total[place] += score
                 count[place] += 1
     return total / count if responses and count.all() else None
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a file that appears whole or not at all, and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=DRAFT) as scratch:
+        draft = Path(scratch) / path.name
+        draft.write_text(text, encoding="utf-8", newline="")
+        return draft.replace(path)

@@ -34,6 +34,7 @@ from judgescale.harness.exports._boards import (
     list_arms,
     list_units,
     read_summary_head,
+    write_whole,
 )
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.redaction import redact_text
@@ -72,7 +73,6 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Pat
         identity = f"{arm.result.signature}|{arm.model}|{date}"
         name = str(uuid.UUID(bytes=hashlib.sha256(identity.encode("utf-8", "replace")).digest()[:16], version=4))
         place = Path("data") / name_collection(arm.result.task) / arm.model
-        (folder / place).mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(arm.result.signature.encode("utf-8", "replace")).hexdigest()[:8]
         evaluation = f"{name_collection(arm.result.task)}/{arm.model.replace('/', '_')}/{stamp:.0f}-{digest}"
 
@@ -82,7 +82,7 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Pat
         whole = "".join(f"{line}\n" for line in lines)
         record = make_record(run, arm, units, evaluation, given) | ({"evaluation_timestamp": date} if date else {})
         if lines:
-            samples.write_text(whole, encoding="utf-8", newline="")
+            write_whole(samples, whole)
             record["detailed_evaluation_results"] = {
                 "format": "jsonl",
                 "file_path": (place / samples.name).as_posix(),
@@ -90,8 +90,7 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Pat
                 "checksum": hashlib.sha256(whole.encode()).hexdigest(),
                 "total_rows": len(lines),
             }
-        path = folder / place / f"{name}.json"
-        path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        path = write_whole(folder / place / f"{name}.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
         made += [path, *[samples] * bool(lines)]
     return made
 

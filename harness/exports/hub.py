@@ -16,7 +16,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from judgescale.harness.exports import Format
-from judgescale.harness.exports._boards import REPO, ExportedArm, add_model, list_arms, read_summary_head
+from judgescale.harness.exports._boards import REPO, ExportedArm, add_model, list_arms, read_summary_head, write_whole
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Estimate, JudgescaleError
@@ -57,10 +57,8 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Pat
         entries = [make_entry(run, arm, section, name, given) for section, name in tasks.items()]
         stem = "_".join(part for part in (arm.result.task, arm.variant) if part)
         path = folder / arm.model / ".eval_results" / f"{stem}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=10_000)
-        path.write_text(text, encoding="utf-8")
-        made.append(path)
+        made.append(write_whole(path, text))
     return made
 
 

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from judgescale.harness.exports import Format
-from judgescale.harness.exports._boards import ExportedArm, Judged, add_model, average_scores, list_arms, list_units
+from judgescale.harness.exports._boards import (
+    ExportedArm,
+    Judged,
+    add_model,
+    average_scores,
+    list_arms,
+    list_units,
+    write_whole,
+)
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Item, JudgescaleError
@@ -64,9 +72,7 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Pat
 
 def put(path: Path, content: Mapping[str, Any]) -> Path:
     """Write a file as the owners do."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=4, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-    return path
+    return write_whole(path, json.dumps(content, indent=4, sort_keys=True, allow_nan=False) + "\n")
 
 
 def turn_to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
