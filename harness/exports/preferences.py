@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -93,7 +93,7 @@ def read_decisions(run: FinishedRun, arm: ChosenArm) -> dict[str, list[float] | 
     return {row["item"]: None if None in row["decision"] else row["decision"] for row in rows}
 
 
-def place_scores(item: Item, row: Mapping[str, list[float] | None]) -> np.ndarray:
+def place_scores(item: Item, row: Row) -> np.ndarray:
     """Put a judgment's scores in the order of the item's responses, (n,); NaN for what it did not see or say."""
     scores = np.full(len(item.responses), np.nan)
     if row["scores"] is not None:
@@ -159,11 +159,12 @@ def write_pair(arm: ChosenArm, item: Item, pair: Pair, shape: str) -> Row:
     prompt = [write_turn(role, content) for role, content in item.conversation]
     chosen, rejected = item.texts[pair.chosen], item.texts[pair.rejected]
     ends = [write_turn("assistant", chosen)], [write_turn("assistant", rejected)]
-    row: Row = {
+    shapes: dict[str, Row] = {
         "trl": {"prompt": prompt, "chosen": ends[0], "rejected": ends[1]},
         "trl_text": {"prompt": prompt[0]["content"], "chosen": chosen, "rejected": rejected},
         "openrlhf": {"chosen": prompt + ends[0], "rejected": prompt + ends[1]},
-    }[shape]
+    }
+    row = shapes[shape]
     lead = item.gold[pair.chosen] - item.gold[pair.rejected]
     row |= {"margin": pair.margin, "confidence": pair.confidence, "votes": pair.votes, "chance": pair.chance}
     row |= {"k": arm.result.k, "agrees_with_gold": None if lead == 0 else lead > 0}
