@@ -131,7 +131,7 @@ def test_recorded_runs_without_texts_are_refused_with_the_way_out(composed, tmp_
     run([composed("task=judgebench", "judge.names=[o1-mini-2024-09-12]", "run.limit=20")], folder, show=False)
     line = refuse(main, capsys, "preferences", str(folder))
     assert "trainers need the texts of task=judgebench" in line and "--texts task.path=FILE_OR_FOLDER" in line
-    assert not list((folder / "export" / "preferences").iterdir())
+    assert not list(folder.rglob("train.*"))
 
 
 def test_what_does_not_fit_is_one_line(pairs, tmp_path, capsys):

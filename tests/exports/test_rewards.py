@@ -1,4 +1,4 @@
-r"""Rewards: +1 for a judgment that is right by the papers' rule, -1 for every other output, as evaluation reads them."""
+r"""Rewards: +1 for a judgment that is right by the papers' rule, -1 for any other output, read as evaluation does."""
 
 from __future__ import annotations
 
