@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import refuse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_judge import LiveJudge, draw, export, pick
 
@@ -169,6 +169,7 @@ scores = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(scores=scores, which=st.sampled_from(["all", "best_worst", "best_rest"]), decides=st.booleans())
 def test_pairs_never_contradict_each_other(scores, which, decides):
     given_scores, counts = np.array(scores), Counter()

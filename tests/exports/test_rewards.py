@@ -2,8 +2,11 @@ r"""Rewards: +1 for a judgment that is right by the papers' rule, -1 for any oth
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from conftest import ROOT
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgescale.harness.judges.outcome import is_right
@@ -19,6 +22,7 @@ def boxed(scores):
     return rf"Principles, a critique. \boxed{{{', '.join(map(str, scores))}}}"
 
 
+@settings(deadline=None)  # the first call compiles a template
 @given(scores=numbers, data=st.data())
 def test_grm_is_rewarded_where_the_best_response_is_strictly_first(scores, data):
     best = data.draw(st.integers(0, len(scores) - 1))
@@ -27,6 +31,7 @@ def test_grm_is_rewarded_where_the_best_response_is_strictly_first(scores, data)
     assert reward_grm(boxed(scores), gold) == (1.0 if first else -1.0)
 
 
+@settings(deadline=None)  # the first call compiles a template
 @given(scores=numbers)
 def test_one_response_at_most_is_rewarded_and_none_where_the_highest_score_is_tied(scores):
     golds = [[float(place == best) for place in range(len(scores))] for best in range(len(scores))]
@@ -34,6 +39,7 @@ def test_one_response_at_most_is_rewarded_and_none_where_the_highest_score_is_ti
     assert rewarded == (scores.count(max(scores)) == 1)
 
 
+@settings(deadline=None)  # the first call compiles a template
 @given(score=st.integers(1, 10), error=st.booleans())
 def test_a_lone_response_has_no_error_in_the_upper_half_of_the_scale(score, error):
     assert reward_grm(boxed([score]), [float(error)]) == (1.0 if (score > 5) != error else -1.0)
@@ -83,6 +89,7 @@ OUTPUTS = st.text(r"\boxed{}Assistant 12, 8.</think>", max_size=60) | st.sampled
 )
 
 
+@settings(deadline=None)  # the first call compiles a template
 @given(output=OUTPUTS, thinking=st.booleans(), planted=OUTPUTS)
 def test_outputs_are_read_as_in_evaluation(output, thinking, planted):
     item = Item(
@@ -120,3 +127,12 @@ def test_data_that_cannot_be_rewarded_are_refused():
             reward(r"\boxed{1, 2}", gold)
     with pytest.raises(JudgescaleError, match="no column gold"):
         make_trl_reward()(prompts=["p"], completions=["c"])
+
+
+PAGE = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", re.findall(r"(?<!one -->\n)```python\n(.*?)```", PAGE, re.DOTALL))
+def test_the_examples_of_the_docs_run(example, capsys):
+    exec(compile(example, "docs/training.md", "exec"), {})
+    assert capsys.readouterr().out.split() == re.findall(r"# (-?1\.0)", example)
