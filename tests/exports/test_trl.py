@@ -108,11 +108,8 @@ def test_fine_tuning_takes_sampled_judgments(folder, tmp_path, tokenizer, model,
     turns = rows[0]["messages"] if shape == "messages" else rows[0]["prompt"] + rows[0]["completion"]
     assert all(turn["content"] in whole for turn in turns)
     if shape == "trl":  # the loss is on the judgment alone
-        mask = trainer.train_dataset[0]["completion_mask"]
-        learned = [token for token, is_learned in zip(trainer.train_dataset[0]["input_ids"], mask) if is_learned]
-        assert turns[-1]["content"] in tokenizer.decode(learned) and turns[0]["content"] not in tokenizer.decode(
-            learned
-        )
+        learned = tokenizer.decode([token for token in trainer.train_dataset[0]["labels"] if token >= 0])
+        assert turns[-1]["content"] in learned and turns[0]["content"] not in learned
 
 
 def test_meta_rows_are_trls_unpaired_preferences(folder, tmp_path):
