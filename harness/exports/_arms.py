@@ -73,7 +73,7 @@ def list_exported_arms(run: FinishedRun) -> list[ExportedArm]:
 
 
 def choose_judgments(run: FinishedRun, result: Result) -> pa.Table:
-    """Choose an arm's rows of judgments.parquet, by its task, and by judges and variants as its signature lists them."""
+    """Choose an arm's rows of judgments.parquet, by its task, and the judges and variants of its signature."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -95,9 +95,7 @@ def find_foreign(items: Mapping[str, Item], table: pa.Table) -> str:
     return ""
 
 
-def credit_alone(
-    table: pa.Table, signature: str, singles: Mapping[str, Sequence[float]]
-) -> list[float | None]:
+def credit_alone(table: pa.Table, signature: str, singles: Mapping[str, Sequence[float]]) -> list[float | None]:
     """Credit each judgment as if it alone had decided; None where that is not defined, or cannot be confirmed.
 
     singles: what items earned with one judgment, in arms that read these judgments. A task may credit by a rule of its
@@ -172,11 +170,23 @@ def name_unit_items(arm: ExportedArm) -> dict[str, list[str]]:
     for item, key in judged.items():
         together.setdefault(key, []).append(item)
     return {
-        unit["item"]: [unit["item"]]
-        if unit["item"] in judged
-        else together.get((unit["subset"], unit["cluster"]), [])
+        unit["item"]: [unit["item"]] if unit["item"] in judged else together.get((unit["subset"], unit["cluster"]), [])
         for unit in arm.units
     }
+
+
+def mark_best(gold: Sequence[float | None]) -> str | list[str]:
+    """Mark the right responses, as letters in the set's order; of a lone one, whether it has what is asked."""
+    known = [value for value in gold if value is not None]
+    if len(gold) == 1:
+        return "" if not known else "yes" if known[0] >= 1 else "no"
+    best = [name_place(p, len(gold)) for p, v in enumerate(gold) if v is not None and 0 < v == max(known)]
+    return best[0] if len(best) == 1 else best or ""
+
+
+def name_place(place: int, of: int) -> str:
+    """Name a response by its place: a letter, as most tools have, or a number from 1 where these run out."""
+    return chr(ord("A") + place) if of <= 26 else str(place + 1)
 
 
 def find_standard_error(estimate: Estimate) -> float | None:

@@ -25,6 +25,8 @@ from judgescale.harness.exports._arms import (
     find_standard_error,
     list_exported_arms,
     list_responses,
+    mark_best,
+    name_place,
     name_unit_items,
     read_batches,
     read_made,
@@ -120,7 +122,12 @@ def make_sample(
     """Make a sample of a judgment: the item, what the judge wrote about it, and what it says."""
     from inspect_ai.log import EvalError, EvalSample
     from inspect_ai.model import (
-        ChatCompletionChoice, ChatMessageAssistant, ContentReasoning, ContentText, ModelOutput, ModelUsage,
+        ChatCompletionChoice,
+        ChatMessageAssistant,
+        ContentReasoning,
+        ContentText,
+        ModelOutput,
+        ModelUsage,
     )  # fmt: skip
 
     item, (names, gold) = arm.items.get(row["item"]), responses
@@ -145,7 +152,7 @@ def make_sample(
     failed = None
     if row["status"] == "failed":
         failed = EvalError(message="the engine gave up on this judgment", traceback="", traceback_ansi="")
-    scores = {place: score for place, score in zip(row["shown"], row["scores"] or (), strict=False)}
+    scores = dict(zip(row["shown"], row["scores"] or (), strict=False))
     by_response = [clean(scores.get(place)) for place in range(len(names))]
     about = {name: clean(row[name]) for name in ("subset", "cluster", "judge", "variant", "sample", "shown", "status")}
     about |= {"meta": clean(row["meta"])} if row["meta"] is not None else {}
@@ -194,20 +201,6 @@ def _make_score(status: str, own: float | None, by_response: Sequence[float | No
     )
 
 
-def mark_best(gold: Sequence[float | None]) -> str | list[str]:
-    """Mark the right responses, as letters in the set's order; of a lone one, whether it has what is asked."""
-    known = [value for value in gold if value is not None]
-    if len(gold) == 1:
-        return "" if not known else "yes" if known[0] >= 1 else "no"
-    best = [name_place(p, len(gold)) for p, v in enumerate(gold) if v is not None and 0 < v == max(known)]
-    return best[0] if len(best) == 1 else best or ""
-
-
-def name_place(place: int, of: int) -> str:
-    """Name a response by its place: a letter, as Inspect's choices have, or a number from 1 where these run out."""
-    return chr(ord("A") + place) if of <= 26 else str(place + 1)
-
-
 def make_results(arm: ExportedArm, samples: int, completed: int) -> EvalResults:
     """Make the results: our headline, section by section too, whatever a mean over Inspect's samples would be."""
     from inspect_ai.log import EvalResults, EvalScore
@@ -219,8 +212,8 @@ def make_results(arm: ExportedArm, samples: int, completed: int) -> EvalResults:
     credits = [unit["credit"] for unit in arm.units]
     mean = sum(credits) / len(credits) if credits else None
     how = (
-        "The metrics are those of summary.json. The headline is the sum of weight x value over the reduced scores; their"
-        " plain mean is another number where sections or subsets have weights. stderr: half the width of the 95 %"
+        "The metrics are those of summary.json. The headline is the sum of weight x value over the reduced scores;"
+        " their plain mean is another number where sections or subsets have weights. stderr: half the width of the 95 %"
         " interval, in 1.96; the interval itself (ci) need not be symmetric. Scores of epochs are what each judgment"
         " alone would earn; the strategy reads scores of responses, not these."
     )

@@ -19,7 +19,7 @@ MODULES = [path for folder in ("harness", "tasks", "judgescale") for path in (RO
 NAMES = {
     "hydra": "hydra-core", "sklearn": "scikit-learn", "yaml": "pyyaml", "openvino": "openvino-genai",
     "openvino_genai": "openvino-genai", "lm_eval": "lm-eval", "huggingface_hub": "huggingface-hub",
-    "fontTools": "fonttools", "mlflow": "mlflow-skinny",
+    "fontTools": "fonttools", "mlflow": "mlflow-skinny", "inspect_ai": "inspect-ai",
 }  # fmt: skip
 
 
