@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from judgescale.harness.exports._arms import choose_judgments
 from judgescale.harness.finished.item import are_the_same
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
@@ -21,11 +22,10 @@ TRAIN, HELD_OUT = "train", "held_out"
 
 
 class ChosenArm(NamedTuple):
-    """Hold an arm that is exported, and the names of its judges in judgments.parquet."""
+    """Hold an arm that is exported."""
 
     number: int  # its place in summary.json's "arms", from 1
     result: Result
-    judges: frozenset[str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,20 +48,13 @@ def choose_arms(run: FinishedRun, given: argparse.Namespace) -> list[ChosenArm]:
     numbers = dict.fromkeys(given.arm or range(1, len(run.results) + 1))
     if wrong := [number for number in numbers if not 1 <= number <= len(run.results)]:
         raise JudgescaleError(f"--arm {wrong[0]}: {run.folder} has the arms 1 to {len(run.results)}")
-    found = [ChosenArm(n, run.results[n - 1], _find_judges(run, run.results[n - 1])) for n in numbers]
+    found = [ChosenArm(number, run.results[number - 1]) for number in numbers]
     for arm in found:
         alike = [other for other in found if other.result.task == arm.result.task]
         if len(alike) > 1:
             names = ", ".join(f"{a.number} {flatten_text(a.result.judge)}, {a.result.strategy}" for a in alike)
             raise JudgescaleError(f"{run.folder}: several arms judged the same items ({names}); choose one with --arm")
     return found
-
-
-def _find_judges(run: FinishedRun, result: Result) -> frozenset[str]:
-    """Find the judges of an arm: the one of its name, or those that its signature lists."""
-    there = set(run.judgments.column("judge").unique().to_pylist())
-    said = result.signature.partition("|")[0].removeprefix("judge:").split("+")
-    return frozenset(there & {result.judge} or there & set(said) or there)
 
 
 def get_items(run: FinishedRun, arm: ChosenArm) -> Mapping[str, Item]:
@@ -81,8 +74,8 @@ def read_judgments(run: FinishedRun, arm: ChosenArm, items: Mapping[str, Item]) 
 
     Raises JudgescaleError where the texts are of other items than those that were judged.
     """
-    for row in run.judgments.to_pylist():
-        if row["task"] != arm.result.task or row["judge"] not in arm.judges or row["status"] == "failed":
+    for row in choose_judgments(run, arm.result).to_pylist():
+        if row["status"] == "failed":
             continue
         item = items.get(row["item"])
         if item is None or not are_the_same(item, row):
