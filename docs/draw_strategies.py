@@ -1,6 +1,7 @@
 """Draw the figures of docs/strategies/: what each strategy makes of judgments that ship with the program.
 
 python docs/draw_strategies.py [NAME …]            evaluate, keep the numbers in figures.json, and draw NAME.svg
+python docs/draw_strategies.py --redraw [NAME …]   draw from figures.json as it is
 python docs/draw_strategies.py --check [NAME …]    evaluate, and say which numbers or pictures are out of date
 """
 
@@ -25,6 +26,7 @@ from judgescale.harness.report.styles import COLOURS, LINES, MARKERS  # noqa: E4
 FOLDER = ROOT / "docs" / "strategies"
 NUMBERS = FOLDER / "figures.json"
 DRAWS = 200
+ROUNDING = 0.05  # points of accuracy that two machines may be apart, which is less than a figure shows
 HAIKU, GPT, MINI, NANO, SONNET = (
     "Claude Haiku 4.5", "GPT-5.4", "GPT-5.4 mini", "GPT-5.4 nano", "Claude Sonnet 4.6"
 )  # fmt: skip
@@ -196,7 +198,7 @@ def draw(name: str, curves: Curves) -> None:
         if picture.axis:
             ax.set_xscale("log")
             costs = sorted({x for points in curves.values() for x, *_ in points})
-            ax.set_xticks(thin_out(costs), [f"{x:.2g}" for x in thin_out(costs)], minor=False)
+            ax.set_xticks(thin_out(costs), [f"{float(f'{x:.2g}'):g}" for x in thin_out(costs)], minor=False)
             ax.set_xticks([], minor=True)
             ax.set_xlabel(f"{picture.axis} (log scale); bands: 95 % intervals of the first two")
             ax.set_ylabel("accuracy, %")
@@ -208,11 +210,12 @@ def draw(name: str, curves: Curves) -> None:
         figure.savefig(FOLDER / f"{name}.svg", metadata=about)
 
 
-def thin_out(costs: Iterable[float]) -> list[float]:
+def thin_out(costs: list[float]) -> list[float]:
     """Leave out costs that would be written over one another on a log axis."""
     kept: list[float] = []
+    apart = max(1.25, (costs[-1] / costs[0]) ** (1 / 9))
     for cost in costs:
-        if not kept or cost > 1.25 * kept[-1]:
+        if not kept or cost > apart * kept[-1]:
             kept.append(cost)
     return kept
 
@@ -222,10 +225,18 @@ def find_stale(names: Iterable[str]) -> Iterator[str]:
     kept = json.loads(NUMBERS.read_text())
     for name in names:
         made = json.loads(json.dumps(PICTURES[name].make()))
-        if made != kept.get(name):
+        if differs(made, kept.get(name, {})):
             yield f"{name}: its numbers changed; run python docs/draw_strategies.py {name}"
-        elif is_other_picture(name, made):
+        elif is_other_picture(name, kept[name]):
             yield f"{name}: its picture shows other numbers; run python docs/draw_strategies.py {name}"
+
+
+def differs(made: dict[str, Any], kept: dict[str, Any]) -> bool:
+    """Tell whether two figures show other numbers: other curves, or a number that is further off than rounding is."""
+    if {label: len(points) for label, points in made.items()} != {label: len(points) for label, points in kept.items()}:
+        return True
+    pairs = ((a, b) for label in made for ours, theirs in zip(made[label], kept[label]) for a, b in zip(ours, theirs))
+    return any(abs(a - b) > ROUNDING for a, b in pairs)
 
 
 def is_other_picture(name: str, curves: dict[str, Any]) -> bool:
@@ -235,7 +246,7 @@ def is_other_picture(name: str, curves: dict[str, Any]) -> bool:
 
 def main(words: list[str]) -> int:
     """Check the figures that are named, or draw them; all where none is."""
-    names = [word for word in words if word != "--check"] or list(PICTURES)
+    names = [word for word in words if word not in ("--check", "--redraw")] or list(PICTURES)
     if unknown := [name for name in names if name not in PICTURES]:
         print(f"{unknown[0]}: no such figure; choose from {', '.join(PICTURES)}", file=sys.stderr)
         return 2
@@ -245,7 +256,8 @@ def main(words: list[str]) -> int:
         return 1 if stale else 0
     kept = json.loads(NUMBERS.read_text()) if NUMBERS.exists() else {}
     for name in names:
-        kept[name] = json.loads(json.dumps(PICTURES[name].make()))
+        if "--redraw" not in words:
+            kept[name] = json.loads(json.dumps(PICTURES[name].make()))
         draw(name, kept[name])
         print(name, hash_numbers(kept[name]), flush=True)
     ordered = {name: kept[name] for name in PICTURES if name in kept}

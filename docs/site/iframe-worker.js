@@ -4,6 +4,7 @@ if (location.protocol === "file:") {
   window.Worker = class extends EventTarget {
     constructor(address) {
       super();
+      const base = new URL(address, location.href);
       const frame = document.createElement("iframe");
       frame.hidden = true;
       frame.title = "search";
@@ -11,7 +12,7 @@ if (location.protocol === "file:") {
       const inside = frame.contentWindow;
       const add = (file) => {
         const script = inside.document.createElement("script");
-        script.src = new URL(file, address);
+        script.src = new URL(file, base);
         return new Promise((done, failed) => {
           script.onload = done;
           script.onerror = () => failed(new Error(`${file}: cannot be read`));
@@ -26,7 +27,7 @@ if (location.protocol === "file:") {
         if (this.onmessage) this.onmessage(event);
       };
       this.inside = inside;
-      this.loaded = add(address);
+      this.loaded = add(base);
     }
 
     postMessage(data) {
