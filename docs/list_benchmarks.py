@@ -1,4 +1,4 @@
-"""List what numbers others printed for each benchmark, and which judgments of it ship, as a table for docs/benchmarks.md.
+"""List what others printed for each benchmark, and which judgments of it ship, as a table for docs/benchmarks.md.
 
 python docs/list_benchmarks.py              print the table
 python docs/list_benchmarks.py --write      put it into docs/benchmarks.md, between its two marks

@@ -76,7 +76,11 @@ def test_nothing_is_loaded_from_elsewhere(site, pages):
 def list_targets(pages: dict[Path, Links]) -> Iterator[tuple[Path, str, Path, str]]:
     for page, links in pages.items():
         for address in links.leads + links.loads:
-            if page.name != "404.html" and not leads_away(address) and not re.match(r"(data|mailto|javascript):", address):
+            if (
+                page.name != "404.html"
+                and not leads_away(address)
+                and not re.match(r"(data|mailto|javascript):", address)
+            ):
                 path, _, place = address.partition("#")
                 yield page, address, (page.parent / unquote(path.partition("?")[0])).resolve() if path else page, place
 
