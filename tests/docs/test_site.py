@@ -117,7 +117,7 @@ def test_figures_are_small_and_show_the_numbers_that_are_kept(drawing):
 
 
 def test_a_figure_whose_numbers_changed_is_found(drawing, monkeypatch):
-    assert list(drawing.find_stale(["knockout"])) == []  # evaluated anew; the lane `site` does it for all
+    assert list(drawing.find_stale(["knockout"])) == []  # evaluated anew; the lane `site` does it for more
     made = json.loads(drawing.NUMBERS.read_text())["knockout"]
     other = {label: [[cost + 1, *rest] for cost, *rest in points] for label, points in made.items()}
     picture = drawing.PICTURES["knockout"]
