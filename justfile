@@ -46,3 +46,15 @@ lanes:
 picture:
     {{python}} docs/draw_rooms.py
     {{python}} docs/draw_rooms.py --list
+
+# build the docs site into site/, strictly; open site/index.html
+site:
+    python3 -m venv .venv-docs && .venv-docs/bin/pip install -q -e '.[docs]'
+    NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+# write the tables of the docs that code makes, and draw the figures of the strategies anew (minutes)
+pages:
+    {{python}} docs/list_judges.py --write
+    {{python}} docs/list_strategies.py --write
+    {{python}} docs/list_benchmarks.py --write
+    {{python}} docs/draw_strategies.py
