@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from judgescale.harness.arm import Arm
-from judgescale.harness.contracts import Strategy, has_closed_form
+from judgescale.harness.contracts import Ask, Strategy, has_closed_form
 from judgescale.harness.evaluation.cascades import calibrate_in_folds, queue_judges
 from judgescale.harness.evaluation.games import Scorebook
 from judgescale.harness.evaluation.replay import Replay, ReplayAll, Shelf, batch_items, draw_orders
@@ -236,7 +236,7 @@ async def _fill_by_replay(
             counts = np.array([len(order) for order in orders])  # the replays of each item
             firsts = np.cumsum(counts) - counts
             noted = book if k == arm.k else None
-            ask = noted.watch(replay, np.array(places), firsts) if noted else replay
+            ask: Ask = noted.watch(replay, np.array(places), firsts) if noted else replay
             try:
                 scores = await strategy.at(k)(ask, len(items[0].responses), rng)
             except KeyError:

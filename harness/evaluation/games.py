@@ -6,7 +6,7 @@ strategy asks and is told about pairs, so that the strategy itself need not know
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -153,11 +153,10 @@ class Watched:
     places: np.ndarray
     rows: np.ndarray
     rounds: int = 0
+    draws: int = field(init=False)
 
-    @property
-    def draws(self) -> int:
-        """Return how many replays there are."""
-        return self.ask.draws
+    def __post_init__(self) -> None:
+        self.draws = self.ask.draws
 
     async def __call__(self, questions: np.ndarray, k: int | np.ndarray) -> Answers:
         """Return what was answered."""

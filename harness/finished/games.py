@@ -18,7 +18,7 @@ class Course:
     """Hold one course of an item's tournament."""
 
     games: tuple[Row, ...]  # rows of games.parquet, in the order of the games
-    through: tuple[int | None, ...]  # who won each, by a coin where it was tied; None where nobody drops out, or unknown
+    through: tuple[int | None, ...]  # who won each, by a coin if tied; None: nobody drops out, or unknown
 
     @property
     def about(self) -> Row:

@@ -149,7 +149,8 @@ def _show_course(screen: Console, course: Course, responses: Sequence[tuple[str,
     print_table(screen, tabulate_games(course, names, lines))
     if lines is not None and len(course.games) > lines:
         print_line(screen, f"… {len(course.games) - lines} more games (--full)", "dim")
-    told = [f"{name}: {UNKNOWN if score is None else write_rounded(score, 2)}" for name, score in zip(names, course.final)]
+    scores = [UNKNOWN if score is None else write_rounded(score, 2) for score in course.final]
+    told = [f"{name}: {score}" for name, score in zip(names, scores, strict=False)]
     print_line(screen, f"{flatten_text(about['score_name'])}: {', '.join(told)}; gold marked *")
 
 

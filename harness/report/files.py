@@ -392,8 +392,9 @@ def write_games(results: Sequence[Result], path: Path) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
         for (number, result), name in zip(enumerate(results, 1), _name_every_arm(results), strict=True):
             of_arm = {"task": result.task, "arm": name, "number": number, "signature": result.signature}
-            for start in range(0, 0 if result.games is None else len(result.games), WHOLE):
-                some = result.games.slice(start, WHOLE)
+            games = schema.empty_table() if result.games is None else result.games
+            for start in range(0, len(games), WHOLE):
+                some = games.slice(start, WHOLE)
                 for column, value in of_arm.items():
                     some = some.append_column(column, pa.array([value] * len(some), schema.field(column).type))
                 file.write_table(some.select(schema.names).cast(schema))

@@ -96,7 +96,8 @@ def test_ties_and_unusable_judgments() -> None:
         return None if j == 0 else (2.0, 2.0)
 
     (row,) = rows_of(tournament(Swiss(3), 2, say, items=1, samples=3))
-    assert row["winner"] is None and (row["judgments"], row["won_first"], row["won_second"], row["tied"]) == (3, 0, 0, 2)
+    assert row["winner"] is None
+    assert (row["judgments"], row["won_first"], row["won_second"], row["tied"]) == (3, 0, 0, 2)
     assert row["score_first"] == row["score_second"] == 4.0
     (row,) = rows_of(tournament(Knockout(2), 2, lambda *_: None, items=1))
     assert row["winner"] is None and row["final"] == [None, None] and row["tied"] == 0
@@ -150,13 +151,14 @@ def test_what_is_kept_is_the_first_replay_and_changes_no_number(strategy: Strate
         final = next(row["final"] for row in rows if row["item"] == name)
         np.testing.assert_array_equal(np.array(final, float), watched[-1][place].scores[0])
     of_first = [row for row in rows if row["item"] == min(names)]  # a batch holds its items in the order of their ids
-    asked = [(pair, scores) for pairs, answers in seen[1] for pair, scores in zip(pairs, answers.scores[0], strict=True)]
+    asked = [each for pairs, answers in seen[1] for each in zip(pairs, answers.scores[0], strict=True)]
     assert len(of_first) == len(asked)
     for row, (pair, scores) in zip(of_first, asked, strict=True):
         usable = scores[~np.isnan(scores).any(axis=1)]
         assert [row["first"], row["second"]] == pair.tolist()
         assert [row["score_first"], row["score_second"]] == usable.sum(axis=0).tolist()
-        assert row["won_first"] == (usable[:, 0] > usable[:, 1]).sum() and row["tied"] == (usable[:, 0] == usable[:, 1]).sum()
+        assert row["won_first"] == (usable[:, 0] > usable[:, 1]).sum()
+        assert row["tied"] == (usable[:, 0] == usable[:, 1]).sum()
 
 
 @pytest.mark.parametrize("strategy", [Knockout(1), DoubleElimination(1)], ids=str)

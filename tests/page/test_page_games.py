@@ -49,7 +49,7 @@ def test_each_arm_has_one_course_of_each_item(run: Path) -> None:
     assert len(packed) == 6 and json.loads(json.dumps(list(packed.values())))
     table = pq.read_table(run / "games.parquet").to_pylist()
     gold = {row["item"]: row["gold"] for row in finished.credits.to_pylist()}
-    for (task, item), of_item in packed.items():
+    for (_, item), of_item in packed.items():
         assert [course["arm"] for course in of_item] == [0, 1, 2]
         assert [course["lives"] for course in of_item] == [1, None, 2]
         for course in of_item:
@@ -94,9 +94,8 @@ def test_show_prints_the_games(run: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_the_script_writes_no_markup() -> None:
     """The page's policy refuses it: elements are made, and texts are texts."""
     script = (STATIC / "games.js").read_text(encoding="utf-8")
-    assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacentHTML|\beval\b|setAttribute\(\"(on|style)|document\.write", script
-    )
+    markup = r"innerHTML|outerHTML|insertAdjacentHTML|\beval\b|setAttribute\(\"(on|style)|document\.write"
+    assert not re.search(markup, script)
     assert re.search(r"^function drawGames\(games, responseNames\)", script, re.MULTILINE)
     fields = re.search(r"const GAME = \[(.*?)\]", script, re.DOTALL)
     assert fields and len(fields[1].split(",")) == 11  # as pack_course lists them
