@@ -320,6 +320,7 @@
     let shown = performance.now();
     for (let chunk = 0; chunk < chunks && isGoing(); chunk++) {
       const texts = await (await unpack(`items-texts-${task.place}-${chunk}`)).json(); // past the cache: each is seen once
+      if (!isGoing()) return;
       texts.items.forEach((items, i) => {
         const all = items.flatMap((item) => (item ? [...item.conversation.map((turn) => turn[1]), ...item.texts] : []));
         const said = texts.judgments.slice(texts.starts[i], texts.starts[i + 1]);
