@@ -609,7 +609,8 @@
   // A text that somebody else wrote; a long one is cut until it is asked for.
   function drawText(text, mark = (words) => [words]) {
     const whole = escapeControls(text);
-    const box = make("div", { class: "text foreign", dir: "auto" });
+    const scrolls = whole.length > 500 || whole.split("\n").length > 12; // by keys as well
+    const box = make("div", { class: "text foreign", dir: "auto", tabindex: scrolls ? 0 : null });
     if (whole.length <= LONG * 1.25) {
       box.append(...mark(whole));
       return box;
@@ -617,7 +618,7 @@
     const show = make("button", { type: "button", onclick: () => {
       box.replaceChildren(...mark(whole));
       show.remove();
-      box.tabIndex = -1;
+      box.tabIndex = 0;
       box.focus();
     } }, `Show all ${whole.length.toLocaleString("en")} characters`);
     box.append(`${whole.slice(0, LONG)} …`);
@@ -771,7 +772,7 @@
     };
     const box = drawText(answer, mark);
     const last = answer.length > LONG * 1.25 ? escapeControls(answer.slice(-400)) : "";
-    return last ? make("div", {}, box, make("p", { class: "muted small" }, "its end:"), make("div", { class: "text foreign", dir: "auto" }, mark(last))) : box;
+    return last ? make("div", {}, box, make("p", { class: "muted small" }, "its end:"), make("div", { class: "text foreign", dir: "auto", tabindex: 0 }, mark(last))) : box;
   }
 
   // ---- Keys ----------------------------------------------------------------------------------------------------
