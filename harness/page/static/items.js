@@ -192,6 +192,8 @@
   // ---- Filter and order ----------------------------------------------------------------------------------------
 
   const kOf = (arm, k) => (index.arms[arm].ks.includes(k) ? k : index.arms[arm].k);
+  // The arm beside: at its own k where the first is at its own, as the test above the table takes them.
+  const kBeside = () => (choice.k === index.arms[choice.arm].k ? index.arms[choice.with].k : kOf(choice.with, choice.k));
   const column = (kind, arm, k) => columns[`${kind}/${arm}/${kOf(arm, k)}`];
 
   function grade(code) {
@@ -261,7 +263,7 @@
     const task = index.tasks[choice.task], tests = [];
     const credits = column("credit", choice.arm, choice.k);
     if (choice.show in PAIR_SHOWS) {
-      const others = column("credit", choice.with, choice.k);
+      const others = column("credit", choice.with, kBeside());
       const both = (unit) => credits[unit] !== NO_CREDIT && others[unit] !== NO_CREDIT;
       if (choice.show === "differ") tests.push((unit) => both(unit) && credits[unit] !== others[unit]);
       if (choice.show === "first") tests.push((unit) => both(unit) && credits[unit] > others[unit]);
@@ -273,7 +275,7 @@
       const subset = columns[`${choice.task}/subset`], wanted = task.subsets.indexOf(choice.subset);
       tests.push((unit) => subset[unit] === wanted);
     }
-    if (choice.status in STATUS_BITS) {
+    if (Object.hasOwn(STATUS_BITS, choice.status)) {
       const marks = columns[`${choice.task}/status/${index.arms[choice.arm].group}`], bits = STATUS_BITS[choice.status];
       tests.push((unit) => (marks[unit] & bits) !== 0);
     }
@@ -408,7 +410,7 @@
     at("items-head").replaceChildren(make("tr", {}, [
       heading("item"),
       heading(choice.with === "" ? "credit" : `A at k=${choice.k}`),
-      choice.with === "" ? null : heading(`B at k=${kOf(choice.with, choice.k)}`),
+      choice.with === "" ? null : heading(`B at k=${kBeside()}`),
       heading(choice.with === "" ? "chosen" : "A chose"),
       task.subsets.length > 1 ? heading("subset") : null,
       questions ? heading("question") : null,
@@ -423,7 +425,7 @@
       return make("tr", {},
         make("th", { scope: "row" }, make("a", { href: link, class: "item-link" }, foreign(task.ids[unit]))),
         make("td", { class: "nowrap" }, markGrade(credits?.[unit])),
-        choice.with === "" ? null : make("td", { class: "nowrap" }, markGrade(column("credit", choice.with, choice.k)?.[unit])),
+        choice.with === "" ? null : make("td", { class: "nowrap" }, markGrade(column("credit", choice.with, kBeside())?.[unit])),
         make("td", { class: "nowrap" }, sayChoice(choices?.[unit])),
         task.subsets.length > 1 ? make("td", {}, foreign(task.subsets[subset[unit]])) : null,
         questions ? make("td", { class: "question" }, foreign(task.questions[unit], "span")) : null,
@@ -607,7 +609,8 @@
   // A text that somebody else wrote; a long one is cut until it is asked for.
   function drawText(text, mark = (words) => [words]) {
     const whole = escapeControls(text);
-    const box = make("div", { class: "text foreign", dir: "auto" });
+    const scrolls = whole.length > 500 || whole.split("\n").length > 12; // by keys as well
+    const box = make("div", { class: "text foreign", dir: "auto", tabindex: scrolls ? 0 : null });
     if (whole.length <= LONG * 1.25) {
       box.append(...mark(whole));
       return box;
@@ -615,7 +618,7 @@
     const show = make("button", { type: "button", onclick: () => {
       box.replaceChildren(...mark(whole));
       show.remove();
-      box.tabIndex = -1;
+      box.tabIndex = 0;
       box.focus();
     } }, `Show all ${whole.length.toLocaleString("en")} characters`);
     box.append(`${whole.slice(0, LONG)} …`);
@@ -769,7 +772,7 @@
     };
     const box = drawText(answer, mark);
     const last = answer.length > LONG * 1.25 ? escapeControls(answer.slice(-400)) : "";
-    return last ? make("div", {}, box, make("p", { class: "muted small" }, "its end:"), make("div", { class: "text foreign", dir: "auto" }, mark(last))) : box;
+    return last ? make("div", {}, box, make("p", { class: "muted small" }, "its end:"), make("div", { class: "text foreign", dir: "auto", tabindex: 0 }, mark(last))) : box;
   }
 
   // ---- Keys ----------------------------------------------------------------------------------------------------
@@ -890,7 +893,7 @@
     });
     document.addEventListener("keydown", onKey);
     window.addEventListener("hashchange", () => {
-      if (/^#\/items?(\?|$)/.test(location.hash)) draw();
+      if (choice.view || /^#\/items?(\?|$)/.test(location.hash)) draw(); // Back to no choice shows all items again
     });
   }
 
