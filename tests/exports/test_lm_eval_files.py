@@ -54,7 +54,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tasks").mkdir()
     (folder / "tasks" / "tiny.yaml").write_text(TASK.format(rows=folder / "rows.jsonl"))
     (folder / "tasks" / "pair.yaml").write_text(GROUP)
-    words = "--model dummy --tasks pair --include_path tasks --output_path out --log_samples".split()
+    words = ["--model", "dummy", "--tasks", "pair", "--include_path", "tasks", "--output_path", "out", "--log_samples"]
     env = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home")}
     code = "import sys; from lm_eval.__main__ import cli_evaluate; sys.exit(cli_evaluate())"
     command = [sys.executable, "-c", code, *words]
