@@ -35,6 +35,7 @@ ALONE = (
     "scorecard",
     "show",
     "report",
+    "export",
     "--version",
     "--help",
 )  # they are no runs
