@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = dict[str, Any]
-BATCH = 1_000  # judgments in memory with their texts, as Python objects
+BATCH = 250  # judgments in memory with their texts, as Python objects; Inspect compares each with all of its batch
 Z = 1.959963984540054  # half of a 95 % interval in standard errors
 THOUGHT = re.compile(r"\s*(?:<think>)?(.*?)(?:</think>|\Z)", re.DOTALL)
 

@@ -130,11 +130,13 @@ def make_sample(
         ModelUsage,
     )  # fmt: skip
 
+    known = hashlib.sha256(f"{spec.eval_id}\n{clean(row['item'])}\n{epoch}".encode()).hexdigest()[:22]
     item, (names, gold) = arm.items.get(row["item"]), responses
     if item:
         names, gold = list(item.texts or item.responses), list(item.gold)
     asked: str | list[ChatMessage]
-    asked = [_make_turn(role, clean(text)) for role, text in item.conversation] if item else []
+    turns = item.conversation if item else ()
+    asked = [_make_turn(role, clean(text), f"{known}-{place}") for place, (role, text) in enumerate(turns)]
     asked = asked or f"{clean(row['task'])}, item {clean(row['item'])} (its texts are not here: {arm.no_texts})"
     choices, usage = [], None
     if row["prompt_tokens"] is not None or row["completion_tokens"] is not None:
@@ -145,7 +147,7 @@ def make_sample(
         content: Any = answer
         if thought:
             content = [ContentReasoning(reasoning=thought), ContentText(text=answer)]
-        message = ChatMessageAssistant(content=content, model=spec.model, source="generate")
+        message = ChatMessageAssistant(id=f"{known}-answer", content=content, model=spec.model, source="generate")
         stop: Any = STOPS.get(row["status"], "unknown")
         choices = [ChatCompletionChoice(message=message, stop_reason=stop)]
     refused = "the provider withheld the answer" if row["status"] == "refused" else None
@@ -168,17 +170,18 @@ def make_sample(
         metadata=about | {"gold": clean(gold), "responses": clean(responses[0])},
         model_usage={spec.model: usage} if usage else {},
         error=failed,
-        uuid=hashlib.sha256(f"{spec.eval_id}\n{clean(row['item'])}\n{epoch}".encode()).hexdigest()[:22],
+        uuid=known,
     )
 
 
-def _make_turn(role: str, text: str) -> ChatMessage:
+def _make_turn(role: str, text: str, known: str) -> ChatMessage:
     """Make a turn of a conversation, by its role; one that Inspect has no such role for is the user's."""
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
     if role == "system":
-        return ChatMessageSystem(content=text)
-    return ChatMessageAssistant(content=text) if role == "assistant" else ChatMessageUser(content=text)
+        return ChatMessageSystem(id=known, content=text)
+    kind = ChatMessageAssistant if role == "assistant" else ChatMessageUser
+    return kind(id=known, content=text)
 
 
 def _make_score(status: str, own: float | None, by_response: Sequence[float | None]) -> Score:
