@@ -18,7 +18,7 @@ FILES = {
     "summary.json", "curve.csv", "judgments.parquet", "credits.parquet", "table.md", "table.tex", "table.csv",
     "curve.png", "curve.pdf", "config.yaml", "report.html",
 }  # fmt: skip
-DRAWN = {"reliability.png", "reliability.pdf"}  # where there are votes to calibrate
+DRAWN = {"reliability.png", "reliability.pdf", "games.parquet"}  # where there are votes to calibrate, and games
 SUMMARY = {
     "judge", "engine", "strategy", "task", "seed", "items", "headline", "sections", "subsets", "compute", "health",
     "published", "versions",
