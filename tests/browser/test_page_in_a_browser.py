@@ -211,7 +211,7 @@ def test_from_the_curve_to_a_wrong_judgment_in_three_clicks(chromium, written):
     with open_page(chromium, written("hostile") / "report.html") as opened:
         page = wait_for_table(opened)
         page.locator("a.dot:visible").nth(1).click()  # one
-        page.locator("#items-body .mark-wrong").first.wait_for()
+        page.locator("#items-count", has_not_text="44 of 44").wait_for()
         assert "show=wrong" in page.url and 0 < count_items(page) < 44
         page.locator("#items-body .item-link").first.click()  # two
         page.locator(f"{SHOWN} > li").first.wait_for()
@@ -235,7 +235,7 @@ def test_the_same_by_keys_alone(chromium, written):
                 break
         assert page.evaluate("document.activeElement.matches('a.dot:focus-visible')")
         page.keyboard.press("Enter")
-        page.locator("#items-body .mark-wrong").first.wait_for()
+        page.locator("#items-count", has_not_text="300 of 300").wait_for()
         page.keyboard.press("j")
         page.keyboard.press("j")
         page.keyboard.press("k")
