@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,17 @@ def read_summary(folder: Path, counts: Sequence[str] = ()) -> list[Mapping[str, 
     raise JudgescaleError(
         f"{path}: not the summary.json of a run, which lists {', '.join(first)} and {last} of its arms"
     )
+
+
+def read_origin(folder: Path) -> tuple[str, str]:
+    """Read when a run ended, in ISO 8601, and by which command it was made; empty where its summary.json is silent."""
+    try:
+        whole = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        date, command = (str(whole.get(name) or "") for name in ("date", "command"))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return "", ""
+    try:
+        datetime.fromisoformat(date)
+    except ValueError:
+        date = ""
+    return date, command

@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from json import loads
 from math import isclose, isfinite
 from typing import TYPE_CHECKING, Any
 
-from judgescale.harness.finished.item import are_the_same
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.report.readings import group_by_task, name_arms
@@ -53,9 +51,6 @@ def list_exported_arms(run: FinishedRun) -> list[ExportedArm]:
         singles: dict[str, list[float]] = {}
         for row in (row for n in (number, *alike) for row in credits.get(n, ()) if row["k"] == 1):
             singles.setdefault(row["item"], []).append(row["credit"])
-        items, why = run.items.get(result.task, {}), run.missing.get(result.task, "")
-        if items and (wrong := find_foreign(items, table)):
-            items, why = {}, f"the texts there are of other responses, or have other labels, than {wrong} was judged on"
         arms.append(
             ExportedArm(
                 number=number,
@@ -65,8 +60,8 @@ def list_exported_arms(run: FinishedRun) -> list[ExportedArm]:
                 judgments=table,
                 own=credit_alone(table, result.signature, singles),
                 units=[row for row in credits.get(number, ()) if row["k"] == result.k],
-                items=items,
-                no_texts=flatten_text(why),
+                items=run.items.get(result.task, {}),
+                no_texts=flatten_text(run.missing.get(result.task, "")),
             )
         )
     return arms
@@ -85,14 +80,6 @@ def choose_judgments(run: FinishedRun, result: Result) -> pa.Table:
         chosen = (there & {result.judge} if column == "judge" else set()) or there & set(listed) or there
         table = table.filter(pc.is_in(table[column].cast(pa.string()), value_set=pa.array(sorted(chosen), pa.string())))
     return table
-
-
-def find_foreign(items: Mapping[str, Item], table: pa.Table) -> str:
-    """Find a judged item that the texts there are not of: its id, or nothing."""
-    for row in table.select(["item", "shown", "responses", "gold"]).to_pylist():
-        if row["item"] not in items or not are_the_same(items[row["item"]], row):
-            return flatten_text(row["item"])
-    return ""
 
 
 def credit_alone(table: pa.Table, signature: str, singles: Mapping[str, Sequence[float]]) -> list[float | None]:
@@ -205,23 +192,10 @@ def split_thought(text: str) -> tuple[str, str]:
     return found[1], text[found.end() :].lstrip()
 
 
-def read_made(run: FinishedRun) -> tuple[datetime, str]:
-    """Read when a run was made, and by which command; the time its summary was written where it does not say."""
-    path = run.folder / "summary.json"
-    made = loads(path.read_text(encoding="utf-8"))
-    try:
-        date = datetime.fromisoformat(str(made.get("date")))
-    except ValueError:
-        date = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return date if date.tzinfo else date.replace(tzinfo=UTC), str(made.get("command") or "")
-
-
-def clean(value: Any) -> Any:
-    """Return a value as JSON can hold it: halves of a character escaped, numbers that are none None."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {clean(str(name)): clean(one) for name, one in value.items()}
-    return [clean(one) for one in value] if isinstance(value, list | tuple) else value
+def read_date(run: FinishedRun) -> datetime:
+    """Read when a run ended; when its summary was written where it does not say."""
+    if run.date:
+        date = datetime.fromisoformat(run.date)
+    else:
+        date = datetime.fromtimestamp((run.folder / "summary.json").stat().st_mtime, UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

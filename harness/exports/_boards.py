@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from judgescale.harness.exports._arms import choose_judgments
-from judgescale.harness.finished.item import are_the_same
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.report.files import DRAFT
 from judgescale.harness.report.readings import name_without_budget
 from judgescale.harness.types import Item, JudgescaleError, Result
 
@@ -31,7 +25,7 @@ MODEL = "the model's name on the Hub, or as OWNER/NAME where it is not there; wi
 
 
 @dataclass(frozen=True)
-class ExportedArm:
+class BoardArm:
     """Hold an arm of a run with what is known of its model and its data."""
 
     number: int  # its place in summary.json, from 1
@@ -58,7 +52,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", action="append", default=[], metavar="[JUDGE=]OWNER/NAME", help=MODEL)
 
 
-def list_arms(run: FinishedRun, models: Sequence[str]) -> list[ExportedArm]:
+def list_arms(run: FinishedRun, models: Sequence[str]) -> list[BoardArm]:
     """List the arms of a run with their models, data sets and settings. models: as given with --model.
 
     Raises JudgescaleError for an arm whose model is not known, and for a name that no model can have.
@@ -75,7 +69,7 @@ def list_arms(run: FinishedRun, models: Sequence[str]) -> list[ExportedArm]:
             raise JudgescaleError(f"{run.folder}: judge {told}: which model is it? Add --model '{told}=OWNER/NAME'")
         dataset, revision = find_dataset(run, result, config)
         signed = read_signature(result.signature)
-        found.append(ExportedArm(number, result, model, "", signed, judge, dataset, revision))
+        found.append(BoardArm(number, result, model, "", signed, judge, dataset, revision))
     return [name_variant(arm, found) for arm in found]
 
 
@@ -109,17 +103,6 @@ def read_config(run: FinishedRun) -> dict[str, Any]:
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def read_summary_head(run: FinishedRun) -> tuple[str | None, str | None]:
-    """Read when a run ended, in ISO 8601, and its command; None where its summary does not say."""
-    try:
-        head = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
-        date, command = head.get("date"), head.get("command")
-        datetime.fromisoformat(date)
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None, None
-    return date, str(command) if command else None
-
-
 def find_judge(result: Result, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Find the config of an arm's judge: a run of several judges has that of one only."""
     judge = config.get("judge")
@@ -149,13 +132,13 @@ def read_signature(signature: str) -> dict[str, str]:
     return {name: value for name, _, value in (part.partition(":") for part in signature.split("|"))}
 
 
-def name_variant(arm: ExportedArm, arms: Sequence[ExportedArm]) -> ExportedArm:
+def name_variant(arm: BoardArm, arms: Sequence[BoardArm]) -> BoardArm:
     """Give an arm a name of its own among those of the same model and task: its strategy and k, or else its number."""
     alike = [a for a in arms if (a.model, a.result.task) == (arm.model, arm.result.task)]
     if len(alike) == 1:
         return arm
 
-    def name(a: ExportedArm) -> str:
+    def name(a: BoardArm) -> str:
         budget = a.result.thinking_budget
         return f"{a.result.strategy}_k{a.result.k}" + ("" if budget is None else f"_think{budget}")
 
@@ -164,7 +147,7 @@ def name_variant(arm: ExportedArm, arms: Sequence[ExportedArm]) -> ExportedArm:
     return replace(arm, variant=own)
 
 
-def list_units(run: FinishedRun, arm: ExportedArm) -> Iterator[Judged]:
+def list_units(run: FinishedRun, arm: BoardArm) -> Iterator[Judged]:
     """List the units of an arm in the order of credits.parquet, each with its judgments."""
     task, k = arm.result.task, arm.result.k
     by_item: dict[str, list[Row]] = {}
@@ -181,8 +164,6 @@ def list_units(run: FinishedRun, arm: ExportedArm) -> Iterator[Judged]:
         own = by_item.get(credit["item"]) or by_cluster.get((credit["subset"], credit["cluster"]), [])
         names = dict.fromkeys(row["item"] for row in own)
         items = [texts[name] for name in names if name in texts]
-        if any(item.id == row["item"] and not are_the_same(item, row) for item in items for row in own):
-            items = []  # other responses or labels than those that were judged
         yield Judged(credit, own, items if len(items) == len(names) else ())
 
 
@@ -195,12 +176,3 @@ def average_scores(judgments: Sequence[Row], responses: int) -> np.ndarray | Non
                 total[place] += score
                 count[place] += 1
     return total / count if responses and count.all() else None
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file that appears whole or not at all, and its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=DRAFT) as scratch:
-        draft = Path(scratch) / path.name
-        draft.write_text(text, encoding="utf-8", newline="")
-        return draft.replace(path)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from judgescale.harness import ROOT
 from judgescale.harness.contracts import Judge
 from judgescale.harness.exports._training import ChosenArm, Row, get_items, read_judgments
 from judgescale.harness.finished.run import FinishedRun
+from judgescale.harness.finished.texts import list_shipped
 from judgescale.harness.judges.untrusted import neutralise_item
 from judgescale.harness.live.buying import digest_prompt
 from judgescale.harness.options import build
@@ -57,8 +57,7 @@ def read_judge(run: FinishedRun, arm: ChosenArm) -> Judge:
         cfg = OmegaConf.load(path)
         assert isinstance(cfg, DictConfig)
         target, options = cfg.judge.get("_target_"), str(OmegaConf.to_container(cfg.judge))
-        shipped = target in list_shipped_judges() and options.count("'_target_'") == 1
-        # a run's folder may come from anywhere: its config shall start nothing but a format that ships
+        shipped = target in list_shipped("judge") and options.count("'_target_'") == 1
         if not shipped:
             raise JudgescaleError(f"{path}: judge._target_={flatten_text(str(target))[:80]}: not a format that ships")
         judge: Judge = build(cfg.judge, "judge", drop=FOR_HARNESS)
@@ -80,10 +79,3 @@ def read_judge(run: FinishedRun, arm: ChosenArm) -> Judge:
             " judgment; trainers need one text about all responses (pointwise without each=true, pairwise, choice, …)"
         )
     return judge
-
-
-def list_shipped_judges() -> set[str]:
-    """List the formats that the configs of our judges name."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "conf" / "judge").glob("*.yaml")]
-    found = {match[1] for text in texts if (match := re.search(r"^_target_: *(\S+)", text, re.MULTILINE))}
-    return found - {"???"}

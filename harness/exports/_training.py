@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from judgescale.harness.exports._arms import choose_judgments
-from judgescale.harness.finished.item import are_the_same
+from judgescale.harness.exports._files import clean, write_whole
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Item, JudgescaleError, Result
@@ -70,20 +70,11 @@ def get_items(run: FinishedRun, arm: ChosenArm) -> Mapping[str, Item]:
 
 
 def read_judgments(run: FinishedRun, arm: ChosenArm, items: Mapping[str, Item]) -> Iterator[tuple[Item, Row]]:
-    """Read the judgments of an arm, each with its item; those that the engine could not get are left out.
-
-    Raises JudgescaleError where the texts are of other items than those that were judged.
-    """
+    """Read the judgments of an arm, each with its item; those that the engine could not get are left out."""
     for row in choose_judgments(run, arm.result).to_pylist():
         if row["status"] == "failed":
             continue
-        item = items.get(row["item"])
-        if item is None or not are_the_same(item, row):
-            raise JudgescaleError(
-                f"{run.folder}: item {flatten_text(row['item'])}: the texts there are of other responses, or have other"
-                " labels, than what was judged; name the ones of the run with --texts task.path=FILE_OR_FOLDER"
-            )
-        yield item, row
+        yield items[row["item"]], row
 
 
 def name_origin(arm: ChosenArm, row: Mapping[str, Any]) -> Row:
@@ -134,8 +125,7 @@ def write_files(
     for old in (folder / f"{part}.{kind}" for part in (TRAIN, HELD_OUT) for kind in KINDS):
         old.unlink(missing_ok=True)  # of an export before: held-out rows of another split would be trained on
     paths = [write_rows(of_part, folder / f"{part}.{given.kind}") for part, of_part in split.items()]
-    paths.append(folder / "about.json")
-    paths[-1].write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    paths.append(write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n"))
     print(f"{len(rows):,} rows; {told}", file=sys.stderr)
     print(f"warning: {warning}", file=sys.stderr)
     return paths
@@ -148,18 +138,9 @@ def write_rows(rows: Sequence[Row], path: Path) -> Path:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        pq.write_table(pa.Table.from_pylist([_clean(row) for row in rows]), draft, compression="zstd")
+        pq.write_table(pa.Table.from_pylist([clean(row) for row in rows]), draft, compression="zstd")
     else:
         with draft.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(json.dumps(_clean(row), ensure_ascii=False) + "\n" for row in rows)
+            file.writelines(json.dumps(clean(row), ensure_ascii=False) + "\n" for row in rows)
     draft.replace(path)
     return path
-
-
-def _clean(value: Any) -> Any:
-    """Escape lone surrogates, halves of a character that no file can hold, in all texts of a row."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, Mapping):
-        return {name: _clean(one) for name, one in value.items()}
-    return [_clean(one) for one in value] if isinstance(value, list | tuple) else value

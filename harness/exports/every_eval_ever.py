@@ -26,16 +26,15 @@ import numpy as np
 
 from judgescale.harness.exports import Format
 from judgescale.harness.exports._boards import (
-    ExportedArm,
+    BoardArm,
     Judged,
     Row,
     add_model,
     average_scores,
     list_arms,
     list_units,
-    read_summary_head,
-    write_whole,
 )
+from judgescale.harness.exports._files import clean, write_whole
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.redaction import redact_text
 from judgescale.harness.stats.intervals import Units
@@ -67,10 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Path]:
     """Write a record of every arm, and its units beside it."""
     made: list[Path] = []
-    date, _ = read_summary_head(run)
-    stamp = datetime.fromisoformat(date).timestamp() if date else 0
+    stamp = datetime.fromisoformat(run.date).timestamp() if run.date else 0
     for arm in list_arms(run, given.model):
-        identity = f"{arm.result.signature}|{arm.model}|{date}"
+        identity = f"{arm.result.signature}|{arm.model}|{run.date}"
         name = str(uuid.UUID(bytes=hashlib.sha256(identity.encode("utf-8", "replace")).digest()[:16], version=4))
         place = Path("data") / name_collection(arm.result.task) / arm.model
         digest = hashlib.sha256(arm.result.signature.encode("utf-8", "replace")).hexdigest()[:8]
@@ -80,7 +78,9 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Pat
         lines = [json.dumps(line, allow_nan=False) for line in make_lines(arm, units, evaluation, given.no_texts)]
         samples = folder / place / f"{name}_samples.jsonl"
         whole = "".join(f"{line}\n" for line in lines)
-        record = make_record(run, arm, units, evaluation, given) | ({"evaluation_timestamp": date} if date else {})
+        record = make_record(run, arm, units, evaluation, given) | (
+            {"evaluation_timestamp": run.date} if run.date else {}
+        )
         if lines:
             write_whole(samples, whole)
             record["detailed_evaluation_results"] = {
@@ -101,11 +101,11 @@ def name_collection(task: str) -> str:
 
 
 def make_record(
-    run: FinishedRun, arm: ExportedArm, units: Sequence[Judged], evaluation: str, given: argparse.Namespace
+    run: FinishedRun, arm: BoardArm, units: Sequence[Judged], evaluation: str, given: argparse.Namespace
 ) -> dict[str, Any]:
     """Make the record of an arm: what was measured, on what, how, and how sure it is."""
     versions = dict(run.summary[arm.number - 1].get("versions") or {})
-    generation = describe_generation(arm, read_summary_head(run)[1], run.summary[arm.number - 1])
+    generation = describe_generation(arm, run.command, run.summary[arm.number - 1])
     return {
         "schema_version": VERSION,
         "evaluation_id": evaluation,
@@ -126,7 +126,7 @@ def make_record(
     }
 
 
-def describe_model(arm: ExportedArm, given: argparse.Namespace) -> dict[str, Any]:
+def describe_model(arm: BoardArm, given: argparse.Namespace) -> dict[str, Any]:
     """Describe the model of an arm, and where it ran."""
     engine = arm.result.engine
     deployment = given.deployment or ("self_deployed" if engine in IN_PROCESS else "unknown")
@@ -144,7 +144,7 @@ def describe_model(arm: ExportedArm, given: argparse.Namespace) -> dict[str, Any
     }
 
 
-def describe_generation(arm: ExportedArm, command: str | None, summary: Mapping[str, Any]) -> dict[str, Any]:
+def describe_generation(arm: BoardArm, command: str | None, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Describe how judgments were drawn and put together: the whole signature, part by part, and what it cost."""
     numbers = {name: read_number(arm.signed.get(name)) for name in ("temperature", "top_p", "top_k")}
     most = read_number(arm.signed.get("max_tokens"))
@@ -168,7 +168,7 @@ def read_number(text: str | None) -> float | None:
     return value if isfinite(value) else None
 
 
-def make_results(arm: ExportedArm, units: Sequence[Judged], generation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def make_results(arm: BoardArm, units: Sequence[Judged], generation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Make the results of an arm: the headline, every section, and every subset that is no section of the same name."""
     result = arm.result
     of_overall = [float(unit.credit["weight"]) for unit in units]
@@ -189,7 +189,7 @@ def weigh_in_section(unit: Judged, kind: str, name: str) -> float:
 
 
 def make_result(
-    arm: ExportedArm,
+    arm: BoardArm,
     identity: str,
     name: str,
     estimate: Estimate,
@@ -238,7 +238,7 @@ def make_result(
     }
 
 
-def describe_data(arm: ExportedArm, items: int) -> dict[str, Any]:
+def describe_data(arm: BoardArm, items: int) -> dict[str, Any]:
     """Describe the data set: on the Hub where it is there, else by what the run knows of its files."""
     details = {name: value if isinstance(value, str) else json.dumps(value) for name, value in arm.result.data.items()}
     details = {name: redact_text(value) for name, value in details.items() if name != "path"}
@@ -268,7 +268,7 @@ def find_standard_error(units: Sequence[Judged], share: Sequence[float], estimat
     return None if spread is None else float(np.sqrt(spread.variance[0]))
 
 
-def make_lines(arm: ExportedArm, units: Sequence[Judged], evaluation: str, bare: bool) -> Iterator[dict[str, Any]]:
+def make_lines(arm: BoardArm, units: Sequence[Judged], evaluation: str, bare: bool) -> Iterator[dict[str, Any]]:
     """Make a line of every unit, under its subset's result: it counts there once, and the others are made of these."""
     result = arm.result
     for unit in units:
@@ -315,11 +315,6 @@ def make_lines(arm: ExportedArm, units: Sequence[Judged], evaluation: str, bare:
         yield line
 
 
-def clean(text: str) -> str:
-    """Return a text without halves of characters, which no reader of the format takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def list_names(unit: Judged) -> list[str]:
     """List the names of a unit's responses, in the order of its gold."""
     of_items: dict[str, dict[int, str]] = {}
@@ -354,7 +349,7 @@ def list_readings(judgments: Sequence[Row]) -> Iterator[dict[str, Any]]:
             }
 
 
-def attribute_decision(arm: ExportedArm, unit: Judged, names: Sequence[str]) -> dict[str, Any]:
+def attribute_decision(arm: BoardArm, unit: Judged, names: Sequence[str]) -> dict[str, Any]:
     """Say what was decided: how likely each response is the one chosen, or the mean scores where units are rated."""
     decision = unit.credit["decision"]
     if decision is not None and len(decision) == len(names):

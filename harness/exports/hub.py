@@ -16,7 +16,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from judgescale.harness.exports import Format
-from judgescale.harness.exports._boards import REPO, ExportedArm, add_model, list_arms, read_summary_head, write_whole
+from judgescale.harness.exports._boards import REPO, BoardArm, add_model, list_arms
+from judgescale.harness.exports._files import write_whole
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Estimate, JudgescaleError
@@ -62,7 +63,7 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Pat
     return made
 
 
-def choose_dataset(run: FinishedRun, arm: ExportedArm, given: str | None) -> ExportedArm:
+def choose_dataset(run: FinishedRun, arm: BoardArm, given: str | None) -> BoardArm:
     """Choose the data set of an arm. Raises JudgescaleError where neither the run nor the caller names one."""
     if given is None and arm.dataset:
         return arm
@@ -96,7 +97,7 @@ def read_tasks(run: FinishedRun, given: Sequence[str]) -> dict[str, str]:
     return tasks
 
 
-def check_whole(run: FinishedRun, arm: ExportedArm, partial: bool) -> None:
+def check_whole(run: FinishedRun, arm: BoardArm, partial: bool) -> None:
     """Raise JudgescaleError where a leaderboard would take a part of a benchmark for the whole."""
     numbers = arm.result.comparable.get("numbers") or [{}]
     why = "; ".join(
@@ -112,9 +113,7 @@ def check_whole(run: FinishedRun, arm: ExportedArm, partial: bool) -> None:
         )
 
 
-def make_entry(
-    run: FinishedRun, arm: ExportedArm, section: str, task: str, given: argparse.Namespace
-) -> dict[str, Any]:
+def make_entry(run: FinishedRun, arm: BoardArm, section: str, task: str, given: argparse.Namespace) -> dict[str, Any]:
     """Make an entry, in the order of fields that the Hub documents."""
     result = arm.result
     estimate = result.sections[section] if section else result.headline
@@ -123,7 +122,7 @@ def make_entry(
     return {
         "dataset": dataset,
         "value": scale(estimate.value, given.unit),
-        **({"date": date} if (date := read_summary_head(run)[0]) else {}),
+        **({"date": run.date} if run.date else {}),
         **({"source": source} if source else {}),
         "notes": write_notes(arm, estimate, given.unit, given.partial),
     }
@@ -134,7 +133,7 @@ def scale(value: float, unit: str) -> float:
     return round(UNITS[unit] * value, 2 if unit == "percent" else 4)
 
 
-def write_notes(arm: ExportedArm, estimate: Estimate, unit: str, partial: bool) -> str:
+def write_notes(arm: BoardArm, estimate: Estimate, unit: str, partial: bool) -> str:
     """Write what stands beside the value: how sure it is, and how it was made."""
     result, parts = arm.result, []
     if estimate.ci is not None and all(map(isfinite, estimate.ci)):

@@ -21,7 +21,6 @@ from judgescale.harness.exports import Format
 from judgescale.harness.exports._arms import (
     ExportedArm,
     Row,
-    clean,
     find_standard_error,
     list_exported_arms,
     list_responses,
@@ -29,9 +28,10 @@ from judgescale.harness.exports._arms import (
     name_place,
     name_unit_items,
     read_batches,
-    read_made,
+    read_date,
     split_thought,
 )
+from judgescale.harness.exports._files import clean
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.report.files import DRAFT
 from judgescale.harness.types import Estimate
@@ -76,7 +76,7 @@ async def _stream_log(run: FinishedRun, arm: ExportedArm, spec: EvalSpec, path: 
             usage, whole = usage + (sample.output.usage or ModelUsage()), whole + (sample.error is None)
             await recorder.log_sample(spec, sample)
         await recorder.flush(spec)
-    made = read_made(run)[0].isoformat()
+    made = read_date(run).isoformat()
     stats = EvalStats(started_at=made, completed_at=made, model_usage={spec.model: usage})
     results = make_results(arm, len(arm.judgments), whole)
     await recorder.log_finish(spec, "success", stats, results, [make_reductions(arm)], header_only=True)
@@ -86,10 +86,10 @@ def make_spec(run: FinishedRun, arm: ExportedArm) -> EvalSpec:
     """Make what a log says of the arm before its samples."""
     from inspect_ai.log import EvalConfig, EvalDataset, EvalSpec, HeadlineMetric
 
-    made, command = read_made(run)
+    made = read_date(run)
     result, summary = arm.result, clean(arm.summary)
     about = {name: summary[name] for name in ("signature", "k", "engine", "seed", "compute", "health", "data", "notes")}
-    about |= {"k_is_most": result.stops, "arm": arm.name, "command": command, "judging_again": summary["judging"]}
+    about |= {"k_is_most": result.stops, "arm": arm.name, "command": run.command, "judging_again": summary["judging"]}
     about |= {"protocol": _read_signed(result.signature, "protocol"), "no_texts": arm.no_texts or None}
     counts: dict[str, int] = {}
     for item in arm.judgments["item"].to_pylist():

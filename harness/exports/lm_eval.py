@@ -17,15 +17,15 @@ from judgescale.harness.exports import Format
 from judgescale.harness.exports._arms import (
     ExportedArm,
     Row,
-    clean,
     find_standard_error,
     list_exported_arms,
     list_responses,
     mark_best,
     name_place,
     name_unit_items,
-    read_made,
+    read_date,
 )
+from judgescale.harness.exports._files import clean
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.report.files import DRAFT
 from judgescale.harness.types import Estimate, JudgescaleError
@@ -53,7 +53,7 @@ class Benchmark:
 
 def write_results(run: FinishedRun, folder: Path, given: argparse.Namespace) -> list[Path]:
     """Write one results file and the samples of every task, for each judge; files appear whole, results last."""
-    date, command = read_made(run)
+    date = read_date(run)
     stamp = date.replace(tzinfo=None).isoformat(timespec="microseconds").replace(":", "-")
     paths: list[Path] = []
     taken: set[str] = set()
@@ -67,7 +67,7 @@ def write_results(run: FinishedRun, folder: Path, given: argparse.Namespace) -> 
                     if digest := write_samples(path, benchmark, section):
                         hashes[task] = digest
             found = make_results(benchmarks) | {"date": date.timestamp(), "task_hashes": hashes}
-            found |= describe_run(run, judge, place, benchmarks, command)
+            found |= describe_run(run, judge, place, benchmarks, run.command)
             text = json.dumps(clean(found), indent=2, ensure_ascii=False, allow_nan=False)
             (Path(draft) / f"results_{stamp}.json").write_text(text + "\n", encoding="utf-8")
             (folder / place).mkdir(exist_ok=True)

@@ -15,14 +15,14 @@ from typing import Any
 
 from judgescale.harness.exports import Format
 from judgescale.harness.exports._boards import (
-    ExportedArm,
+    BoardArm,
     Judged,
     add_model,
     average_scores,
     list_arms,
     list_units,
-    write_whole,
 )
+from judgescale.harness.exports._files import write_whole
 from judgescale.harness.finished.run import FinishedRun
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Item, JudgescaleError
@@ -82,7 +82,7 @@ def turn_to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: values for name, values in columns.items() if any(value is not None for value in values)}
 
 
-def list_rows(arm: ExportedArm, unit: Judged) -> list[dict[str, Any]]:
+def list_rows(arm: BoardArm, unit: Judged) -> list[dict[str, Any]]:
     """List the owners' rows of a unit: one an item, right responses first."""
     rows = []
     texts = {item.id: item for item in unit.items}

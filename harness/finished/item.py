@@ -11,6 +11,7 @@ from typing import Any
 from judgescale.harness.errors import list_some
 from judgescale.harness.finished.games import Course, read_courses
 from judgescale.harness.finished.reading import read_arms_of_summary
+from judgescale.harness.finished.run import are_the_same
 from judgescale.harness.finished.texts import read_items
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Item, JudgescaleError
@@ -68,15 +69,6 @@ def gather_unit(folder: Path, wanted: str, options: Sequence[str] = (), task: st
         items, missing = (), "the texts there are of other responses, or have other labels, than what was judged"
     courses = tuple(read_courses(folder, of_task, ids))
     return Unit(of_task, name, tuple(of_unit), tuple(own), items, missing, courses)
-
-
-def are_the_same(item: Item, row: Row) -> bool:
-    """Tell whether a judgment saw an item's responses, by their names and gold."""
-    seen = zip(row["shown"], row["responses"], row["gold"], strict=True)
-    return all(
-        0 <= place < len(item.responses) and (item.responses[place], item.gold[place]) == (name, gold)
-        for place, name, gold in seen
-    )
 
 
 def choose_name(folder: Path, wanted: str, names: Sequence[tuple[str, str]]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from judgescale.harness.finished.results import read_results
 from judgescale.harness.finished.texts import read_items
 from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.summary import read_summary
+from judgescale.harness.summary import read_origin, read_summary
 from judgescale.harness.types import Item, JudgescaleError, Result
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class FinishedRun:
     credits: pa.Table  # credits.parquet
     items: Mapping[str, Mapping[str, Item]] = field(default_factory=dict)  # task -> id -> item, with its texts
     missing: Mapping[str, str] = field(default_factory=dict)  # task -> why there are no texts
+    date: str = ""  # when it ended, in ISO 8601
+    command: str = ""
 
 
 def read_run(
@@ -36,7 +38,8 @@ def read_run(
     """Read a run's folder.
 
     options: of the run's task, as in task.path=FILE, where its texts have moved. items: with their texts, by task and
-    id, where they are at hand; None = read again as the run's config says.
+    id, where they are at hand; None = read again as the run's config says, and left out where they are no longer what
+    was judged.
 
     Raises JudgescaleError where it holds no finished run, or a file is not what a run writes.
     """
@@ -54,9 +57,32 @@ def read_run(
                 if options:
                     raise
                 found, why = {}, str(error)
+            if found and (wrong := find_foreign(found, judgments, task)):
+                found, why = {}, f"the texts there are of other responses, or have other labels, than {wrong} had"
             items = {**items, **({task: found} if found else {})}
             missing |= {task: why} if why else {}
-    return FinishedRun(folder, summary, results, judgments, credits, items, missing)
+    return FinishedRun(folder, summary, results, judgments, credits, items, missing, *read_origin(folder))
+
+
+def find_foreign(items: Mapping[str, Item], judgments: pa.Table, task: str) -> str:
+    """Find an item of a task that was judged as something else than it is now: its id, or nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    own = judgments.filter(pc.equal(judgments["task"].cast(pa.string()), task))
+    for row in own.select(["item", "shown", "responses", "gold"]).to_pylist():
+        if row["item"] not in items or not are_the_same(items[row["item"]], row):
+            return flatten_text(row["item"])
+    return ""
+
+
+def are_the_same(item: Item, row: Mapping[str, Any]) -> bool:
+    """Tell whether a judgment saw an item's responses, by their names and gold."""
+    seen = zip(row["shown"], row["responses"], row["gold"], strict=True)
+    return all(
+        0 <= place < len(item.responses) and (item.responses[place], item.gold[place]) == (name, gold)
+        for place, name, gold in seen
+    )
 
 
 def read_table(folder: Path, name: str) -> pa.Table:

@@ -16,10 +16,13 @@ from judgescale.harness.plan.common import FOR_HARNESS
 from judgescale.harness.types import Item, Task
 
 
-def list_shipped_tasks() -> set[str]:
-    """List the functions that the configs of our tasks name."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "conf" / "task").glob("*.yaml")]
-    return {found[1] for text in texts if (found := re.search(r"^_target_: *(\S+)", text, re.MULTILINE))}
+def list_shipped(group: str) -> set[str]:
+    """List what our configs of a group name, "task" or "judge": a run's folder may come from anywhere.
+
+    Its config shall start nothing else.
+    """
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "conf" / group).glob("*.yaml")]
+    return {found[1] for text in texts if (found := re.search(r"^_target_: *(\S+)", text, re.MULTILINE))} - {"???"}
 
 
 def read_items(folder: Path, task: str, options: Sequence[str], live: bool) -> tuple[Mapping[str, Item], str]:
@@ -38,8 +41,7 @@ def read_items(folder: Path, task: str, options: Sequence[str], live: bool) -> t
         options_of_task = OmegaConf.to_container(cfg.task)
         assert isinstance(options_of_task, dict)
         target = options_of_task.pop("_target_", None)
-        # a run's folder may come from anywhere: its config shall start nothing but a task that ships
-        if target not in list_shipped_tasks() or "_target_" in str(options_of_task):
+        if target not in list_shipped("task") or "_target_" in str(options_of_task):
             return {}, f"they are read again for tasks that ship with judgescale, not by {flatten_text(str(target))}"
         made: Task = build(cfg.task, "task", drop=FOR_HARNESS)
     except (OSError, OmegaConfBaseException, AttributeError, AssertionError, ValueError) as error:

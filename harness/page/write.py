@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -243,16 +242,12 @@ def name_run(run: FinishedRun) -> str:
 
 def describe_origin(run: FinishedRun) -> Origin:
     """Say where a run's numbers are from. Its config has no secrets, which no file of a run has."""
-    try:
-        told = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        told = {}
     config = run.folder / "config.yaml"
-    versions = {str(k): str(v) for k, v in dict(told.get("versions") or {}).items() if v}
+    versions = {str(k): str(v) for k, v in dict(run.summary[0].get("versions") or {}).items() if v}
     return Origin(
         name_run(run),
-        str(told.get("date") or ""),
-        str(told.get("command") or ""),
+        run.date,
+        run.command,
         config.read_text(encoding="utf-8", errors="replace") if config.is_file() else "",
         versions,
     )

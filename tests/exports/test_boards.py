@@ -104,7 +104,7 @@ def test_every_eval_ever_takes_whatever_texts_hold(live: FinishedRun, tmp_path: 
     run = dataclasses.replace(live, items={"sanity": items})
     _, samples = write("every_eval_ever", run, tmp_path, "--model", "me/guess")
     lines = read_lines(samples)
-    assert len(lines) == 6 and lines[0]["input"]["choices"][0] == hostile.replace("\ud800", "?")
+    assert len(lines) == 6 and lines[0]["input"]["choices"][0] == hostile.replace("\ud800", "\\ud800")
 
 
 def test_every_eval_ever_scores_are_made_of_its_lines(scalar: FinishedRun, tmp_path: Path) -> None:
