@@ -222,7 +222,7 @@ def rank(runs: Sequence[FinishedRun], at_once: bool = False) -> list[Ranking] | 
     if sum(points) > POINTS or (at_once and work > AT_ONCE):
         told = "judgescale report FOLDER" if sum(points) > POINTS else "judgescale view FOLDER --again"
         return f"To hold so many points against each other takes a while: {told} does it."
-    every = [curve for run in runs for curve in read_curves(run.folder)]
+    every = [curve for run in runs for curve in read_curves(run.folder, run.credits)]
     kept, notes = drop_duplicates(every)
     gathered = Gathered(tuple(fold_curves(kept)), tuple(notes))
     dearest = max((p.judgments_per_item for c in gathered.curves for p in c.points), default=1.0)
