@@ -172,10 +172,10 @@ def draw_curves(chart: Chart) -> Markup:
         if len(seen) > 1:
             path = "L".join(f"{place_x(x)} {place_y(y)}" for x, y in seen)
             parts.append(write_tag("path", write_tag("title", flatten_text(name)), d=f"M{path}", class_="printed"))
-            x, y = seen[-1]
+            x, y = seen[len(seen) // 2]  # the ends are where marks crowd
             if number:  # one word says what all dashed lines are
                 continue
-            parts.append(write_tag("text", "published", x=place_x(x), y=place_y(y) - 6, class_="beside end"))
+            parts.append(write_tag("text", "published", x=place_x(x), y=place_y(y) - 6, class_="beside middle"))
     if chart.step:
         path, before = "", None
         for x, y in chart.step:

@@ -469,7 +469,7 @@
     if (choice.with === "") return box.replaceChildren();
     const pair = index.pairs.find(({ first, other }) =>
       (first === choice.arm && other === choice.with) || (first === choice.with && other === choice.arm));
-    const lines = [make("p", {}, make("strong", {}, "A "), foreign(nameArm(choice.arm)), make("strong", {}, "  B "), foreign(nameArm(choice.with)))];
+    const lines = [make("p", {}, make("strong", {}, "A "), foreign(nameArm(choice.arm)), " · ", make("strong", {}, "B "), foreign(nameArm(choice.with)))];
     const say = (words, kind = "") => lines.push(make("p", { class: kind, dir: "auto" }, words));
     if (!pair) say("The test of this pair is not in this page: judgescale compare makes it.", "muted");
     else if (pair.why) say(`Not compared: ${pair.why}.`, "muted");
@@ -479,7 +479,7 @@
       const [won, lost] = turned ? [pair.lost, pair.won] : [pair.won, pair.lost];
       const ends = (interval) => (interval ? ` [${(turned ? [-interval[1], -interval[0]] : interval).map(formatPoints).join(", ")}]` : "");
       const verdict = turned ? { above: "below", below: "above" }[pair.verdict] ?? pair.verdict : pair.verdict;
-      say(`At their own k (${index.arms[choice.arm].k}, ${index.arms[choice.with].k}) on ${count(pair.items, "shared item")}: A ${formatPercent(a)}, B ${formatPercent(b)}; B − A = ${formatPoints(sign * pair.gap)}${ends(pair.interval)} points, p = ${formatP(pair.p)}, after Holm over ${count(pair.pairs, "pair")} ${formatP(pair.holm)}: B is ${{ above: "above A", below: "below A" }[verdict] ?? verdict}.`);
+      say(`At their own k (${index.arms[choice.arm].k}, ${index.arms[choice.with].k}) on ${count(pair.items, "shared item")}: A ${formatPercent(a)}, B ${formatPercent(b)}; B − A = ${formatPoints(sign * pair.gap)}${ends(pair.interval)} points, p = ${formatP(pair.p)}, after Holm over ${count(pair.pairs, "pair")} ${formatP(pair.holm)}: ${{ above: "B is above A", below: "B is below A" }[verdict] ?? `A and B are ${verdict}`}.`);
       say(`B earns more on ${won.toLocaleString("en")}, less on ${lost.toLocaleString("en")}.${pair.exact_p == null ? "" : ` McNemar’s exact p = ${formatP(pair.exact_p)}, if items were independent and weighed alike.`}${pair.by_lot ? ` With ties broken by lot B − A = ${formatPoints(sign * pair.by_lot.gap)}${ends(pair.by_lot.interval)}.` : ""}`);
       for (const warning of pair.warnings) say(`Warning: ${warning}`, "warn");
       if (pair.unlike.length) say(`Signatures differ in ${pair.unlike.join("; ")}`, "muted small");
@@ -588,7 +588,17 @@
       link("previous", filtered[place < 0 ? all : place - 1], "k"), " ",
       link("next", filtered[place + 1], "j"), " ",
       make("span", { class: "muted" }, place < 0 ? "not in the filter" : `${(place + 1).toLocaleString("en")} of ${all.toLocaleString("en")}`),
+      make("button", { type: "button", onclick: showJudgments }, "Judgments ↓"),
       make("button", { type: "button", onclick: showKeys, "aria-label": "Keys" }, "?"));
+  }
+
+  // Past long texts to what was judged of them.
+  function showJudgments() {
+    const first = document.querySelector("#item .judgment");
+    if (!first) return;
+    first.tabIndex = -1;
+    first.focus({ preventScroll: true });
+    first.closest("section").scrollIntoView({ block: "start", behavior: "instant" });
   }
 
   const isGold = (gold, place) => gold.length > 1 && gold[place] != null && gold[place] >= Math.max(...gold) && new Set(gold).size > 1;
@@ -749,7 +759,7 @@
           turned && scores.length ? ` (scores as shown ${scores.map((score) => formatNumber(score)).join(" ")})` : "",
           tokens ? ` · ${tokens}` : "",
           meta == null ? "" : ` · meta ${formatNumber(meta, 3)}`,
-          chars == null ? "" : ` · ${chars.toLocaleString("en")} characters`)),
+          chars == null ? "" : ` · ${count(chars, "character")}`)),
       text ? drawJudgmentText(text) : null);
   }
 
