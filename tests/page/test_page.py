@@ -26,7 +26,7 @@ say = partial(conftest.say, main)
 refuse = partial(conftest.refuse, main)
 HIT = "<script>hit()</script>"
 EVIL = f'Evil "><img src=x onerror=hit()>{HIT}\u202egnp\x00 {{{{7*7}}}}'
-PARTS = ["headline", "curves", "frontier", "sections", "health", "notes", "compute", "versions", "items"]
+PARTS = ["headline", "curves", "frontier", "items", "sections", "health", "notes", "compute", "versions"]
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
 
