@@ -51,16 +51,17 @@ class Group:
         return find_shared_units(known)[0] if len(known) == len(judged) else None
 
     @cached_property
-    def by_rule(self) -> Headlines | None:
-        """Return the headlines of every point with draws of what chance adds; None where only means are known."""
-        return self.shared and draw_headlines(self.shared.units, self.shared.credit, self.shared.headline)
+    def drawn(self) -> tuple[Headlines, Headlines] | None:
+        """Return the headlines of every point, by the rules and with ties broken by lot, with what chance may add.
 
-    @cached_property
-    def by_lot(self) -> Headlines | None:
-        """Return the same with ties broken by lot."""
-        if self.shared is None or np.array_equal(self.shared.credit, self.shared.by_lot):
-            return self.by_rule
-        return draw_headlines(self.shared.units, self.shared.by_lot, self.shared.headline)
+        None where only means are known.
+        """
+        if (shared := self.shared) is None:
+            return None
+        same = np.array_equal(shared.credit, shared.by_lot)
+        both = shared.credit if same else np.hstack([shared.credit, shared.by_lot])
+        found, points = draw_headlines(shared.units, both, shared.headline), np.arange(shared.credit.shape[1])
+        return found.select(points), found.select(points if same else points + len(points))
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -149,14 +150,14 @@ def compare_points(group: Group, pairs: np.ndarray) -> Comparisons:
     gap = group.values[pairs[:, 0]] - group.values[pairs[:, 1]] if len(pairs) else np.empty(0)
     if not len(pairs):
         return Comparisons(pairs, gap, np.empty(0))
-    if (shared := group.shared) is None or group.by_rule is None:
+    if (shared := group.shared) is None or group.drawn is None:
         return Comparisons(pairs, gap, compare_by_intervals(group, pairs, gap))
     fitted = np.array(shared.fitted)
-    by_rule = compare_pairs(group.by_rule, pairs, fitted)
+    by_rule = compare_pairs(group.drawn[0], pairs, fitted)
     p = by_rule.adjust(by_rule.p)
     called = np.flatnonzero(p <= LEVEL)
-    if len(called) and group.by_lot is not None:  # only these need the tests that take longer
-        by_lot = compare_pairs(group.by_lot, pairs, fitted)
+    if len(called):  # only these need the tests that take longer
+        by_lot = compare_pairs(group.drawn[1], pairs, fitted)
         exact = by_rule.p.copy()
         found = find_ps(shared.units, shared.credit, shared.by_lot, pairs[called], shared.headline, fitted)
         exact[called] = np.where(np.isnan(found), 1.0, np.maximum(found, exact[called]))
@@ -263,8 +264,8 @@ def choose_for_budget(group: Group, unit: str, budget: float) -> Choice:
     pairs = np.array([(a, b) for i, a in enumerate(rows) for b in rows[i + 1 :]], dtype=np.int64).reshape(-1, 2)
     found = compare_points(group, pairs)
     chances = Chances(np.full(len(rows), np.nan), np.nan)
-    if group.by_rule is not None:
-        chances = find_chances(group.by_rule.select(rows))
+    if group.drawn is not None:
+        chances = find_chances(group.drawn[0].select(np.array(rows)))
     candidates = []
     for place, m in enumerate(rows):
         c, j = places[m]

@@ -92,7 +92,7 @@ def compare_columns(
     gap, p = np.empty(len(pairs)), np.full(len(pairs), np.nan)
     columns, moves = np.ascontiguousarray(credit[counted].T), measure_moves(units, credit, share)
     share, cluster = share[counted], units.cluster[counted]
-    whole = np.isin(columns, (0, 1)).all(axis=1)
+    whole = np.asarray(np.isin(columns, (0, 1)).all(axis=1))
     plain = len(set(cluster.tolist())) == len(cluster) and np.allclose(share, share[:1])
     moved = None if moves is None else np.ascontiguousarray(moves.moved.T)
     step = max(1, CHUNK // max(1, len(share)))

@@ -10,7 +10,6 @@ vary together, as neighbouring points of one curve nearly do. It is the one-step
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +37,7 @@ class Headlines:
     credit: np.ndarray  # (U, P) of the units that count
     share: np.ndarray  # (U,)
 
-    def select(self, columns: Sequence[int]) -> Headlines:
+    def select(self, columns: np.ndarray) -> Headlines:
         """Return some of the headlines, with the same draws."""
         value, noise, moves, credit = (each[..., columns] for each in (self.value, self.noise, self.moves, self.credit))
         return Headlines(value, noise, moves, self.freedom, credit, self.share)

@@ -13,7 +13,7 @@ FITTED = np.arange(COLUMNS) == 2
 
 
 def make_units(kind: str) -> Units:
-    """Make units: each its own cluster, or clusters of one section, of several, across sections, or of one a section."""
+    """Make units: each its own cluster, or clusters of one section, of several, across sections, one a section."""
     place = np.arange(SIZE)
     section = place % 3 if kind in ("sections", "across", "one a section") else np.zeros(SIZE, int)
     cluster = {"alone": place, "clusters": place // 4, "sections": place // 9 * 3 + section, "across": place // 7}
