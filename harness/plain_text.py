@@ -25,7 +25,10 @@ def _escape(character: str) -> str:
 
 def flatten_text(text: str) -> str:
     """Put a text on one line, its control characters visible."""
-    return escape_controls(" ".join(str(text).split()))
+    whole = str(text)
+    if " " not in whole and whole.isascii() and whole.isprintable():  # most names, of which there may be very many
+        return whole
+    return escape_controls(" ".join(whole.split()))
 
 
 def defuse_formula(cell: object) -> str:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgescale.harness.errors import list_some
 from judgescale.harness.finished.reading import Judged, read_every_k
 from judgescale.harness.finished.results import read_results
 from judgescale.harness.report.readings import OVERALL, list_curve_points
 from judgescale.harness.types import CurvePoint, JudgescaleError, Result
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SWEEPS = ("sweep.json", "multirun.yaml")  # of these a folder has one that only repeats what its jobs found
 
@@ -68,9 +72,9 @@ def find_runs(place: Path) -> list[Path]:
     return runs
 
 
-def read_curves(folder: Path) -> list[Curve]:
-    """Read the arms of a run with what every unit earned at every k."""
-    results, every = read_results(folder), read_every_k(folder)
+def read_curves(folder: Path, table: pa.Table | None = None) -> list[Curve]:
+    """Read the arms of a run with what every unit earned at every k. table: credits.parquet, where it was read."""
+    results, every = read_results(folder), read_every_k(folder, table)
     curves = []
     for number, result in enumerate(results, 1):
         points = tuple(list_curve_points(result)) or (make_point(result),)

@@ -108,10 +108,13 @@ def read_arms(folder: Path, wanted: str = "", k: int | None = None) -> list[Judg
     return [_make_judged(folder, number, summary, columns, places[number], k) for number in chosen]
 
 
-def read_every_k(folder: Path) -> dict[int, list[Judged]]:
-    """Read a run's arms at every k, ascending, by their numbers in summary.json; those without credits are left out."""
-    summary = read_arms_of_summary(folder)
-    columns = _read_columns(folder / "credits.parquet")
+def read_every_k(folder: Path, table: pa.Table | None = None) -> dict[int, list[Judged]]:
+    """Read a run's arms at every k, ascending, by their numbers in summary.json; those without credits are left out.
+
+    table: credits.parquet, where it was read before.
+    """
+    summary, path = read_arms_of_summary(folder), folder / "credits.parquet"
+    columns = _read_columns(path) if table is None else _convert_columns(path, table)
     found: dict[int, list[Judged]] = {}
     for number in np.unique(columns["number"]).tolist():
         rows = np.flatnonzero(columns["number"] == number)
@@ -186,20 +189,46 @@ def _convert_columns(path: Path, table: pa.Table) -> dict[str, Any]:
         if not may_be_empty and table[name].null_count:
             row = table[name].is_null().to_numpy().argmax() + 1
             raise JudgescaleError(f"{path}: row {row}, column {name}: empty, which no run writes")
-    columns = {name: table[name].to_pylist() for name in COLUMNS}
     try:
         found: dict[str, Any] = {
-            name: np.array(columns[name], dtype=np.float64)
+            name: _read_numbers(table[name], np.float64)
             for name in ("subset_weight", "section_weight", "credit", "credit_by_lot", "judgments")
         }
-        found |= {name: np.array(columns[name], dtype=np.int64) for name in ("number", "k")}
-        found |= {name: np.array(columns[name], dtype=str) for name in ("subset", "section", "cluster")}
-        found |= {name: [tuple(row) for row in columns[name]] for name in ("gold", "decision")}
-    except (ValueError, TypeError):
+        found |= {name: _read_numbers(table[name], np.int64) for name in ("number", "k")}
+        found |= {name: np.array(_read_names(table[name]), dtype=str) for name in ("subset", "section", "cluster")}
+        found |= {name: _read_rows(table[name]) for name in ("gold", "decision")}
+        found |= {name: _read_names(table[name]) for name in ("task", "arm", "signature", "item")}
+    except (ValueError, TypeError, AttributeError):
         raise JudgescaleError(f"{path}: not the columns that a run writes") from None
     if not (np.isfinite(found["credit"]).all() and np.isfinite(found["credit_by_lot"]).all()):
         raise JudgescaleError(f"{path}: a credit is no number, which no run writes")
-    return found | {name: columns[name] for name in ("task", "arm", "signature", "item")}
+    return found
+
+
+def _read_numbers(column: pa.ChunkedArray, kind: type) -> np.ndarray:
+    """Read a column of numbers; an empty one is NaN."""
+    return np.asarray(column.to_numpy()).astype(kind)
+
+
+def _read_names(column: pa.ChunkedArray) -> list[Any]:
+    """Read a column of names, each of which is there once, however many rows have it."""
+    coded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+    return list(map(coded.dictionary.to_pylist().__getitem__, coded.indices.to_pylist()))
+
+
+def _read_rows(column: pa.ChunkedArray) -> list[tuple[Any, ...]]:
+    """Read a column of lists."""
+    import pyarrow.compute as pc
+
+    sizes, values = pc.list_value_length(column).to_numpy(), pc.list_flatten(column).to_pylist()
+    if len(sizes) and sizes.min() == sizes.max() > 0:  # as they most often are, which is far quicker
+        return list(zip(*[iter(values)] * int(sizes[0])))
+    ends = np.cumsum(sizes).tolist()
+    return [tuple(values[start:end]) for start, end in zip([0, *ends], ends)]
+
+
+def _take(values: Sequence[Any], rows: np.ndarray) -> tuple[Any, ...]:
+    return tuple(map(values.__getitem__, rows.tolist()))
 
 
 def _make_judged(
@@ -220,7 +249,7 @@ def _make_judged(
     if at not in ks:
         raise JudgescaleError(f"{folder}: {name} has no k={at}; it has {', '.join(map(str, ks))} (run.ks=[…])")
     rows = rows[columns["k"][rows] == at]
-    item = tuple(columns["item"][row] for row in rows)
+    item = _take(columns["item"], rows)
     if len(set(item)) < len(item):
         raise JudgescaleError(f"{folder}: credits.parquet has an item of {name} twice at k={at}, which no run writes")
     return Judged(
@@ -237,9 +266,9 @@ def _make_judged(
         ceiling=read_ceiling(arm.get("ceiling")) if at == arm["k"] else None,
         item=item,
         **{n: columns[n][rows] for n in ("subset", "section", "cluster", "subset_weight", "section_weight")},
-        gold=tuple(columns["gold"][row] for row in rows),
+        gold=_take(columns["gold"], rows),
         credit=columns["credit"][rows],
         by_lot=columns["credit_by_lot"][rows],
         judgments=columns["judgments"][rows],
-        decision=tuple(columns["decision"][row] for row in rows),
+        decision=_take(columns["decision"], rows),
     )

@@ -272,7 +272,8 @@ def describe_choice(group: Group, choice: Choice, unit: str, budget: float) -> l
     lines = []
     if choice.is_told:
         p = format_p(max(c.p or 0.0 for c in others))
-        lines.append(f"best {within}: {told}, told above all {len(others)} others (p at most {p})")
+        rest = "the other" if len(others) == 1 else f"all {len(others)} others"
+        lines.append(f"best {within}: {told}, told above {rest} (p at most {p})")
     else:
         names = [
             f"{name_point(group, c.curve, c.point)} {format_percent(c.value)} ({format_chance(c.chance)})"

@@ -20,12 +20,12 @@ from judgescale.harness.finished.gathering import Curve
 from judgescale.harness.finished.sharing import Shared, find_shared_units
 from judgescale.harness.finished.signatures import find_unlike_parts
 from judgescale.harness.report.readings import name_arms
-from judgescale.harness.stats.differences import measure_difference
-from judgescale.harness.stats.intervals import Interval
+from judgescale.harness.stats.differences import find_ps
+from judgescale.harness.stats.intervals import Interval, share_headline
 from judgescale.harness.stats.multiple import adjust_holm
 from judgescale.harness.stats.paired import compare_paired
 from judgescale.harness.stats.power import LEVEL
-from judgescale.harness.stats.simultaneous import Chances, compare_pairs, draw_headlines, find_chances
+from judgescale.harness.stats.simultaneous import Chances, Headlines, compare_pairs, draw_headlines, find_chances
 from judgescale.harness.types import CurvePoint
 
 UNITS = ("judgments", "tokens", "flops", "dollars")
@@ -51,11 +51,24 @@ class Group:
         return find_shared_units(known)[0] if len(known) == len(judged) else None
 
     @cached_property
+    def drawn(self) -> tuple[Headlines, Headlines] | None:
+        """Return the headlines of every point, by the rules and with ties broken by lot, with what chance may add.
+
+        None where only means are known.
+        """
+        if (shared := self.shared) is None:
+            return None
+        same = np.array_equal(shared.credit, shared.by_lot)
+        both = shared.credit if same else np.hstack([shared.credit, shared.by_lot])
+        found, points = draw_headlines(shared.units, both, shared.headline), np.arange(shared.credit.shape[1])
+        return found.select(points), found.select(points if same else points + len(points))
+
+    @cached_property
     def values(self) -> np.ndarray:
         """Return the headline of every point on the items that all share, (P,), curve after curve."""
         if self.shared is None:
             return np.array([p.estimate.value for curve in self.curves for p in curve.points])
-        return draw_headlines(self.shared.units, self.shared.credit, self.shared.headline, draws=1).value
+        return share_headline(self.shared.units, self.shared.headline) @ self.shared.credit
 
     def list_places(self) -> list[tuple[int, int]]:
         """List the points in the order of `values`: (curve, place in its points)."""
@@ -137,20 +150,17 @@ def compare_points(group: Group, pairs: np.ndarray) -> Comparisons:
     gap = group.values[pairs[:, 0]] - group.values[pairs[:, 1]] if len(pairs) else np.empty(0)
     if not len(pairs):
         return Comparisons(pairs, gap, np.empty(0))
-    if (shared := group.shared) is None:
+    if (shared := group.shared) is None or group.drawn is None:
         return Comparisons(pairs, gap, compare_by_intervals(group, pairs, gap))
     fitted = np.array(shared.fitted)
-    by_rule = compare_pairs(draw_headlines(shared.units, shared.credit, shared.headline), pairs, fitted)
+    by_rule = compare_pairs(group.drawn[0], pairs, fitted)
     p = by_rule.adjust(by_rule.p)
     called = np.flatnonzero(p <= LEVEL)
-    if len(called):  # few: only these need the tests that take longer
-        by_lot = compare_pairs(draw_headlines(shared.units, shared.by_lot, shared.headline), pairs, fitted)
+    if len(called):  # only these need the tests that take longer
+        by_lot = compare_pairs(group.drawn[1], pairs, fitted)
         exact = by_rule.p.copy()
-        for m in called.tolist():
-            i, j = pairs[m].tolist()
-            credit, lot = (shared.credit[:, i], shared.credit[:, j]), (shared.by_lot[:, i], shared.by_lot[:, j])
-            found = measure_difference(shared.units, credit, lot, shared.headline, bool(fitted[i] or fitted[j]))
-            exact[m] = 1.0 if found.p is None else max(found.p, exact[m])
+        found = find_ps(shared.units, shared.credit, shared.by_lot, pairs[called], shared.headline, fitted)
+        exact[called] = np.where(np.isnan(found), 1.0, np.maximum(found, exact[called]))
         same = np.sign(by_lot.gap) == np.sign(by_rule.gap)
         p = np.where(same, np.maximum(by_rule.adjust(exact), by_lot.adjust(np.maximum(by_lot.p, exact))), 1.0)
     return Comparisons(pairs, gap, p)
@@ -254,8 +264,8 @@ def choose_for_budget(group: Group, unit: str, budget: float) -> Choice:
     pairs = np.array([(a, b) for i, a in enumerate(rows) for b in rows[i + 1 :]], dtype=np.int64).reshape(-1, 2)
     found = compare_points(group, pairs)
     chances = Chances(np.full(len(rows), np.nan), np.nan)
-    if (shared := group.shared) is not None:
-        chances = find_chances(draw_headlines(shared.units, shared.credit[:, rows], shared.headline))
+    if group.drawn is not None:
+        chances = find_chances(group.drawn[0].select(np.array(rows)))
     candidates = []
     for place, m in enumerate(rows):
         c, j = places[m]

@@ -37,11 +37,12 @@ def find_shared_units(arms: Sequence[Judged]) -> tuple[Shared, list[str]]:
     Raises JudgescaleError where they share no unit.
     """
     places = [{name: place for place, name in enumerate(arm.item)} for arm in arms]
-    names = [name for name in arms[0].item if all(name in of_arm for of_arm in places)]
+    common = set(places[0]).intersection(*places[1:])
+    names = [name for name in arms[0].item if name in common]
     if not names:
         told = list_some([f"{flatten_text(arm.item[0])} in {arm.folder}" for arm in arms], 3)
         raise JudgescaleError(f"they have no item in common; the first ones are {told}")
-    rows = [np.array([of_arm[name] for name in names]) for of_arm in places]
+    rows = [np.array(list(map(of_arm.__getitem__, names))) for of_arm in places]
     first, kept = arms[0], rows[0]
     unlike = []
     for arm, own in zip(arms[1:], rows[1:], strict=True):
@@ -76,7 +77,9 @@ def _weigh(arm: Judged, rows: np.ndarray) -> Units:
 
 def _even_out(arm: Judged, rows: np.ndarray) -> np.ndarray:
     """Return an arm's credits by lot on some of its units, both labels of lone responses weighing alike among these."""
-    lone = np.array([len(gold) == 1 for gold in arm.gold])
+    lone = np.array(list(map(len, arm.gold))) == 1
+    if not lone.any():
+        return arm.by_lot[rows]
     label = np.array([bool(gold) and gold[0] >= 1 for gold in arm.gold])
     whole = balance_labels(_weigh(arm, np.arange(len(arm.item))), lone, label)
     even: np.ndarray = arm.by_lot[rows] / whole[rows] * balance_labels(_weigh(arm, rows), lone[rows], label[rows])
@@ -86,14 +89,13 @@ def _even_out(arm: Judged, rows: np.ndarray) -> np.ndarray:
 def _find_unlike_units(one: Judged, rows: np.ndarray, other: Judged, own: np.ndarray) -> list[str]:
     """Find what is not the same about units of the same names: a line for each kind."""
     pairs = list(zip(rows.tolist(), own.tolist(), strict=True))
-    kinds = {
-        "gold": [a for a, b in pairs if one.gold[a] != other.gold[b]],
-        "subset": [a for a, b in pairs if one.subset[a] != other.subset[b]],
-        "section": [a for a, b in pairs if one.section[a] != other.section[b]],
-        "cluster": [a for a, b in pairs if one.cluster[a] != other.cluster[b]],
-    }
-    return [
-        f"{name} of {len(differ):,} items, the first {flatten_text(one.item[differ[0]])}"
-        for name, differ in kinds.items()
-        if differ
-    ]
+    told = []
+    for name in ("gold", "subset", "section", "cluster"):
+        a, b = getattr(one, name), getattr(other, name)
+        if isinstance(a, np.ndarray):
+            differ = rows[a[rows] != b[own]].tolist()
+        else:
+            differ = [row for row, of_other in pairs if a[row] is not b[of_other] and a[row] != b[of_other]]
+        if differ:
+            told.append(f"{name} of {len(differ):,} items, the first {flatten_text(one.item[differ[0]])}")
+    return told

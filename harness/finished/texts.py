@@ -49,5 +49,5 @@ def read_items(folder: Path, task: str, options: Sequence[str], live: bool) -> t
     if made.name != task:
         return {}, f"config.yaml is of task={flatten_text(made.name)}"
     if made.read is None or not (live or options):
-        return {}, "recorded by name only; task.path=FILE_OR_FOLDER after the item gives its texts"
+        return {}, "recorded by name only; task.path=FILE_OR_FOLDER after judgescale view or show gives its texts"
     return {item.id: item for item in made.read().items}, ""

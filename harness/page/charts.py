@@ -167,15 +167,16 @@ def draw_curves(chart: Chart) -> Markup:
         at = place_y(y)
         parts.append(write_tag("path", d=f"M{LEFT} {at}H{WIDE - RIGHT}", class_="printed"))
         parts.append(write_tag("text", flatten_text(name), x=WIDE - RIGHT, y=at - 4, class_="beside end"))
-    for number, (name, points) in enumerate(chart.printed):
+    longest: list[tuple[float, float]] = []
+    for name, points in chart.printed:
         seen = [(x, y) for x, y in points if left <= x <= right and low <= y <= high]
         if len(seen) > 1:
             path = "L".join(f"{place_x(x)} {place_y(y)}" for x, y in seen)
             parts.append(write_tag("path", write_tag("title", flatten_text(name)), d=f"M{path}", class_="printed"))
-            x, y = seen[-1]
-            if number:  # one word says what all dashed lines are
-                continue
-            parts.append(write_tag("text", "published", x=place_x(x), y=place_y(y) - 6, class_="beside end"))
+            longest = max(longest, seen, key=len)
+    if longest:  # one word says what all dashed lines are, away from the ends, where marks crowd
+        x, y = longest[len(longest) // 2]
+        parts.append(write_tag("text", "published", x=place_x(x), y=place_y(y) - 6, class_="beside middle"))
     if chart.step:
         path, before = "", None
         for x, y in chart.step:

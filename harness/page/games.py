@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from judgescale.harness.finished.games import Course, read_courses
@@ -17,8 +17,9 @@ def pack_games(run: FinishedRun, arms: Sequence[PageArm]) -> Mapping[tuple[str, 
     arms: those of the run. Raises JudgescaleError where games.parquet is not of this run.
     """
     by_number = {arm.number: arm for arm in arms}
-    gold, found = _find_gold(run), dict[tuple[str, str], list[dict[str, Any]]]()
-    for course in read_courses(run.folder):
+    courses, found = list(read_courses(run.folder)), dict[tuple[str, str], list[dict[str, Any]]]()
+    gold = _find_gold(run, {course.about["number"] for course in courses})
+    for course in courses:
         about = course.about
         arm = by_number.get(about["number"])
         if arm is None or arm.result.signature != about["signature"]:
@@ -58,10 +59,16 @@ def pack_course(course: Course, arm: PageArm, gold: Sequence[int]) -> dict[str, 
     }
 
 
-def _find_gold(run: FinishedRun) -> dict[tuple[str, str], Sequence[float]]:
-    """Find the gold of the items: from their texts, or from credits.parquet, where each is a unit of its own."""
-    first = dict[tuple[str, str], Sequence[float]]()
+def _find_gold(run: FinishedRun, numbers: Collection[int]) -> dict[tuple[str, str], Sequence[float]]:
+    """Find the gold of what arms judged: from texts, or from credits.parquet, where each item is a unit of its own."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    credits, first = run.credits, dict[tuple[str, str], Sequence[float]]()
+    credits = credits.filter(pc.is_in(credits["number"], pa.array(sorted(numbers), credits["number"].type)))
     names = ("task", "item", "gold")
-    for task, item, gold in zip(*(run.credits.column(name).to_pylist() for name in names), strict=True):
+    for task, item, gold in zip(*(credits.column(name).to_pylist() for name in names), strict=True):
         first.setdefault((task, item), gold)
-    return first | {(task, name): item.gold for task, items in run.items.items() for name, item in items.items()}
+    tasks = {run.results[number - 1].task for number in numbers if 0 < number <= len(run.results)}
+    of_texts = {(task, name): item.gold for task in tasks for name, item in run.items.get(task, {}).items()}
+    return first | of_texts

@@ -76,8 +76,8 @@ def make_row(r: Result) -> HealthRow:
     flips = order.get("flip_rate")
     flip = f"{format_percent(flips['value'])} % {format_interval(flips['ci'])} of {flips['n']:,}" if flips else UNKNOWN
     agree = [
-        f"{name} {format_percent(found['value'])} %"
-        + ("" if found["kappa"] is None else f" (κ {write_rounded(found['kappa'], 2)})")
+        f"{name} {format_percent(found['value'])}\u00a0%"
+        + ("" if found["kappa"] is None else f" (κ\u00a0{write_rounded(found['kappa'], 2)})")
         for name, found in (h.get("agreement") or {}).items()
     ]
     worth = [

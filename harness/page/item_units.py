@@ -81,11 +81,15 @@ def gather_units(runs: Sequence[FinishedRun], arms: Sequence[PageArm], task: str
     parts: list[np.ndarray] = []
     of_run: list[np.ndarray] = []
     lost = 0
-    for place in sorted({arm.run for arm in arms if arm.task == task}):
+    places = sorted({arm.run for arm in arms if arm.task == task})
+    for place in places:
         credits = runs[place].credits.filter(pc.equal(runs[place].credits["task"], task))
         judgments = runs[place].judgments.filter(pc.equal(runs[place].judgments["task"], task))
         local, codes, unit, part = _read_units(credits, judgments)
-        numbers = np.array([_find_place(one, units, known) for one in local], dtype=np.int64)
+        if len(places) == 1:  # each of its units is another one
+            units, numbers = local, np.arange(len(local))
+        else:
+            numbers = np.array([_find_place(one, units, known) for one in local], dtype=np.int64)
         credit_rows.append((place, credits, numbers[codes]))
         kept = unit >= 0
         lost += int(len(kept) - kept.sum())
@@ -143,14 +147,14 @@ def _read_units(credits: pa.Table, judgments: pa.Table) -> tuple[list[Unit], np.
         for place in np.flatnonzero(owner < 0).tolist():
             owner[place] = together.get((firsts[place]["subset"], firsts[place]["cluster"]), -1)
     names = _read_names(judgments, of_item, len(items))
-    parts: list[list[tuple[str, tuple[str, ...]]]] = [[] for _ in ids]
+    parts: list[tuple[tuple[str, tuple[str, ...]], ...]] = [()] * len(ids)
     place_in_unit = np.zeros(len(items), dtype=np.int64)
-    for item in np.argsort(np.unique(of_item, return_index=True)[1], kind="stable").tolist():
-        if (unit := int(owner[item])) >= 0:
+    for item, unit in zip(range(len(items)), owner.tolist()):  # `encode` numbers them as they come
+        if unit >= 0:
             place_in_unit[item] = len(parts[unit])
-            parts[unit].append((items[item], names[item]))
+            parts[unit] += ((items[item], names[item]),)
     units = [
-        Unit(name, subset or "", section or "", cluster or "", tuple(gold or (None,)), tuple(of_unit))
+        Unit(name, subset or "", section or "", cluster or "", tuple(gold or (None,)), of_unit)
         for name, subset, section, cluster, gold, of_unit in zip(ids, *columns.values(), parts, strict=True)
     ]
     return units, codes, owner[of_item], place_in_unit[of_item]
@@ -164,6 +168,8 @@ def _read_names(judgments: pa.Table, of_item: np.ndarray, count: int) -> list[tu
     codes, texts = encode(pc.list_flatten(judgments["responses"]))
     many = int(shown.max(initial=0)) + 1
     key, first = np.unique(np.repeat(of_item, np.diff(ends)) * many + shown.astype(np.int64), return_index=True)
+    if len(key) == count * many:  # each item's judgments saw all of its responses, and all have as many
+        return list(zip(*[map(texts.__getitem__, codes[first].tolist())] * many))
     found: list[list[str]] = [[] for _ in range(count)]
     for item, place, code in zip((key // many).tolist(), (key % many).tolist(), codes[first].tolist()):
         names = found[item]

@@ -38,6 +38,7 @@ from judgescale.harness.types import Item
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+DIGITS = re.compile("([0-9]+)")
 SNIPPET = 300  # characters of a question that the table searches
 NUMBERS = 60_000  # in a chunk of judgments: some 200 KB
 CHARACTERS = 300_000  # in a chunk of texts
@@ -123,7 +124,8 @@ def _index_task(
     subsets = list(dict.fromkeys(unit.subset for unit in units))
     code = {name: place for place, name in enumerate(subsets)}
     columns[f"{number}/subset"] = np.array([code[unit.subset] for unit in units], dtype=np.uint32)
-    by_name = sorted(range(len(units)), key=lambda place: _split_numbers(units[place].id))
+    keys = [_split_numbers(unit.id) for unit in units]
+    by_name = sorted(range(len(units)), key=keys.__getitem__)
     columns[f"{number}/by_name"] = np.array(by_name, dtype=np.uint32)
     groups: dict[tuple[int, ...], int] = {}
     told: dict[int, dict[str, Any]] = {}
@@ -159,9 +161,11 @@ def _index_task(
     return entry, told
 
 
-def _split_numbers(name: str) -> list[tuple[int, str]]:
-    """Split a name so that item 9 comes before item 10."""
-    return [(int(part[:18]), part) if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+def _split_numbers(name: str) -> list[Any]:
+    """Split a name so that item 9 comes before item 10: a text, a number with its digits, a text, and so on."""
+    parts: list[Any] = DIGITS.split(name)
+    parts[1::2] = [(int(digits[:18]), digits) for digits in parts[1::2]]
+    return parts
 
 
 def find_choices(chances: np.ndarray, starts: np.ndarray, several: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -257,6 +261,8 @@ def _tell_names(names: tuple[str, ...]) -> list[str]:
 def _find_texts(found: TaskUnits, runs: Sequence[FinishedRun], arms: Sequence[PageArm]) -> list[list[Item | None]]:
     """Find the item with its texts of every part of every unit; None where there is none, or it is another one."""
     at_hand = [items for run in dict.fromkeys(arm.run for arm in arms) if (items := runs[run].items.get(found.task))]
+    if not at_hand:
+        return [[None] * max(1, len(unit.parts)) for unit in found.units]
     texts: list[list[Item | None]] = []
     for unit in found.units:
         place, of_unit = 0, []

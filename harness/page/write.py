@@ -28,14 +28,15 @@ from judgescale.harness.page.items import make_items_part
 from judgescale.harness.plain_text import escape_controls, flatten_text
 from judgescale.harness.report.files import DRAFT
 from judgescale.harness.report.readings import group_by_task
+from judgescale.harness.stats.simultaneous import DRAWS
 from judgescale.harness.types import Item, JudgescaleError
 
 HERE = Path(__file__).parent
 SCRIPTS = ("page.js", "items.js", "games.js")  # in this order they are one script, as the styles are one
 STYLES = ("page.css", "items.css", "games.css")
 NAME = "report.html"
-POINTS = 400  # on the curves of a page; of more, the frontier is left to `judgescale report`, which takes a while
-AT_ONCE = 30_000  # points times items: of more, the page that a run writes leaves the frontier to `judgescale view`
+SECOND = 40_000_000  # of what `measure_work` counts, on one core
+AT_ONCE, PATIENCE = SECOND, 15 * SECOND  # the most that a run's own page spends on the frontier, and any other page
 
 
 @dataclass(frozen=True)
@@ -214,14 +215,14 @@ def rank(runs: Sequence[FinishedRun], at_once: bool = False) -> list[Ranking] | 
 
     A line says so instead where that takes too long. A run without credits is ranked by its means.
     """
-    points = [len(curves.list_points(arm)) for arm in list_arms(runs)]
-    work = sum(n * result.items for n, result in zip(points, (r for run in runs for r in run.results), strict=True))
-    if max(points) <= 1 and len(points) == 1:
+    arms = list_arms(runs)
+    if len(arms) == 1 and len(curves.list_points(arms[0])) <= 1:
         return []
-    if sum(points) > POINTS or (at_once and work > AT_ONCE):
-        told = "judgescale report FOLDER" if sum(points) > POINTS else "judgescale view FOLDER --again"
+    work = measure_work(arms)
+    if work > (AT_ONCE if at_once else PATIENCE):
+        told = "judgescale report FOLDER" if work > PATIENCE else "judgescale view FOLDER --again"
         return f"To hold so many points against each other takes a while: {told} does it."
-    every = [curve for run in runs for curve in read_curves(run.folder)]
+    every = [curve for run in runs for curve in read_curves(run.folder, run.credits)]
     kept, notes = drop_duplicates(every)
     gathered = Gathered(tuple(fold_curves(kept)), tuple(notes))
     dearest = max((p.judgments_per_item for c in gathered.curves for p in c.points), default=1.0)
@@ -232,6 +233,20 @@ def rank(runs: Sequence[FinishedRun], at_once: bool = False) -> list[Ranking] | 
         lines = [line.replace(" (report.csv has each)", "") for line in describe(one, "judgments")]
         found.append(Ranking(write_heading(one.group), header, rows, lines))
     return found
+
+
+def measure_work(arms: Sequence[PageArm]) -> int:
+    """Measure what the frontiers of a page cost: to read each point, to draw what chance adds, and to test each pair.
+
+    That is numbers touched, weighed by how long each took where this was measured.
+    """
+    work = 0
+    for task in dict.fromkeys(arm.task for arm in arms):
+        own = [arm for arm in arms if arm.task == task]
+        points, items = [max(1, len(curves.list_points(arm))) for arm in own], max(arm.result.items for arm in own)
+        pairs = sum(n * (n - 1) // 2 for n in (*points, sum(points)))  # of falling curves, and of the frontier
+        work += 40 * items * sum(points) + DRAWS * items * (pairs > 0) + pairs * (2 * items + DRAWS // 3)
+    return work
 
 
 def name_run(run: FinishedRun) -> str:

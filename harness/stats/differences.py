@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from judgescale.harness.stats.intervals import Interval, Rollup, Units
-from judgescale.harness.stats.paired import ROUNDING, Paired, compare_paired
+from judgescale.harness.stats.paired import ROUNDING, Paired, compare_columns, compare_paired
 
 Both = tuple[np.ndarray, np.ndarray]  # credits (U,) of the one and of the other
 
@@ -37,6 +37,22 @@ def measure_difference(units: Units, credit: Both, by_lot: Both, headline: Rollu
     same = all(np.allclose(one, other, rtol=0, atol=ROUNDING) for one, other in zip(credit, by_lot, strict=True))
     by_rule = compare_paired(units, *credit, headline, fitted=fitted)
     return Difference(by_rule, None if same else compare_paired(units, *by_lot, headline, fitted=fitted))
+
+
+def find_ps(
+    units: Units, credit: np.ndarray, by_lot: np.ndarray, pairs: np.ndarray, headline: Rollup, fitted: np.ndarray
+) -> np.ndarray:
+    """Find what `measure_difference` gives as p, (M,), of pairs (M, 2) of P columns of credits; NaN where it has none.
+
+    credit, by_lot: (U, P). fitted: which columns come of a model that was fitted to the other clusters, (P,).
+    """
+    gap, p = compare_columns(units, credit, pairs, headline, fitted)
+    other = ~np.isclose(credit, by_lot, rtol=0, atol=ROUNDING).all(axis=0)
+    rows = np.flatnonzero(other[pairs].any(axis=1))
+    gap_by_lot, p_by_lot = compare_columns(units, by_lot, pairs[rows], headline, fitted)
+    either = np.maximum(p[rows], p_by_lot)
+    p[rows] = np.where((gap[rows] * gap_by_lot > 0) | np.isnan(either), either, 1.0)
+    return p
 
 
 def find_side(ci: Interval) -> str:

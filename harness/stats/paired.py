@@ -20,8 +20,9 @@ from scipy import special, stats
 
 from judgescale.harness.stats.intervals import Interval, Rollup, Units, share_headline
 from judgescale.harness.stats.power import find_smallest_difference
-from judgescale.harness.stats.spread import measure_spread
+from judgescale.harness.stats.spread import measure_moves, measure_spread
 
+CHUNK = 2_000_000  # differences that are in memory at once
 FEW = 25  # discordant pairs below which the exact test decides
 ROUNDING = 1e-12  # two ways to the same credit differ by less than this
 
@@ -77,6 +78,44 @@ def compare_paired(
             low, high = min(low, 0.0), max(high, 0.0)
     seen = _find_seen(shares, differ, gap, float(spread.variance[0]), freedom)
     return Paired(gap, (low, high), p, seen, won, lost, exact)
+
+
+def compare_columns(
+    units: Units, credit: np.ndarray, pairs: np.ndarray, headline: Rollup, fitted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare pairs (M, 2) of P columns of credits (U, P): the gap and the p of `compare_paired` for each, (M,).
+
+    A p is NaN where it has none. fitted: which columns come of a model that was fitted to the other clusters, (P,).
+    """
+    share = share_headline(units, headline)
+    counted = share > 0
+    gap, p = np.empty(len(pairs)), np.full(len(pairs), np.nan)
+    columns, moves = np.ascontiguousarray(credit[counted].T), measure_moves(units, credit, share)
+    share, cluster = share[counted], units.cluster[counted]
+    whole = np.asarray(np.isin(columns, (0, 1)).all(axis=1))
+    plain = len(set(cluster.tolist())) == len(cluster) and np.allclose(share, share[:1])
+    moved = None if moves is None else np.ascontiguousarray(moves.moved.T)
+    step = max(1, CHUNK // max(1, len(share)))
+    for start in range(0, len(pairs), step):
+        here = slice(start, start + step)
+        i, j = pairs[here].T
+        differ = columns[i] - columns[j]
+        sizes = np.abs(differ)
+        differ[sizes <= ROUNDING] = 0.0
+        largest = sizes.max(axis=1, initial=0.0)
+        gap[here] = differ @ share
+        if moves is None or moved is None:
+            continue
+        variance, freedom = moves.measure_variances(moved[i] - moved[j])
+        largest = np.where(largest > ROUNDING, largest, 1.0)
+        error = np.sqrt((1 + (fitted[i] | fitted[j])) * variance + (largest**2) * (share @ share) ** 2)
+        p[here] = 2 * stats.t.sf(np.abs(gap[here]) / error, freedom)
+        if plain:
+            won, lost = (differ > 0).sum(axis=1), (differ < 0).sum(axis=1)
+            few = whole[i] & whole[j] & (won + lost < FEW)
+            exact = np.minimum(1.0, 2 * special.bdtr(np.minimum(won, lost).astype(float), won + lost, 0.5))
+            p[here] = np.where(few, np.maximum(p[here], exact), p[here])
+    return gap, p
 
 
 def _find_seen(share: np.ndarray, differ: np.ndarray, gap: float, variance: float, freedom: float) -> float | None:

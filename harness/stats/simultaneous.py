@@ -21,6 +21,8 @@ from judgescale.harness.stats.spread import measure_moves
 
 DRAWS = 4_000
 CHUNK = 400  # pairs whose draws are in memory at once
+CREDITS = 2_000_000  # differences of credits that are in memory at once
+MULTIPLIERS = 2_000_000  # that are in memory at once
 ROUNDING = 1e-12
 
 
@@ -35,6 +37,11 @@ class Headlines:
     credit: np.ndarray  # (U, P) of the units that count
     share: np.ndarray  # (U,)
 
+    def select(self, columns: np.ndarray) -> Headlines:
+        """Return some of the headlines, with the same draws."""
+        value, noise, moves, credit = (each[..., columns] for each in (self.value, self.noise, self.moves, self.credit))
+        return Headlines(value, noise, moves, self.freedom, credit, self.share)
+
 
 def draw_headlines(units: Units, credit: np.ndarray, headline: Rollup, draws: int = DRAWS) -> Headlines:
     """Measure the headlines of P columns of credits (U, P), and draw what chance may add to them."""
@@ -45,8 +52,12 @@ def draw_headlines(units: Units, credit: np.ndarray, headline: Rollup, draws: in
         nothing = np.empty((0, len(value)))
         return Headlines(value, nothing, nothing, 1.0, credit[counted], share[counted])
     moves = np.sqrt(found.factor)[:, None] * found.moved
-    multipliers = make_rng(0, "headlines").standard_normal((draws, len(moves)), dtype=np.float32)
-    return Headlines(value, multipliers @ moves, moves, found.freedom, credit[counted], share[counted])
+    rng, noise = make_rng(0, "headlines"), np.empty((draws, len(value)))
+    step = max(1, MULTIPLIERS // len(moves))
+    for start in range(0, draws, step):
+        some = noise[start : start + step]
+        some[:] = rng.standard_normal((len(some), len(moves)), dtype=np.float32) @ moves
+    return Headlines(value, noise, moves, found.freedom, credit[counted], share[counted])
 
 
 @dataclass(frozen=True)
@@ -78,17 +89,21 @@ def compare_pairs(found: Headlines, pairs: np.ndarray, fitted: np.ndarray | None
         return PairTests(pairs, gap, np.ones(len(pairs)), np.empty(0))
     largest, p = np.zeros(len(found.noise)), np.empty(len(pairs))
     added = float(found.share @ found.share)
-    for start in range(0, len(pairs), CHUNK):
-        here = slice(start, start + CHUNK)
+    credit, moves, noise = (np.ascontiguousarray(each.T) for each in (found.credit, found.moves, found.noise))
+    step = max(1, min(CHUNK, CREDITS // max(1, len(found.share))))
+    for start in range(0, len(pairs), step):
+        here = slice(start, start + step)
         i, j = pairs[here].T
-        differ = np.abs(found.credit[:, i] - found.credit[:, j]).max(axis=0)
+        differ = np.abs(credit[i] - credit[j]).max(axis=1)
         differ = np.where(differ > ROUNDING, differ, 1.0)
-        variance = ((found.moves[:, i] - found.moves[:, j]) ** 2).sum(axis=0)
+        variance = ((moves[i] - moves[j]) ** 2).sum(axis=1)
         doubled = np.ones(len(i)) if fitted is None else 1.0 + (fitted[i] | fitted[j])
         error = np.sqrt(doubled * variance + (differ * added) ** 2)
         p[here] = 2 * stats.t.sf(np.abs(gap[here]) / error, found.freedom)
         spread = np.sqrt(np.where(variance > ROUNDING**2, variance, np.inf))
-        largest = np.maximum(largest, (np.abs(found.noise[:, i] - found.noise[:, j]) / spread).max(axis=1))
+        drawn = noise[i] - noise[j]
+        drawn /= spread[:, None]
+        largest = np.maximum(largest, np.maximum(drawn.max(axis=0), -drawn.min(axis=0)))
     return PairTests(pairs, gap, p, np.sort(largest))
 
 

@@ -50,6 +50,24 @@ class Moves:
         freedom = np.maximum(np.bincount(self.stratum, self.size)[counted] ** 2 / even - 1, 1)
         return float(even.sum() ** 2 / (even**2 / freedom).sum())
 
+    def measure_variances(self, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Measure the variances, (M,), and their degrees of freedom, of combinations that clusters move so, (M, C)."""
+        order = np.argsort(self.stratum, kind="stable")
+        strata, first, members = np.unique(self.stratum[order], return_index=True, return_counts=True)
+        counted = members > 1
+        squares = moved**2
+        if len(strata) == 1:
+            parts = squares.sum(axis=1, keepdims=True).T
+        else:
+            parts = np.add.reduceat(squares[:, order], first, axis=1).T[counted]
+        parts = parts * ((members - 1) / members)[counted][:, None]  # (strata, M)
+        even = np.bincount(self.stratum, self.size**2)[strata][counted]
+        freedom = np.maximum(np.bincount(self.stratum, self.size)[strata][counted] ** 2 / even - 1, 1)[:, None]
+        variance: np.ndarray = parts.sum(axis=0)
+        # where nothing varies: as their sizes would make them vary
+        parts = np.where(variance > LEAST, parts, even[:, None])
+        return variance, parts.sum(axis=0) ** 2 / (parts**2 / freedom).sum(axis=0)
+
 
 def measure_moves(units: Units, credit: np.ndarray, share: np.ndarray) -> Moves | None:
     """Measure by how much leaving out each cluster moves `share @ credit`.
@@ -83,19 +101,8 @@ def measure_spread(units: Units, credit: np.ndarray, share: np.ndarray) -> Sprea
     """
     if (found := measure_moves(units, credit, share)) is None:
         return None
-    stratum, size = found.stratum, found.size
-    members = np.bincount(stratum)
-    counted = members > 1
-    factor = (members[counted] - 1) / members[counted]
-    parts = _sum_by(stratum, found.moved**2)[counted] * factor[:, None]  # (strata, K)
-    # as many equal clusters as there are unequal ones, by their sizes (Kish)
-    even = np.bincount(stratum, size**2)[counted]
-    freedom = np.maximum(np.bincount(stratum, size)[counted] ** 2 / even - 1, 1)[:, None]
-    variance = parts.sum(axis=0)
-    # where nothing varies: as their sizes would make them vary
-    parts = np.where(variance > LEAST, parts, even[:, None])
-    freedom = parts.sum(axis=0) ** 2 / (parts**2 / freedom).sum(axis=0)
-    return Spread(variance, freedom, found.units, _count_as_equal(size))
+    variance, freedom = found.measure_variances(found.moved.T)
+    return Spread(variance, freedom, found.units, _count_as_equal(found.size))
 
 
 def count_clusters(units: Units, share: np.ndarray) -> float:

@@ -442,9 +442,8 @@ def test_a_hundred_thousand_judgments_are_quick(chromium, large):
         assert count_items(page) == 1
         page.locator("#items-body .item-link").click()
         page.locator("#item button", has_text="Show all 32").click()
-        said = [
-            r["text"] for r in finished.judgments.to_pylist() if r["item"] == page.locator("#item-heading").inner_text()
-        ]
+        item = page.locator("#item-heading").inner_text()
+        said = [row["text"] for row in finished.judgments.to_pylist() if row["item"] == item]
         written = page.locator(SHOWN).first.evaluate("list => list.textContent")
         assert len(said) == 32 and all(text in written for text in said)
         opened.check()

@@ -26,7 +26,7 @@ say = partial(conftest.say, main)
 refuse = partial(conftest.refuse, main)
 HIT = "<script>hit()</script>"
 EVIL = f'Evil "><img src=x onerror=hit()>{HIT}\u202egnp\x00 {{{{7*7}}}}'
-PARTS = ["headline", "curves", "frontier", "sections", "health", "notes", "compute", "versions", "items"]
+PARTS = ["headline", "curves", "frontier", "items", "sections", "health", "notes", "compute", "versions"]
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
 
@@ -92,6 +92,17 @@ def test_every_part_is_there_and_every_element_is_closed(live: Path, paired: Pat
     text = read(paired)
     assert f"<strong>{100 * headline['value']:.1f}" in text and "Does the verdict follow the order?" in text
     assert "Are votes right as often as they are clear?" in text and "calibration error" in text
+
+
+def test_a_frontier_that_takes_long_is_left_to_others(live: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write.read_run_for_page(live)
+    assert isinstance(write.rank([run], at_once=True), list)
+    work = write.measure_work(write.list_arms([run]))
+    monkeypatch.setattr(write, "AT_ONCE", work - 1)
+    assert "judgescale view FOLDER --again" in write.rank([run], at_once=True)
+    assert isinstance(write.rank([run]), list)
+    monkeypatch.setattr(write, "PATIENCE", work - 1)
+    assert "judgescale report FOLDER" in write.rank([run])
 
 
 def test_nothing_may_run_but_our_own_script(live: Path) -> None:

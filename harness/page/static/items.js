@@ -164,7 +164,7 @@
     const { ks, k } = index.arms[arm];
     choice.k = ks.includes(whole("k")) ? whole("k") : ks.includes(k) ? k : ks.at(-1) ?? 0;
     choice.with = task.arms.includes(whole("with")) && whole("with") !== arm ? whole("with") : "";
-    if (!(choice.show in SHOWS) && !(choice.with !== "" && choice.show in PAIR_SHOWS)) choice.show = "";
+    if (!Object.hasOwn(SHOWS, choice.show) && !(choice.with !== "" && Object.hasOwn(PAIR_SHOWS, choice.show))) choice.show = "";
     choice.page = Math.max(whole("page"), 1);
     return choice;
   }
@@ -262,7 +262,7 @@
   function filterUnits() {
     const task = index.tasks[choice.task], tests = [];
     const credits = column("credit", choice.arm, choice.k);
-    if (choice.show in PAIR_SHOWS) {
+    if (Object.hasOwn(PAIR_SHOWS, choice.show)) {
       const others = column("credit", choice.with, kBeside());
       const both = (unit) => credits[unit] !== NO_CREDIT && others[unit] !== NO_CREDIT;
       if (choice.show === "differ") tests.push((unit) => both(unit) && credits[unit] !== others[unit]);
@@ -405,6 +405,8 @@
     const credits = column("credit", choice.arm, choice.k);
     const margins = column("margin", choice.arm, choice.k), choices = column("choice", choice.arm, choice.k);
     const flagged = marks.some(Boolean);
+    const widest = gaps.reduce((most, gap) => (gap > most ? gap : most), 0);
+    const digits = widest >= 100 ? 1 : widest >= 1 ? 2 : 3; // the same in all rows, so that points stand below points
     const sayMargin = (unit) => (grade(credits?.[unit]) === "none" || choices[unit] === SEVERAL ? "–" : (margins[unit] / 10000).toFixed(2));
     const heading = (words, kind) => make("th", { scope: "col", class: kind }, words);
     at("items-head").replaceChildren(make("tr", {}, [
@@ -430,14 +432,20 @@
         task.subsets.length > 1 ? make("td", {}, foreign(task.subsets[subset[unit]])) : null,
         questions ? make("td", { class: "question" }, foreign(task.questions[unit], "span")) : null,
         make("td", { class: "number" }, sayMargin(unit)),
-        make("td", { class: "number" }, Number.isNaN(gaps[unit]) ? "–" : formatNumber(gaps[unit], 3)),
+        make("td", { class: "number" }, Number.isNaN(gaps[unit]) ? "–" : gaps[unit].toFixed(digits)),
         choice.with === "" && others.length ? make("td", { class: "others" },
           marked.map((arm) => make("span", { title: index.arms[arm].name }, markGrade(column("credit", arm, choice.k)?.[unit], index.arms[arm].name))),
           others.length > marked.length ? ` +${others.length - marked.length}` : "") : null,
         flagged ? make("td", {}, flags.map((name) => [chip(name, "warn"), " "])) : null,
       );
     });
-    at("items-body").replaceChildren(...rows);
+    const columnCount = at("items-head").firstChild.children.length;
+    const none = make("tr", {}, make("td", { colspan: columnCount, class: "muted" },
+      size ? "No item matches. Clear shows all." : "There are no items."));
+    at("items-body").replaceChildren(...(rows.length ? rows : [none]));
+    const top = `${choice.task} ${choice.arm} ${choice.sort} ${page}`, box = at("items-body").closest(".scroll");
+    if (box.dataset.top !== top) box.scrollTop = 0;
+    box.dataset.top = top;
   }
 
   function drawNote(task) {
@@ -461,7 +469,7 @@
     if (choice.with === "") return box.replaceChildren();
     const pair = index.pairs.find(({ first, other }) =>
       (first === choice.arm && other === choice.with) || (first === choice.with && other === choice.arm));
-    const lines = [make("p", {}, make("strong", {}, "A "), foreign(nameArm(choice.arm)), make("strong", {}, "  B "), foreign(nameArm(choice.with)))];
+    const lines = [make("p", {}, make("strong", {}, "A "), foreign(nameArm(choice.arm)), " · ", make("strong", {}, "B "), foreign(nameArm(choice.with)))];
     const say = (words, kind = "") => lines.push(make("p", { class: kind, dir: "auto" }, words));
     if (!pair) say("The test of this pair is not in this page: judgescale compare makes it.", "muted");
     else if (pair.why) say(`Not compared: ${pair.why}.`, "muted");
@@ -471,7 +479,7 @@
       const [won, lost] = turned ? [pair.lost, pair.won] : [pair.won, pair.lost];
       const ends = (interval) => (interval ? ` [${(turned ? [-interval[1], -interval[0]] : interval).map(formatPoints).join(", ")}]` : "");
       const verdict = turned ? { above: "below", below: "above" }[pair.verdict] ?? pair.verdict : pair.verdict;
-      say(`At their own k (${index.arms[choice.arm].k}, ${index.arms[choice.with].k}) on ${count(pair.items, "shared item")}: A ${formatPercent(a)}, B ${formatPercent(b)}; B − A = ${formatPoints(sign * pair.gap)}${ends(pair.interval)} points, p = ${formatP(pair.p)}, after Holm over ${count(pair.pairs, "pair")} ${formatP(pair.holm)}: B is ${{ above: "above A", below: "below A" }[verdict] ?? verdict}.`);
+      say(`At their own k (${index.arms[choice.arm].k}, ${index.arms[choice.with].k}) on ${count(pair.items, "shared item")}: A ${formatPercent(a)}, B ${formatPercent(b)}; B − A = ${formatPoints(sign * pair.gap)}${ends(pair.interval)} points, p = ${formatP(pair.p)}, after Holm over ${count(pair.pairs, "pair")} ${formatP(pair.holm)}: ${{ above: "B is above A", below: "B is below A" }[verdict] ?? `A and B are ${verdict}`}.`);
       say(`B earns more on ${won.toLocaleString("en")}, less on ${lost.toLocaleString("en")}.${pair.exact_p == null ? "" : ` McNemar’s exact p = ${formatP(pair.exact_p)}, if items were independent and weighed alike.`}${pair.by_lot ? ` With ties broken by lot B − A = ${formatPoints(sign * pair.by_lot.gap)}${ends(pair.by_lot.interval)}.` : ""}`);
       for (const warning of pair.warnings) say(`Warning: ${warning}`, "warn");
       if (pair.unlike.length) say(`Signatures differ in ${pair.unlike.join("; ")}`, "muted small");
@@ -580,7 +588,17 @@
       link("previous", filtered[place < 0 ? all : place - 1], "k"), " ",
       link("next", filtered[place + 1], "j"), " ",
       make("span", { class: "muted" }, place < 0 ? "not in the filter" : `${(place + 1).toLocaleString("en")} of ${all.toLocaleString("en")}`),
+      make("button", { type: "button", onclick: showJudgments }, "Judgments ↓"),
       make("button", { type: "button", onclick: showKeys, "aria-label": "Keys" }, "?"));
+  }
+
+  // Past long texts to what was judged of them.
+  function showJudgments() {
+    const first = document.querySelector("#item .judgment");
+    if (!first) return;
+    first.tabIndex = -1;
+    first.focus({ preventScroll: true });
+    first.closest("section").scrollIntoView({ block: "start", behavior: "instant" });
   }
 
   const isGold = (gold, place) => gold.length > 1 && gold[place] != null && gold[place] >= Math.max(...gold) && new Set(gold).size > 1;
@@ -741,7 +759,7 @@
           turned && scores.length ? ` (scores as shown ${scores.map((score) => formatNumber(score)).join(" ")})` : "",
           tokens ? ` · ${tokens}` : "",
           meta == null ? "" : ` · meta ${formatNumber(meta, 3)}`,
-          chars == null ? "" : ` · ${chars.toLocaleString("en")} characters`)),
+          chars == null ? "" : ` · ${count(chars, "character")}`)),
       text ? drawJudgmentText(text) : null);
   }
 
@@ -869,7 +887,7 @@
     });
     at("items-with").addEventListener("change", (event) => {
       const other = event.target.value === "" ? "" : Number(event.target.value);
-      choose({ with: other, show: other === "" ? (choice.show in SHOWS ? choice.show : "") : "differ" });
+      choose({ with: other, show: other === "" ? (Object.hasOwn(SHOWS, choice.show) ? choice.show : "") : "differ" });
     });
     for (const name of ["changes", "disagree", "deep"]) {
       at(`items-${name}`).addEventListener("change", (event) => choose({ [name]: event.target.checked ? "1" : "" }));
