@@ -108,7 +108,7 @@ def test_length_is_told_from_quality():
     right = lengths(lambda longer, right: right)
     assert right["value"] == pytest.approx(2 / 3, abs=0.06) == right["right"] and right["balanced"]["value"] == 0.5
     longer = lengths(lambda longer, right: longer)
-    assert longer["value"] == longer["balanced"]["value"] == 1.0
+    assert longer["value"] == 1.0 == pytest.approx(longer["balanced"]["value"])
     guess = lengths(lambda longer, right: int(rng.integers(2)))
     assert holds(guess["balanced"], 0.5) and guess["right"] > 0.6
     shorter = lengths(lambda longer, right: right if rng.random() < 0.5 else 1 - longer)
