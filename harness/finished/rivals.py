@@ -25,7 +25,7 @@ from judgescale.harness.stats.intervals import Interval, share_headline
 from judgescale.harness.stats.multiple import adjust_holm
 from judgescale.harness.stats.paired import compare_paired
 from judgescale.harness.stats.power import LEVEL
-from judgescale.harness.stats.simultaneous import Chances, Headlines, compare_pairs, draw_headlines, find_chances
+from judgescale.harness.stats.simultaneous import DRAWS, Chances, Headlines, compare_pairs, draw_headlines, find_chances
 from judgescale.harness.types import CurvePoint
 
 UNITS = ("judgments", "tokens", "flops", "dollars")
@@ -73,6 +73,15 @@ class Group:
     def list_places(self) -> list[tuple[int, int]]:
         """List the points in the order of `values`: (curve, place in its points)."""
         return [(c, j) for c, curve in enumerate(self.curves) for j in range(len(curve.points))]
+
+
+def measure_work(points: Sequence[int], items: int) -> int:
+    """Measure what holding arms of so many points against each other costs: numbers touched, weighed by their time.
+
+    That is to read each point, to draw what chance adds, and to test each pair: some 50 million a second on one core.
+    """
+    pairs = sum(n * (n - 1) // 2 for n in (*points, sum(points)))  # of falling curves, and of the frontier
+    return 40 * items * sum(points) + DRAWS * items * (pairs > 0) + pairs * (2 * items + DRAWS // 3)
 
 
 def make_groups(curves: Sequence[Curve]) -> list[Group]:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from judgescale.harness.errors import explain_error
 from judgescale.harness.finished.gathering import Gathered, drop_duplicates, fold_curves, read_curves
 from judgescale.harness.finished.report import describe, examine, make_arms_table, write_heading
+from judgescale.harness.finished.rivals import measure_work
 from judgescale.harness.finished.run import FinishedRun, read_run
 from judgescale.harness.page import curves, health, parts
 from judgescale.harness.page.arms import PageArm, list_arms
@@ -28,7 +29,6 @@ from judgescale.harness.page.items import make_items_part
 from judgescale.harness.plain_text import escape_controls, flatten_text
 from judgescale.harness.report.files import DRAFT
 from judgescale.harness.report.readings import group_by_task
-from judgescale.harness.stats.simultaneous import DRAWS
 from judgescale.harness.types import Item, JudgescaleError
 
 HERE = Path(__file__).parent
@@ -218,7 +218,7 @@ def rank(runs: Sequence[FinishedRun], at_once: bool = False) -> list[Ranking] | 
     arms = list_arms(runs)
     if len(arms) == 1 and len(curves.list_points(arms[0])) <= 1:
         return []
-    work = measure_work(arms)
+    work = sum(measure_work(*counts) for counts in count_points(arms))
     if work > (AT_ONCE if at_once else PATIENCE):
         told = "judgescale report FOLDER" if work > PATIENCE else "judgescale view FOLDER --again"
         return f"To hold so many points against each other takes a while: {told} does it."
@@ -235,18 +235,15 @@ def rank(runs: Sequence[FinishedRun], at_once: bool = False) -> list[Ranking] | 
     return found
 
 
-def measure_work(arms: Sequence[PageArm]) -> int:
-    """Measure what the frontiers of a page cost: to read each point, to draw what chance adds, and to test each pair.
-
-    That is numbers touched, weighed by how long each took where this was measured.
-    """
-    work = 0
-    for task in dict.fromkeys(arm.task for arm in arms):
-        own = [arm for arm in arms if arm.task == task]
-        points, items = [max(1, len(curves.list_points(arm))) for arm in own], max(arm.result.items for arm in own)
-        pairs = sum(n * (n - 1) // 2 for n in (*points, sum(points)))  # of falling curves, and of the frontier
-        work += 40 * items * sum(points) + DRAWS * items * (pairs > 0) + pairs * (2 * items + DRAWS // 3)
-    return work
+def count_points(arms: Sequence[PageArm]) -> list[tuple[list[int], int]]:
+    """Count, of each benchmark, the points of every arm's curve, and the items."""
+    of_task: dict[str, list[PageArm]] = {}
+    for arm in arms:
+        of_task.setdefault(arm.task, []).append(arm)
+    return [
+        ([max(1, len(curves.list_points(arm))) for arm in own], max(arm.result.items for arm in own))
+        for own in of_task.values()
+    ]
 
 
 def name_run(run: FinishedRun) -> str:

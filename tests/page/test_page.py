@@ -97,7 +97,7 @@ def test_every_part_is_there_and_every_element_is_closed(live: Path, paired: Pat
 def test_a_frontier_that_takes_long_is_left_to_others(live: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write.read_run_for_page(live)
     assert isinstance(write.rank([run], at_once=True), list)
-    work = write.measure_work(write.list_arms([run]))
+    work = sum(write.measure_work(*counts) for counts in write.count_points(write.list_arms([run])))
     monkeypatch.setattr(write, "AT_ONCE", work - 1)
     assert "judgescale view FOLDER --again" in write.rank([run], at_once=True)
     assert isinstance(write.rank([run]), list)
