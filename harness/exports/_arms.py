@@ -41,13 +41,17 @@ class ExportedArm:
 def list_exported_arms(run: FinishedRun) -> list[ExportedArm]:
     """List the arms of a run with what belongs to each."""
     names = {task: iter(name_arms(of_task)) for task, of_task in group_by_task(run.results).items()}
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    read = sorted({1, *(result.k for result in run.results)})
     credits: dict[int, list[Row]] = {}
-    for row in run.credits.to_pylist():
+    for row in run.credits.filter(pc.is_in(run.credits["k"], pa.array(read, run.credits["k"].type))).to_pylist():
         credits.setdefault(row["number"], []).append(row)
     tables = [choose_judgments(run, result) for result in run.results]
     arms = []
     for number, (result, table) in enumerate(zip(run.results, tables, strict=True), 1):
-        alike = [n for n, other in enumerate(run.results, 1) if other.task == result.task and tables[n - 1] == table]
+        alike = [n for n, other in enumerate(tables, 1) if are_alike(other, table)]
         singles: dict[str, list[float]] = {}
         for row in (row for n in (number, *alike) for row in credits.get(n, ()) if row["k"] == 1):
             singles.setdefault(row["item"], []).append(row["credit"])
@@ -65,6 +69,12 @@ def list_exported_arms(run: FinishedRun) -> list[ExportedArm]:
             )
         )
     return arms
+
+
+def are_alike(table: pa.Table, other: pa.Table) -> bool:
+    """Tell whether two arms read the same judgments."""
+    names = ["task", "item", "judge", "variant", "sample", "shown"]
+    return len(table) == len(other) and bool(table.select(names) == other.select(names))
 
 
 def choose_judgments(run: FinishedRun, result: Result) -> pa.Table:
