@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 DIFFERENCES = 5  # between a task's first arm and each other one that are printed; more say little and take much room
 MANY = 8  # arms beyond which the terminal shows what is to be said of all of them only
 BREAK_DOWN = 5  # values of a break-down that the terminal shows
-FILES = "summary.json, curve.csv, judgments.parquet, credits.parquet, table.{md,tex,csv}, curve.{png,pdf}, config.yaml"
+FILES = (
+    "report.html, summary.json, curve.csv, judgments.parquet, credits.parquet, table.{md,tex,csv}, curve.{png,pdf},"
+    " config.yaml"
+)
 
 
 def show_cost_estimates(
@@ -137,7 +140,7 @@ def show_results(
     for note in shared:
         print_line(screen, f"All: {note}", "dim")
     print_line(screen, f"{flatten_text(str(folder))}/", whole=True)
-    drawn = ["report.html"] * (folder / "report.html").is_file()
+    drawn = ["games.parquet"] * (folder / "games.parquet").is_file()
     drawn += ["reliability.{png,pdf}"] * (folder / "reliability.png").is_file()
     drawn += ["scorecard.{md,tex,csv}"] * (folder / "scorecard.md").is_file()
     drawn += ["run.log"] * (folder / "run.log").is_file()

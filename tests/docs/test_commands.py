@@ -149,7 +149,7 @@ def run_words(arguments: list[str], folder: Path) -> None:
 
 def test_most_blocks_are_run():
     left = [block for block in BLOCKS if NOT_RUN.search(block.marks)]
-    assert len(BLOCKS) > 10 and len(left) <= 3
+    assert len(BLOCKS) > 10 and len(left) <= len(BLOCKS) / 10
     shown = {word for block in BLOCKS for words in split_commands(block.text) for word in words}
     tournaments = ("elo", "knockout", "swiss", "double_elimination", "information_gain")
     for choice in ("single", "voting", "meta_voting", *tournaments):
