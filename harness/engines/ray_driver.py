@@ -396,16 +396,20 @@ def name_option(error: Exception) -> str:
         return ""
 
 
-def end_session(session: int) -> None:
+def end_session(session: int) -> int:
     """Kill what is left of a cluster that was started here, on Linux: all processes of a session but this one.
 
-    Ray's put themselves into groups of their own, but stay in the session of the process that started them.
+    Ray's put themselves into groups of their own, but stay in the session of the process that started them. Returns how
+    many there were.
     """
+    killed = 0
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, LookupError):
-            of = int(entry.read_text().rpartition(")")[2].split()[3])
-            if of == session and (pid := int(entry.parent.name)) != os.getpid():
+            state, _, _, of, *_ = entry.read_text().rpartition(")")[2].split()
+            if int(of) == session and state != "Z" and (pid := int(entry.parent.name)) != os.getpid():
                 os.kill(pid, signal.SIGKILL)
+                killed += 1
+    return killed
 
 
 def end() -> None:
@@ -422,8 +426,12 @@ def end() -> None:
 def leave() -> None:
     """End this process, and what is left of a cluster that was started here; it writes to the working directory."""
     folder = os.getcwd()
-    end_session(os.getsid(0))
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(50):  # a process may start another one, or write a file, while it is being killed
+        left = end_session(os.getsid(0))
+        shutil.rmtree(folder, ignore_errors=True)
+        if not left and not os.path.exists(folder):
+            break
+        time.sleep(0.1)
     os._exit(0)
 
 

@@ -170,8 +170,15 @@ def start_held(opened: Path, launcher: str, *held: str) -> subprocess.Popen[str]
     for model in held:
         (opened.parent / f"hold-{model}").touch()
     command = [sys.executable, "run.py", *write_sweep(opened.parent / "live", *FEW, f"hydra/launcher={launcher}")]
-    sweep = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                             start_new_session=True)  # fmt: skip
+    sweep = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits it ignored
+    )
     wait_until(lambda: opened.exists() and read_models(opened) == ["a", "b"])
     return sweep
 
