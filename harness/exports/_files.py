@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from judgescale.harness.report.files import DRAFT
+from judgescale.harness.finished.wording import write_files
 
 
 def write_whole(path: Path, text: str) -> Path:
     """Write a file that appears whole or not at all, and its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=DRAFT) as scratch:
-        draft = Path(scratch) / path.name
-        draft.write_text(text, encoding="utf-8", newline="")
-        return draft.replace(path)
+    write_files(path.parent, {path.name: text})
+    return path
 
 
 def clean(value: Any) -> Any:

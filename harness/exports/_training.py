@@ -6,7 +6,8 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,19 +95,22 @@ def is_held_out(cluster: str, share: float) -> bool:
     return int.from_bytes(digest[:8]) < share * 2**64
 
 
-def write_files(
-    folder: Path,
+def write_arms(
     name: str,
     run: FinishedRun,
-    arms: Sequence[ChosenArm],
-    rows: Sequence[Row],
-    counts: Mapping[str, int],
+    folder: Path,
     given: argparse.Namespace,
+    make_rows: Callable[[FinishedRun, ChosenArm, argparse.Namespace, Counter[str]], Iterable[Row]],
 ) -> list[Path]:
-    """Write the rows, split by cluster, and about.json beside them; print what was left out, and the warning.
+    """Write the rows of a run's arms, split by cluster, and about.json beside them.
+
+    Print what was left out, and the warning. make_rows: of one arm; it counts what it leaves out.
 
     Raises JudgescaleError where no row is left, saying what became of them.
     """
+    counts: Counter[str] = Counter()
+    arms = choose_arms(run, given)
+    rows = [row for arm in arms for row in make_rows(run, arm, given, counts)]
     told = ", ".join(f"{what} {count:,}" for what, count in counts.items() if count)
     if not rows:
         raise JudgescaleError(f"{run.folder}: no row is left to train on ({told or 'no judgments'})")

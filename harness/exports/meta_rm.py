@@ -14,9 +14,8 @@ from judgescale.harness.exports._training import (
     ChosenArm,
     Row,
     add_arguments,
-    choose_arms,
     name_origin,
-    write_files,
+    write_arms,
     write_turn,
 )
 from judgescale.harness.finished.run import FinishedRun
@@ -39,12 +38,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> Sequence[Path]:
     """Write every judgment of a run's arms with its label."""
-    rows: list[Row] = []
-    counts: Counter[str] = Counter()
-    arms = choose_arms(run, given)
-    for arm in arms:
-        rows += label_judgments(run, arm, given, counts)
-    return write_files(folder, "meta_rm", run, arms, rows, counts, given)
+    return write_arms("meta_rm", run, folder, given, label_judgments)
 
 
 def label_judgments(run: FinishedRun, arm: ChosenArm, given: argparse.Namespace, counts: Counter[str]) -> Iterator[Row]:

@@ -16,11 +16,10 @@ from judgescale.harness.exports._training import (
     ChosenArm,
     Row,
     add_arguments,
-    choose_arms,
     get_items,
     name_origin,
     read_judgments,
-    write_files,
+    write_arms,
     write_turn,
 )
 from judgescale.harness.finished.run import FinishedRun
@@ -59,16 +58,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> Sequence[Path]:
     """Write the pairs of a run's arms."""
-    rows: list[Row] = []
-    counts: Counter[str] = Counter()
-    arms = choose_arms(run, given)
-    for arm in arms:
-        rows += write_arm(run, arm, given, counts)
-    return write_files(folder, "preferences", run, arms, rows, counts, given)
+    return write_arms("preferences", run, folder, given, make_pairs)
 
 
-def write_arm(run: FinishedRun, arm: ChosenArm, given: argparse.Namespace, counts: Counter[str]) -> Iterator[Row]:
-    """Write the pairs of one arm, and count what is left out."""
+def make_pairs(run: FinishedRun, arm: ChosenArm, given: argparse.Namespace, counts: Counter[str]) -> Iterator[Row]:
+    """Make the pairs of one arm, and count what is left out."""
     items, decided = get_items(run, arm), read_decisions(run, arm)
     judged: dict[str, list[np.ndarray]] = defaultdict(list)
     for item, row in read_judgments(run, arm, items):

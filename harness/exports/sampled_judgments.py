@@ -17,9 +17,8 @@ from judgescale.harness.exports._training import (
     ChosenArm,
     Row,
     add_arguments,
-    choose_arms,
     name_origin,
-    write_files,
+    write_arms,
     write_turn,
 )
 from judgescale.harness.finished.run import FinishedRun
@@ -45,12 +44,12 @@ def write(run: FinishedRun, folder: Path, given: argparse.Namespace) -> Sequence
     """Write the samples that the rule keeps."""
     if given.at_most is not None and given.at_most < 1:
         raise JudgescaleError(f"--at-most {given.at_most}: keep at least one sample of a question")
-    rows: list[Row] = []
-    counts: Counter[str] = Counter()
-    arms = choose_arms(run, given)
-    for arm in arms:
-        rows += [write_sample(arm, sample, given.shape) for sample in keep_samples(run, arm, given, counts)]
-    return write_files(folder, "sampled_judgments", run, arms, rows, counts, given)
+    return write_arms("sampled_judgments", run, folder, given, make_rows)
+
+
+def make_rows(run: FinishedRun, arm: ChosenArm, given: argparse.Namespace, counts: Counter[str]) -> list[Row]:
+    """Make the rows of one arm."""
+    return [write_sample(arm, sample, given.shape) for sample in keep_samples(run, arm, given, counts)]
 
 
 def keep_samples(run: FinishedRun, arm: ChosenArm, given: argparse.Namespace, counts: Counter[str]) -> Iterator[Sample]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from judgescale.harness.plain_text import flatten_text
-from judgescale.harness.types import JudgescaleError
-
-Row = Mapping[str, Any]
+from judgescale.harness.finished.tables import Row, read_rows
 
 
 @dataclass(frozen=True)
@@ -38,29 +34,16 @@ def read_courses(folder: Path, task: str | None = None, items: Sequence[str] | N
 
     Raises JudgescaleError where games.parquet is not what a run writes.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     from judgescale.harness.report.files import GAME
 
-    path = folder / "games.parquet"
-    if not path.is_file():
+    if not (folder / "games.parquet").is_file():
         return
     wanted = pc.scalar(True) if task is None else pc.field("task") == task
     wanted = wanted if items is None else wanted & pc.field("item").isin(list(items))
-    try:
-        names = set(pq.read_schema(path).names)
-        if lacking := [column for column in GAME if column not in names]:
-            raise JudgescaleError(f"{path}: no column {lacking[0]}; run the command of summary.json again")
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(GAME), filters=wanted).to_pylist()
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
-    may_be_empty = ("winner", "final", "lives")
     courses: dict[tuple[int, str], list[Row]] = {}
-    for number, row in enumerate(rows, 1):
-        if empty := [column for column in GAME if row[column] is None and column not in may_be_empty]:
-            raise JudgescaleError(f"{path}: row {number}, column {empty[0]}: empty, which no run writes")
+    for row in read_rows(folder, "games", tuple(GAME), ("winner", "final", "lives"), wanted):
         courses.setdefault((row["number"], row["item"]), []).append(row)
     for games in courses.values():
         yield Course(tuple(games), find_who_went_on(games))

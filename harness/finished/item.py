@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from judgescale.harness.errors import list_some
 from judgescale.harness.finished.games import Course, read_courses
 from judgescale.harness.finished.reading import read_arms_of_summary
 from judgescale.harness.finished.run import are_the_same
+from judgescale.harness.finished.tables import Row, read_rows
 from judgescale.harness.finished.texts import read_items
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.types import Item, JudgescaleError
 
-Row = Mapping[str, Any]
 CREDITS = ("task", "arm", "item", "subset", "section", "cluster", "gold", "k", "credit", "judgments", "decision")
 JUDGMENTS = (
     "task", "item", "subset", "cluster", "judge", "variant", "sample", "shown", "responses", "scores", "gold", "status",
     "meta", "text",
 )  # fmt: skip
+MAY_BE_EMPTY = ("scores", "meta", "text")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ def gather_unit(folder: Path, wanted: str, options: Sequence[str] = (), task: st
     Raises JudgescaleError where there is no such run or item, naming those that are like it.
     """
     arms = read_arms_of_summary(folder)
-    credits, judgments = read_rows(folder, "credits", CREDITS), read_rows(folder, "judgments", JUDGMENTS)
+    credits, judgments = (
+        read_rows(folder, "credits", CREDITS, MAY_BE_EMPTY),
+        read_rows(folder, "judgments", JUDGMENTS, MAY_BE_EMPTY),
+    )
     tasks = list(dict.fromkeys(row["task"] for row in credits))
     if task is not None and task not in tasks:
         raise JudgescaleError(f"--task {flatten_text(task)}: {folder} has {', '.join(map(flatten_text, tasks))}")
@@ -83,26 +86,3 @@ def choose_name(folder: Path, wanted: str, names: Sequence[tuple[str, str]]) -> 
     like = like or [name for _, name in names[:6]]
     told = "several items end so" if found else "no such item"
     raise JudgescaleError(f"{folder}: {flatten_text(wanted)}: {told}; it has {list_some([*map(flatten_text, like)])}")
-
-
-def read_rows(folder: Path, name: str, columns: Sequence[str]) -> list[Row]:
-    """Read columns of a run's Parquet file. Raises JudgescaleError where it is not what a run writes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = folder / f"{name}.parquet"
-    if not path.is_file():
-        raise JudgescaleError(f"{folder}: no {path.name}; run the command of summary.json again")
-    try:
-        names = set(pq.read_schema(path).names)
-        if missing := [column for column in columns if column not in names]:
-            raise JudgescaleError(f"{path}: no column {missing[0]}; run the command of summary.json again")
-        rows: list[Row] = pq.read_table(path, columns=list(columns)).to_pylist()
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
-    may_be_empty = ("scores", "meta", "text")
-    for number, row in enumerate(rows, 1):
-        for column in columns:
-            if row[column] is None and column not in may_be_empty:
-                raise JudgescaleError(f"{path}: row {number}, column {column}: empty, which no run writes")
-    return rows

@@ -12,6 +12,7 @@ import numpy as np
 
 from judgescale.harness.errors import list_some
 from judgescale.harness.finished.ceilings import Ceiling, read_ceiling
+from judgescale.harness.finished.tables import explain_damage, read_table
 from judgescale.harness.plain_text import flatten_text
 from judgescale.harness.summary import read_summary
 from judgescale.harness.types import JudgescaleError
@@ -166,21 +167,17 @@ def read_arms_of_summary(folder: Path) -> list[Mapping[str, Any]]:
 def _read_columns(path: Path) -> dict[str, Any]:
     """Read credits.parquet: numbers and names as arrays, lists as lists. Raises JudgescaleError where it is damaged."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     if not path.is_file():
         raise JudgescaleError(
             f"{path.parent}: no credits.parquet; an earlier version wrote this run: run the command of summary.json"
             " again, which buys nothing that is in the store or in a recorded set"
         )
+    table = read_table(path.parent, "credits", tuple(COLUMNS))
     try:
-        names = set(pq.read_schema(path).names)
-        if missing := [name for name in COLUMNS if name not in names]:
-            raise JudgescaleError(f"{path}: no column {missing[0]}; run the command of summary.json again")
-        table = pq.read_table(path, columns=list(COLUMNS))
         return _convert_columns(path, table)
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
+        raise explain_damage(path, error) from None
 
 
 def _convert_columns(path: Path, table: pa.Table) -> dict[str, Any]:

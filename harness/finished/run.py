@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgescale.harness.finished.results import read_results
+from judgescale.harness.finished.tables import read_table
 from judgescale.harness.finished.texts import read_items
 from judgescale.harness.plain_text import flatten_text
+from judgescale.harness.report.files import CREDIT, JUDGMENT
 from judgescale.harness.summary import read_origin, read_summary
 from judgescale.harness.types import Item, JudgescaleError, Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+TABLES = {"judgments": JUDGMENT, "credits": CREDIT}  # files, and their columns
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def read_run(
     """
     summary = read_summary(folder, counts=("k", "items", "seed"))
     results = read_results(folder)
-    judgments, credits = read_table(folder, "judgments"), read_table(folder, "credits")
+    judgments, credits = (read_table(folder, name, tuple(held)) for name, held in TABLES.items())
     missing: dict[str, str] = {}
     if items is None:
         items = {}
@@ -83,22 +87,3 @@ def are_the_same(item: Item, row: Mapping[str, Any]) -> bool:
         0 <= place < len(item.responses) and (item.responses[place], item.gold[place]) == (name, gold)
         for place, name, gold in seen
     )
-
-
-def read_table(folder: Path, name: str) -> pa.Table:
-    """Read a Parquet file of a run. Raises JudgescaleError where there is none, or it cannot be read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from judgescale.harness.report.files import CREDIT, JUDGMENT
-
-    path, columns = folder / f"{name}.parquet", {"judgments": JUDGMENT, "credits": CREDIT}[name]
-    if not path.is_file():
-        raise JudgescaleError(f"{folder}: no {path.name}; run the command of summary.json again")
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowException as error:
-        raise JudgescaleError(f"{path}: no Parquet file that can be read: {flatten_text(str(error))}") from None
-    if lacking := [column for column in columns if column not in table.column_names]:
-        raise JudgescaleError(f"{path}: no column {lacking[0]}; run the command of summary.json again")
-    return table

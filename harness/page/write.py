@@ -21,6 +21,7 @@ from judgescale.harness.finished.gathering import Gathered, drop_duplicates, fol
 from judgescale.harness.finished.report import describe, examine, make_arms_table, write_heading
 from judgescale.harness.finished.rivals import measure_work
 from judgescale.harness.finished.run import FinishedRun, read_run
+from judgescale.harness.finished.wording import write_files
 from judgescale.harness.page import curves, health, parts
 from judgescale.harness.page.arms import PageArm, list_arms
 from judgescale.harness.page.charts import draw_key
@@ -90,9 +91,7 @@ def write_page_of(folders: Sequence[Path], path: Path, texts: bool = True, optio
     options: of their tasks, as in task.path=FILE, where texts have moved. Raises JudgescaleError as `read_run` does.
     """
     runs = [read_run_for_page(folder, texts, options) for folder in folders]
-    draft = path.with_name(f".{path.name}")
-    write_page(runs, draft, texts)
-    draft.replace(path)
+    write_files(path.parent, {path.name: render_page(runs, texts)})
 
 
 def read_run_for_page(folder: Path, texts: bool = True, options: Sequence[str] = ()) -> FinishedRun:
