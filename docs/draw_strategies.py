@@ -79,16 +79,19 @@ def judge_vicuna(strategy: js.Strategy) -> list[Point]:
 
 
 def make_single() -> Curves:
+    """Make the curves of five judges, each alone."""
     judges = (HAIKU, SONNET, GPT, MINI, NANO)
     return {judge: read_points(judge_rewardbench2(js.Single(), [judge], ks=None)) for judge in judges}
 
 
 def make_voting() -> Curves:
+    """Make the curves of five judges who vote."""
     judges = (HAIKU, SONNET, GPT, MINI, NANO)
     return {judge: read_points(judge_rewardbench2(js.Voting(), [judge])) for judge in judges}
 
 
 def make_meta_voting() -> Curves:
+    """Make the curves of three meta RMs beside a plain vote."""
     curves = {"voting": read_points(judge_rewardbench2(js.Voting(), [NANO]))}
     for meta in ("logistic", "random", "oracle"):
         strategy = js.MetaVoting(meta=meta)
@@ -102,6 +105,7 @@ def make_tournament(strategy: js.Strategy) -> Callable[[], Curves]:
 
 
 def make_elo() -> Curves:
+    """Make the curves of three ways to rate, beside a knockout."""
     ratings = ("elo", "bradley_terry", "wins")
     return {rating: judge_vicuna(js.Elo(rating=rating)) for rating in ratings} | {
         "knockout": judge_vicuna(js.Knockout())
@@ -109,6 +113,7 @@ def make_elo() -> Curves:
 
 
 def make_budget() -> Curves:
+    """Make the curves of judgments spread over items, beside a vote."""
     spread = {
         f"budget, {'responses apart' if apart else 'whole items'}": read_points(
             judge_rewardbench2(js.Budget(k=4, apart=apart), [NANO], ks=(1, 2, 3, 4))
@@ -119,6 +124,7 @@ def make_budget() -> Curves:
 
 
 def make_stopping() -> Curves:
+    """Make the points of three leads to stop at, beside a vote."""
     stops = {
         f"lead of {lead}": read_points(judge_rewardbench2(js.Stopping(k=8, lead=lead), [NANO], ks=(8,)))
         for lead in (1, 2, 3)
@@ -128,6 +134,7 @@ def make_stopping() -> Curves:
 
 
 def make_weighted_voting() -> Curves:
+    """Make the curves of a weighed jury, a plain one, and its best judge alone."""
     jury = [GPT, MINI, NANO, SONNET, HAIKU]
     shared: dict[str, Any] = {"pool": "equal", "ks": (5, 10, 20, 40), "costs": PRICES}
     return {
@@ -138,6 +145,7 @@ def make_weighted_voting() -> Curves:
 
 
 def make_cascade() -> Curves:
+    """Make the points of three targets of a cascade, beside its judges alone."""
     steps = [
         judge_rewardbench2(
             js.Cascade(k=16, target=target), [NANO, GPT], pool="in_order", costs=PRICES, ks=(16,), draws=20

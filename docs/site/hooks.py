@@ -107,6 +107,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return markdown
 
     def point(found: re.Match[str]) -> str:
+        """Point one link at its page."""
         before, target, after = found.groups()
         linked = resolve(source, target)
         if linked is None:

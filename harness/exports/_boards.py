@@ -139,6 +139,7 @@ def name_variant(arm: BoardArm, arms: Sequence[BoardArm]) -> BoardArm:
         return arm
 
     def name(a: BoardArm) -> str:
+        """Name an arm by its strategy, k and thinking budget."""
         budget = a.result.thinking_budget
         return f"{a.result.strategy}_k{a.result.k}" + ("" if budget is None else f"_think{budget}")
 

@@ -156,10 +156,12 @@ def draw_curves(chart: Chart) -> Markup:
     pad = 0.05 * (log2(right / left) or 2.0)
 
     def place_x(x: float) -> float:
+        """Place a cost in the picture."""
         at = (log2(x / left) + pad) / (log2(right / left) + 2 * pad)
         return round(LEFT + at * (WIDE - LEFT - RIGHT), 1)
 
     def place_y(y: float) -> float:
+        """Place a value in the picture."""
         return round(TOP + (high - y) / (high - low) * (HIGH - TOP - BOTTOM), 1)
 
     parts = [_draw_axes(chart, choose_log_ticks(left, right), choose_ticks(low, high), place_x, place_y)]
@@ -287,9 +289,11 @@ def draw_reliability(title: str, bins: Sequence[Bin]) -> Markup:
         return round((x - start) / (100 - start) * (size - left - 14), 1)
 
     def place_x(x: float) -> float:
+        """Place a cost in the picture."""
         return round(left + place(x), 1)
 
     def place_y(y: float) -> float:
+        """Place a value in the picture."""
         return round(size - bottom - place(y), 1)
 
     parts = []

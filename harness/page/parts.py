@@ -130,6 +130,7 @@ def make_sections(arms: Sequence[PageArm], which: str) -> Grid | None:
         return None
 
     def write(place: int, name: str) -> tuple[str, str]:
+        """Write the cell of an arm and a section."""
         one = held[place].get(name)
         if one is None:
             return UNKNOWN, ""

@@ -288,6 +288,7 @@ def make_environment() -> Any:
     import jinja2
 
     def show(value: object) -> object:
+        """Show what steers a text's direction, in place of letting it."""
         return escape_controls(value) if type(value) is str else value
 
     environment = jinja2.Environment(
